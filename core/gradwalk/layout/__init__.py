@@ -1,0 +1,1 @@
+"""From sizes and links to positions."""

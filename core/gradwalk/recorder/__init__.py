@@ -1,0 +1,1 @@
+"""The recorder of torch programs; the only package that imports torch."""

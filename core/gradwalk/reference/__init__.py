@@ -1,0 +1,1 @@
+"""The NumPy reference: forward and VJP formulas, written by hand."""

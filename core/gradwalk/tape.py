@@ -1,0 +1,254 @@
+"""Functions over the record: statistics of a thing, what an event makes, what has happened at a playhead, labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .trace import NONE, STATISTICS, Edge, Event, Graph, Phase, Shape, Site, Trace, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Statistics of one tensor. ``nan``, ``inf``, ``zero`` are numbers of elements, None where they were not counted."""
+
+    count: int
+    min: float
+    max: float
+    mean: float
+    rms: float
+    nan: int | None
+    inf: int | None
+    zero: int | None
+
+    @property
+    def norm(self) -> float:
+        """The L2 norm."""
+        return self.rms * math.sqrt(self.count)
+
+
+def stats_of(table: NDArray[np.float64], index: int) -> Stats | None:
+    """The statistics in column ``index`` of a statistics table, or None where nothing was counted."""
+    count, low, high, total, squares, nan, inf, zero = (float(x) for x in table[:, index])
+    if count < 0:
+        return None
+    mean = total / count if count else math.nan
+    rms = math.sqrt(squares / count) if count and squares >= 0 else (squares if count else math.nan)
+    return Stats(int(count), low, high, mean, rms, _counted(nan), _counted(inf), _counted(zero))
+
+
+def _counted(number: float) -> int | None:
+    return None if number < 0 or math.isnan(number) else int(number)
+
+
+def rms_of(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root mean square per thing, float64 ``[things]``; NaN where nothing was counted."""
+    count, squares = table[STATISTICS.index("count")], table[STATISTICS.index("sumsq")]
+    with np.errstate(all="ignore"):
+        result: NDArray[np.float64] = np.sqrt(np.where(count > 0, squares / count, np.nan))
+    return result
+
+
+def shape_of(trace: Trace, value: int) -> Shape:
+    """The shape of a Value in this step."""
+    return trace.shapes.get(value, trace.graph.values[value].shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """Look-ups over a Graph, made once per Graph by :func:`index`."""
+
+    nodes_of_op: tuple[tuple[int, ...], ...]
+    """Per Op, its Nodes in the order of their ids."""
+    node_of_leaf: dict[int, int]
+    """AccumulateGrad by its leaf (a Value's id)."""
+    consumers: tuple[tuple[int, ...], ...]
+    """Per Value, the Ops that read it."""
+    edges_into: tuple[tuple[int, ...], ...]
+    """Per Node, the edges that bring it gradients."""
+    edges_from: tuple[tuple[int, ...], ...]
+    """Per Node, the edges that it sends gradients on."""
+    edges_of_event: tuple[tuple[int, ...], ...]
+    """Per Event, the edges whose gradient that event makes."""
+
+
+@lru_cache(maxsize=64)
+def _index(graph_key: _ById) -> Index:
+    graph = graph_key.graph
+    nodes_of_op: list[list[int]] = [[] for _ in graph.ops]
+    for node in graph.nodes:
+        if node.op != NONE:
+            nodes_of_op[node.op].append(node.id)
+    consumers: list[list[int]] = [[] for _ in graph.values]
+    for op in graph.ops:
+        for value in dict.fromkeys(op.inputs):
+            consumers[value].append(op.id)
+    into: list[list[int]] = [[] for _ in graph.nodes]
+    out: list[list[int]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        if edge.target != NONE:
+            into[edge.target].append(edge.id)
+        if edge.source != NONE:
+            out[edge.source].append(edge.id)
+    return Index(
+        tuple(map(tuple, nodes_of_op)),
+        {node.leaf: node.id for node in graph.nodes if node.leaf != NONE},
+        tuple(map(tuple, consumers)),
+        tuple(map(tuple, into)),
+        tuple(map(tuple, out)),
+        _edges_by_event(graph),
+    )
+
+
+def _edges_by_event(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    by_source: dict[tuple[int, int], list[int]] = {}
+    by_value: dict[int, list[int]] = {}
+    for edge in graph.edges:
+        if edge.by != NONE:
+            by_value.setdefault(edge.by, []).append(edge.id)
+        else:
+            by_source.setdefault((edge.source, edge.backward), []).append(edge.id)
+
+    def made_by(event: Event) -> tuple[int, ...]:
+        if event.kind in ("node", "accumulate"):
+            return tuple(by_source.get((event.ref, event.backward), ()))
+        if event.kind == "loss":
+            return tuple(by_source.get((NONE, event.backward), ()))
+        return tuple(edge for value in graph.ops[event.ref].outputs for edge in by_value.get(value, ()))
+
+    return tuple(made_by(event) for event in graph.events)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ById:
+    """Hashes a Graph by identity of the tuple that it is made of: two Graphs read from one file are one object."""
+
+    graph: Graph
+
+    def __hash__(self) -> int:
+        return id(self.graph)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.graph is self.graph
+
+
+def index(graph: Graph) -> Index:
+    """The look-ups of a Graph (cached)."""
+    return _index(_ById(graph))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Per thing the tape position at which it happens, or NONE for never; int32 arrays over the Graph's tuples."""
+
+    events: NDArray[np.int32]
+    ops: NDArray[np.int32]
+    nodes: NDArray[np.int32]
+    edges: NDArray[np.int32]
+    values: NDArray[np.int32]
+    """When a Value is made; 0 for leaves and inputs, which are there from the start."""
+
+
+def moments(trace: Trace) -> Moments:
+    """When each thing of the step happens. A thing has happened at playhead ``p`` where ``0 <= moment < p``."""
+    graph, look = trace.graph, index(trace.graph)
+    events = _never(len(graph.events))
+    events[trace.tape] = np.arange(len(trace.tape), dtype=np.int32)
+    ops, nodes, edges = _never(len(graph.ops)), _never(len(graph.nodes)), _never(len(graph.edges))
+    for event in graph.events:
+        at = events[event.id]
+        if at == NONE:
+            continue
+        if event.kind in ("op", "update"):
+            ops[event.ref] = at
+        elif event.kind in ("node", "accumulate"):
+            nodes[event.ref] = at
+        edges[list(look.edges_of_event[event.id])] = at
+    for node in graph.nodes:
+        if nodes[node.id] == NONE and look.edges_from[node.id]:
+            nodes[node.id] = max(edges[edge] for edge in look.edges_from[node.id])
+    made_by = np.array([value.op for value in graph.values], dtype=np.int32)
+    values = np.where(made_by == NONE, 0, ops[made_by] if len(ops) else 0).astype(np.int32)
+    return Moments(events, ops, nodes, edges, values)
+
+
+def _never(things: int) -> NDArray[np.int32]:
+    return np.full(things, NONE, dtype=np.int32)
+
+
+def event_at(trace: Trace, position: int) -> Event:
+    """The event at a tape position."""
+    return trace.graph.events[int(trace.tape[position])]
+
+
+def phases(trace: Trace) -> list[tuple[Phase, int, int]]:
+    """Runs of equal phase along the tape as ``(phase, first position, one past the last)``."""
+    runs: list[tuple[Phase, int, int]] = []
+    for position in range(len(trace.tape)):
+        phase = event_at(trace, position).phase
+        if runs and runs[-1][0] == phase:
+            runs[-1] = (phase, runs[-1][1], position + 1)
+        else:
+            runs.append((phase, position, position + 1))
+    return runs
+
+
+def name_of(graph: Graph, event: Event) -> str:
+    """What an event is called: the op's torch name, the Node's name, or ``loss``."""
+    if event.kind in ("op", "update"):
+        return graph.ops[event.ref].name
+    return "loss" if event.kind == "loss" else graph.nodes[event.ref].name
+
+
+def op_of(graph: Graph, event: Event) -> int:
+    """The forward op that an event belongs to (a Node's is the op that made it), or NONE."""
+    if event.kind in ("op", "update"):
+        return event.ref
+    return graph.values[event.ref].op if event.kind == "loss" else graph.nodes[event.ref].op
+
+
+def site_of(graph: Graph, event: Event) -> Site | None:
+    """The source of an event; a Node has the source of the forward op that made it."""
+    op = op_of(graph, event)
+    if op == NONE and event.kind == "accumulate":
+        users = [use for use in index(graph).consumers[graph.nodes[event.ref].leaf] if graph.ops[use].phase == "forward"]
+        op = users[0] if users else NONE
+    if op == NONE or graph.ops[op].site == NONE:
+        return None
+    return graph.sites[graph.ops[op].site]
+
+
+def module_of(graph: Graph, event: Event) -> str:
+    """The module path of an event, or an empty string."""
+    op = op_of(graph, event)
+    module = graph.ops[op].module if op != NONE else NONE
+    return graph.modules[module].path if module != NONE else ""
+
+
+def variable_of(graph: Graph, event: Event) -> str:
+    """The variable (or parameter) that an event gives: the op's, the loss's, or for a Node the value whose gradient it takes."""
+    if event.kind in ("op", "update"):
+        return graph.ops[event.ref].variable
+    if event.kind == "loss":
+        return graph.values[event.ref].name
+    node = graph.nodes[event.ref]
+    if node.leaf != NONE:
+        return graph.values[node.leaf].name
+    return graph.ops[node.op].variable if node.op != NONE else ""
+
+
+def target_of(graph: Graph, edge: Edge) -> str:
+    """Where a gradient goes, in words: ``MmBackward0``, ``AccumulateGrad w1`` or ``w1.grad``."""
+    if edge.target == NONE:
+        return f"{label_of(graph.values[edge.value])}.grad" if edge.value != NONE else ".grad"
+    node = graph.nodes[edge.target]
+    return f"{node.name} {label_of(graph.values[node.leaf])}" if node.leaf != NONE else node.name
+
+
+def label_of(value: Value) -> str:
+    """A short name for a Value, never empty."""
+    return value.name or f"%{value.id}"

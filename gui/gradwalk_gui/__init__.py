@@ -1,0 +1,1 @@
+"""The Gradwalk app: Qt only here; never imports torch."""

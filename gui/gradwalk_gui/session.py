@@ -1,0 +1,282 @@
+"""The one mutable thing of the app: what is open and where the playhead is. Every change goes through here; no Qt.
+
+The cycle, in order: 1. a command calls a method of the Session; 2. the method asks for a new State through ``_become``;
+3. ``_become`` resolves wishes and recording into one frozen State; 4. ``changed(old, new)`` tells the views, which draw the
+difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from gradwalk.tape import event_at, phases
+from gradwalk.trace import Event, Trace
+
+SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
+UNDO_DEPTH = 100
+
+Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
+
+
+class Play(Enum):
+    """What moves the playhead."""
+
+    PAUSED = "paused"
+    PLAYING = "playing"
+    FOLLOWING = "following"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One thing of the Graph, by its id."""
+
+    kind: Thing
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the graph is shown; changes of it can be undone."""
+
+    mode: Literal["ops", "tensors"] = "ops"
+    halves: Literal["both", "forward", "backward"] = "both"
+    flow: Literal["right", "down"] = "right"
+    measure: Literal["rms", "norm", "max", "zeros"] = "rms"
+    folded: frozenset[str] = frozenset()
+    """Paths of the module calls that are drawn as one card."""
+
+
+class Steps(Protocol):
+    """What the app needs of a recording: a growing, read-only sequence of traces."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Trace: ...
+
+    def losses(self) -> NDArray[np.float64]:
+        """The loss of every step, float64 ``[len(self)]``; NaN where a step has none."""
+
+    def source(self, file: str) -> str | None:
+        """The text of a source file as it was when recorded, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that the views show. ``step`` is an index into the recording; ``position`` counts the events that have run."""
+
+    recording: Steps | None = None
+    length: int = 0
+    """How many steps the recording held when last looked at."""
+    step: int = 0
+    position: int = 0
+    trace: Trace | None = None
+    play: Play = Play.PAUSED
+    speed: float = 1.0
+    loop: bool = False
+    selection: Selection | None = None
+    view: View = field(default_factory=View)
+    theme: Literal["system", "light", "dark"] = "system"
+    reduced_motion: bool = False
+    log_loss: bool = True
+
+    @property
+    def events(self) -> int:
+        """How many events the step has."""
+        return 0 if self.trace is None else len(self.trace.tape)
+
+    @property
+    def next_event(self) -> Event | None:
+        """The event that the playhead stands before."""
+        return event_at(self.trace, self.position) if self.trace is not None and self.position < self.events else None
+
+    @property
+    def last_event(self) -> Event | None:
+        """The event that has just run."""
+        return event_at(self.trace, self.position - 1) if self.trace is not None and self.position > 0 else None
+
+
+class Session:
+    """Owns the State. Methods are what a person can do; none of them raises for a playhead at an end, it just stays."""
+
+    changed = Signal(State, State, reemission="queued")
+
+    def __init__(self, state: State | None = None) -> None:
+        self._state = state or State()
+        self._undo: list[View] = []
+        self._redo: list[View] = []
+
+    @property
+    def state(self) -> State:
+        """The current State."""
+        return self._state
+
+    def open(self, recording: Steps, *, follow: bool = False) -> None:
+        """Show a recording: before the first event of its first step, or at its live end."""
+        self._undo.clear()
+        self._redo.clear()
+        play = Play.FOLLOWING if follow else Play.PAUSED
+        self._become(recording=recording, length=len(recording), step=0, position=0, selection=None, play=play)
+
+    def close(self) -> None:
+        """Show nothing."""
+        self._become(recording=None, length=0, step=0, position=0, selection=None, play=Play.PAUSED)
+
+    def extended(self) -> None:
+        """The recording may have grown (call after every poll that found something)."""
+        if self._state.recording is not None:
+            self._become(length=len(self._state.recording))
+
+    def go_to(self, step: int, position: int) -> None:
+        """Put the playhead somewhere; what is out of range is pulled in."""
+        self._become(step=step, position=position, play=Play.PAUSED)
+
+    def next_event(self) -> None:
+        """One event on; from the end of a step to the start of the next."""
+        self._pause_then(*self._after(1))
+
+    def previous_event(self) -> None:
+        """One event back; from the start of a step to the end of the one before."""
+        self._pause_then(*self._after(-1))
+
+    def next_step(self, by: int = 1) -> None:
+        """Another training step, at the same position."""
+        self._pause_then(self._state.step + by, self._state.position)
+
+    def next_phase(self, by: Literal[1, -1] = 1) -> None:
+        """The start of the next (or previous) phase, across steps."""
+        state = self._state
+        if state.trace is None:
+            return
+        starts = [start for _, start, _ in phases(state.trace)] + [state.events]
+        ahead = [start for start in starts if (start > state.position if by > 0 else start < state.position)]
+        if ahead:
+            self._pause_then(state.step, min(ahead) if by > 0 else max(ahead))
+        else:
+            self._pause_then(*self._after(by))
+
+    def first_event(self) -> None:
+        """Before the first event of the step."""
+        self._pause_then(self._state.step, 0)
+
+    def last_event(self) -> None:
+        """After the last event of the step."""
+        self._pause_then(self._state.step, self._state.events)
+
+    def first_step(self) -> None:
+        """Before the first event of the first step."""
+        self._pause_then(0, 0)
+
+    def follow(self) -> None:
+        """Stay at the newest step."""
+        self._become(play=Play.FOLLOWING)
+
+    def play_pause(self) -> None:
+        """Play, or stop where the playhead is."""
+        playing = self._state.play is Play.PAUSED and self._state.trace is not None
+        self._become(play=Play.PLAYING if playing else Play.PAUSED)
+
+    def tick(self) -> None:
+        """One beat of playing: one event on; at the end of the recording again from the step's start (loop), or pause."""
+        state = self._state
+        if state.play is not Play.PLAYING:
+            return
+        if state.loop and state.position >= state.events:
+            self._become(position=0)
+            return
+        step, position = self._after(1)
+        ended = (step, position) == (state.step, state.position)
+        self._become(step=step, position=position, play=Play.PAUSED if ended else Play.PLAYING)
+
+    def faster(self, by: Literal[1, -1] = 1) -> None:
+        """The next (or previous) speed."""
+        place = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - self._state.speed)) + by
+        self._become(speed=SPEEDS[max(0, min(place, len(SPEEDS) - 1))])
+
+    def select(self, selection: Selection | None) -> None:
+        """Select one thing, or nothing."""
+        self._become(selection=selection)
+
+    def set(self, **changes: Any) -> None:
+        """Change settings: speed, loop, theme, reduced_motion, log_loss."""
+        self._become(**changes)
+
+    def set_view(self, **changes: Any) -> None:
+        """Change how the graph is shown; can be undone."""
+        view = replace(self._state.view, **changes)
+        if view != self._state.view:
+            self._undo = [*self._undo, self._state.view][-UNDO_DEPTH:]
+            self._redo.clear()
+            self._become(view=view)
+
+    def fold(self, path: str) -> None:
+        """Fold the module call at ``path``, or unfold it."""
+        self.set_view(folded=self._state.view.folded ^ {path})
+
+    def undo(self) -> None:
+        """Take back the last change of the view."""
+        if self._undo:
+            self._redo.append(self._state.view)
+            self._become(view=self._undo.pop())
+
+    def redo(self) -> None:
+        """Do the last undone change of the view again."""
+        if self._redo:
+            self._undo.append(self._state.view)
+            self._become(view=self._redo.pop())
+
+    def _after(self, by: Literal[1, -1]) -> tuple[int, int]:
+        state = self._state
+        position = state.position + by
+        if position > state.events and state.step + 1 < state.length:
+            return state.step + 1, 0
+        if position < 0 and state.step > 0:
+            return state.step - 1, END
+        return state.step, position
+
+    def _pause_then(self, step: int, position: int) -> None:
+        self._become(step=step, position=position, play=Play.PAUSED)
+
+    def _become(self, **changes: Any) -> None:
+        old = self._state
+        new = resolve(replace(old, **changes), old)
+        if new != old:
+            self._state = new
+            self.changed.emit(old, new)
+
+
+END = 2**31 - 1
+"""A position past every tape: pulled in to the end of the step."""
+
+
+def resolve(wish: State, old: State) -> State:
+    """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
+    recording, length = wish.recording, wish.length
+    if recording is None or length == 0:
+        return replace(wish, step=0, position=0, trace=None, selection=None)
+    step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
+    same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
+    trace = old.trace if same else recording[step]
+    assert trace is not None
+    position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
+    return replace(wish, step=step, trace=trace, position=position, selection=_still_there(wish.selection, trace))
+
+
+def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:
+    if selection is None:
+        return None
+    graph = trace.graph
+    things: dict[Thing, Sequence[object]] = {
+        "op": graph.ops,
+        "node": graph.nodes,
+        "value": graph.values,
+        "edge": graph.edges,
+        "module": graph.modules,
+    }
+    return selection if selection.id < len(things[selection.kind]) else None
