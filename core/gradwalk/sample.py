@@ -115,11 +115,22 @@ def _structure() -> tuple[Graph, tuple[str, ...], tuple[str, ...]]:
     n, d_in, hidden, d_out = SIZES
     named: list[str] = []
 
-    def value(array: str, shape: tuple[int, ...], name: str = "", *, leaf: bool = False, **more: int) -> int:
+    def value(
+        array: str,
+        shape: tuple[int, ...],
+        name: str = "",
+        *,
+        leaf: bool = False,
+        version: int = 0,
+        base: int = NONE,
+        gradient_of: int = NONE,
+    ) -> int:
         named.append(array)
         grad = leaf or array in ("h", "relu", "y_pred", "error", "squares", "loss")
         role: Role = "leaf" if leaf else "input"
-        return build.add_value(shape, "float32", name=name, role=role, requires_grad=grad, **more)
+        return build.add_value(
+            shape, "float32", name=name, role=role, requires_grad=grad, version=version, base=base, gradient_of=gradient_of
+        )
 
     x, w1, w2, y = value("x", (n, d_in), "x"), value("w1", (d_in, hidden), "w1", leaf=True), NONE, NONE
     forward, loss_line = _site_maker("FORWARD", FORWARD), _site_maker("LOSS", LOSS)
