@@ -1,0 +1,125 @@
+"""Compound layout: every container's content is laid out on its own, from the innermost out, and equal contents only once.
+
+Lengths here run *across* (the order in a rank) and *along* (the flow); ``engine`` says which of them is x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .layered import lay_out_flat
+from .parts import DUMMY_WIDTH, FlatEdge, FlatLayout, FlatRequest
+from .request import ROOT, LayoutRequest
+from .tree import OUTSIDE, Branch, End, Tree
+
+Point = tuple[float, float]
+flat = lru_cache(maxsize=2048)(lay_out_flat)
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Room between a container's border and its content."""
+
+    before: Point
+    after: Point
+    at_least: Point
+    """The least size of the whole, so that the title fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A laid out container: its size, its children's top left corners, the routes of its edges, its ports across."""
+
+    size: Point
+    corners: tuple[Point, ...]
+    routes: tuple[tuple[Point, ...], ...]
+    ins: tuple[float, ...]
+    outs: tuple[float, ...]
+
+
+def contents_of(request: LayoutRequest, tree: Tree, sizes: list[Point], margins: dict[int, Margins]) -> dict[int, Content]:
+    """The content of every container, ROOT included."""
+    contents: dict[int, Content] = {}
+    for index in tree.upwards:
+        contents[index] = _content(request, tree.branches[index], sizes, contents, margins[index])
+    return contents
+
+
+def _content(
+    request: LayoutRequest, branch: Branch, boxes: list[Point], contents: dict[int, Content], margins: Margins
+) -> Content:
+    sizes = [boxes[child] if child >= 0 else contents[~child].size for child in branch.children]
+    count, ins, outs = len(sizes), len(branch.ins), len(branch.outs)
+    edges = tuple(
+        FlatEdge(
+            source=_number(edge.source, count),
+            target=_number(edge.target, count + ins),
+            source_port=_offset(branch, edge.source, contents, leaving=True),
+            target_port=_offset(branch, edge.target, contents, leaving=False),
+        )
+        for edge in branch.edges
+    )
+    laid = flat(
+        FlatRequest(
+            sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
+            edges=edges,
+            first=tuple(range(count, count + ins)),
+            last=tuple(range(count + ins, count + ins + outs)),
+            aside=frozenset(place for place, child in enumerate(branch.children) if child >= 0 and not request.boxes[child].main),
+            rank_gap=request.rank_gap,
+            box_gap=request.box_gap,
+        )
+    )
+    return _framed(branch, laid, sizes, margins)
+
+
+def _number(end: End, ports_from: int) -> int:
+    return ports_from + int(end.port) if end.child == OUTSIDE else end.child
+
+
+def _offset(branch: Branch, end: End, contents: dict[int, Content], *, leaving: bool) -> float:
+    """How far from the middle of its child an edge ends."""
+    if end.child == OUTSIDE:
+        return 0.0
+    child = branch.children[end.child]
+    if child >= 0:
+        return end.port
+    content = contents[~child]
+    ports = content.outs if leaving else content.ins
+    return ports[int(end.port)] - content.size[0] / 2
+
+
+def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margins) -> Content:
+    """The content with its margins; edges to the outside are drawn on to the border."""
+    bare = (laid.width + margins.before[0] + margins.after[0], laid.height + margins.before[1] + margins.after[1])
+    size = (max(bare[0], margins.at_least[0]), max(bare[1], margins.at_least[1]))
+    move = (margins.before[0] + (size[0] - bare[0]) / 2, margins.before[1] + (size[1] - bare[1]) / 2)
+    count, ins = len(sizes), len(branch.ins)
+    centres = [(x + move[0], y + move[1]) for x, y in laid.centres]
+    corners = tuple((x - w / 2, y - h / 2) for (x, y), (w, h) in zip(centres, sizes, strict=False))
+    routes = []
+    for edge, route in zip(branch.edges, laid.routes, strict=True):
+        points = [(x + move[0], y + move[1]) for x, y in route]
+        if points and edge.source.child == OUTSIDE:
+            points.insert(0, (points[0][0], 0.0))
+        if points and edge.target.child == OUTSIDE:
+            points.append((points[-1][0], size[1]))
+        routes.append(tuple(points))
+    ports = [x for x, _ in centres[count:]]
+    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]))
+
+
+def corners_of(tree: Tree, contents: dict[int, Content]) -> tuple[dict[int, Point], dict[int, Point]]:
+    """Where every box and every container has its first corner, in the whole picture."""
+    boxes: dict[int, Point] = {}
+    containers: dict[int, Point] = {ROOT: (0.0, 0.0)}
+    for index in reversed(tree.upwards):
+        across, along = containers[index]
+        for child, (x, y) in zip(tree.branches[index].children, contents[index].corners, strict=True):
+            corner = (across + x, along + y)
+            if child >= 0:
+                boxes[child] = corner
+            else:
+                containers[~child] = corner
+    return boxes, containers

@@ -1,0 +1,79 @@
+"""The layout engine: a request in, positions out. Pure, deterministic, without recursion; equal requests are laid out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compound import Content, Margins, Point, contents_of, corners_of
+from .request import ROOT, Layout, LayoutRequest
+from .tree import Tree, tree_of
+
+NO_MARGINS = Margins((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+
+
+@lru_cache(maxsize=128)
+def lay_out(request: LayoutRequest) -> Layout:
+    """Lay out a request. Raises ValueError where containers hold each other in a circle."""
+    turned = request.direction == "right"
+    sizes = [(box.height, box.width) if turned else (box.width, box.height) for box in request.boxes]
+    tree = tree_of(request)
+    margins = {ROOT: NO_MARGINS} | {index: _margins(request, index, turned=turned) for index in range(len(request.containers))}
+    contents = contents_of(request, tree, sizes, margins)
+    boxes, containers = corners_of(tree, contents)
+    routes = tuple(_route(tree, contents, containers, number, turned=turned) for number in range(len(request.links)))
+    across, along = contents[ROOT].size
+    width, height = (along, across) if turned else (across, along)
+    return Layout(
+        _rectangles(((boxes[number], size) for number, size in enumerate(sizes)), turned=turned),
+        _rectangles(((containers[i], contents[i].size) for i in range(len(request.containers))), turned=turned),
+        routes,
+        width,
+        height,
+    )
+
+
+def _margins(request: LayoutRequest, index: int, *, turned: bool) -> Margins:
+    container = request.containers[index]
+    pad, title = container.padding, container.title_height
+    wide = container.title_width + 2 * pad
+    if turned:
+        return Margins((pad + title, pad), (pad, pad), (title + 2 * pad, wide))
+    return Margins((pad, pad + title), (pad, pad), (wide, title + 2 * pad))
+
+
+def _rectangles(corners_and_sizes: Iterable[tuple[Point, Point]], *, turned: bool) -> NDArray[np.float64]:
+    rows = [(y, x, h, w) if turned else (x, y, w, h) for (x, y), (w, h) in corners_and_sizes]
+    return _frozen(np.array(rows, dtype=np.float64).reshape(-1, 4))
+
+
+def _route(
+    tree: Tree, contents: dict[int, Content], containers: dict[int, Point], number: int, *, turned: bool
+) -> NDArray[np.float64]:
+    points: list[Point] = []
+    for container, edge in tree.pieces[number]:
+        across, along = containers[container]
+        for x, y in contents[container].routes[edge]:
+            point = (along + y, across + x) if turned else (across + x, along + y)
+            if not points or point != points[-1]:
+                points.append(point)
+    return _frozen(np.array(_without_middles(points), dtype=np.float64).reshape(-1, 2))
+
+
+def _without_middles(points: list[Point]) -> list[Point]:
+    """Leave out points on a straight piece between their neighbours along an axis."""
+    kept: list[Point] = []
+    for point in points:
+        if len(kept) >= 2 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
+            kept[-1] = point
+        else:
+            kept.append(point)
+    return kept
+
+
+def _frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,52 @@
+"""Softmax and dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .registry import Array, register
+
+BRIDLE = "Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990"
+
+
+def log_softmax(x: Array, dim: int = -1) -> Array:
+    """``X - log(sum(exp(X)))`` along ``dim``, with the largest element taken out first against overflow."""
+    shifted = x - x.max(axis=dim, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True)))
+
+
+def softmax(x: Array, dim: int = -1) -> Array:
+    """``exp(X) / sum(exp(X))`` along ``dim``."""
+    return np.exp(log_softmax(x, dim))
+
+
+register(
+    "softmax",
+    "P = exp(X) / sum(exp(X))",
+    softmax,
+    {"X": ("dL/dX = P * (dL/dP - sum(dL/dP * P))", lambda g, p, x, dim=-1: p * (g - (g * p).sum(axis=dim, keepdims=True)))},
+    inputs="X",
+    source=BRIDLE,
+)
+register(
+    "log_softmax",
+    "Z = X - log(sum(exp(X)))",
+    log_softmax,
+    {"X": ("dL/dX = dL/dZ - exp(Z) * sum(dL/dZ)", lambda g, z, x, dim=-1: g - np.exp(z) * g.sum(axis=dim, keepdims=True))},
+    inputs="X",
+    source=BRIDLE,
+)
+
+
+def _dropout(x: Array, mask: Array, p: float = 0.5) -> Array:
+    return np.asarray(x * mask / (1 - p))
+
+
+register(
+    "dropout",
+    "Z = X * mask / (1 - p)",
+    _dropout,
+    {"X": ("dL/dX = dL/dZ * mask / (1 - p)", lambda g, z, x, mask, p=0.5: g * mask / (1 - p))},
+    inputs="X mask",
+    source="Srivastava et al., Dropout, 2014 (mask: which elements were kept, read off the output)",
+)
