@@ -1,0 +1,257 @@
+"""A batch of steps of one Graph by column: per statistic ``[thing, step]``, and the rest of a Trace beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..trace import STATISTICS, Graph, Kept, Shape, StepError, TensorKey, Trace
+from .columns import Block, Part, ReadAt, read_column, read_header
+from .dtypes import DType
+from .format import MAX_STEPS, MAX_TEXT, Damaged
+
+Array: TypeAlias = NDArray[Any]
+HAS_LOSS, DONE = 1, 2
+TABLES = ("values", "gradients")
+
+
+def batch_key(trace: Trace) -> tuple[int, ...]:
+    """Traces with equal keys (and the same Graph) fit into one batch."""
+    return (
+        len(trace.tape),
+        len(trace.times),
+        len(trace.durations),
+        trace.values.shape[1],
+        trace.gradients.shape[1],
+        trace.rank,
+    )
+
+
+def raw_bytes(trace: Trace) -> int:
+    """About how many bytes a trace takes in a batch before compression, tensors aside."""
+    return trace.values.nbytes + trace.gradients.nbytes + 20 * len(trace.tape) + 64
+
+
+def storable(trace: Trace) -> bool:
+    """Whether the tables fit the trace's Graph."""
+    graph, rows = trace.graph, len(STATISTICS)
+    return trace.values.shape == (rows, len(graph.values)) and trace.gradients.shape == (rows, len(graph.edges))
+
+
+def encode_batch(traces: Sequence[Trace], graph: int, graph_bytes: bytes | None = None) -> list[Part]:
+    """The block of a batch of traces with equal :func:`batch_key`; ``graph_bytes`` is the encoded Graph where it goes along."""
+    count = len(traces)
+    block = Block(graph=graph, steps=count, rank=traces[0].rank, **_texts(traces))
+    flags = [(HAS_LOSS if t.loss is not None else 0) | (DONE if t.done else 0) for t in traces]
+    losses = [np.nan if t.loss is None else t.loss for t in traces]
+    block.add("step", np.array([t.step for t in traces], np.int64), DType.INT64)
+    block.add("start", np.array([t.start for t in traces], np.float64), DType.FLOAT64)
+    block.add("loss", np.array(losses, np.float64), DType.FLOAT64)
+    block.add("flags", np.array(flags, np.uint8), DType.UINT8)
+    block.add("tape", _by_step([t.tape for t in traces], np.int32), DType.INT32)
+    block.add("times", _by_step([t.times for t in traces], np.float64), DType.FLOAT64)
+    block.add("durations", _by_step([t.durations for t in traces], np.float64), DType.FLOAT64)
+    for name, tables in (("values", [t.values for t in traces]), ("gradients", [t.gradients for t in traces])):
+        stacked = np.concatenate(tables).reshape(count, len(STATISTICS), -1).transpose(1, 2, 0)
+        for statistic, column in zip(STATISTICS, stacked, strict=True):
+            block.add(f"{name}.{statistic}", np.ascontiguousarray(column, np.float64), DType.FLOAT64)
+    if any(t.shapes for t in traces):
+        block.add("shapes", _flat_shapes(traces), DType.INT64)
+    if graph_bytes is not None:
+        block.add("graph", np.frombuffer(graph_bytes, np.uint8), DType.UINT8)
+    return block.parts()
+
+
+def _by_step(rows: Sequence[Array], dtype: type[np.generic]) -> Array:
+    return np.ascontiguousarray(np.concatenate(rows).reshape(len(rows), -1).T, dtype)
+
+
+def _texts(traces: Sequence[Trace]) -> dict[str, Any]:
+    meta: dict[str, Any] = {}
+    labels = {str(row): t.label[:MAX_TEXT] for row, t in enumerate(traces) if t.label}
+    errors = {
+        str(row): [t.error.kind[:MAX_TEXT], t.error.message[:MAX_TEXT], t.error.event, t.error.traceback[-MAX_TEXT:]]
+        for row, t in enumerate(traces)
+        if t.error is not None
+    }
+    if labels:
+        meta["labels"] = labels
+    if errors:
+        meta["errors"] = errors
+    return meta
+
+
+def _flat_shapes(traces: Sequence[Trace]) -> NDArray[np.int64]:
+    """Rows of ``step row, value, dimensions, sizes ...`` one after the other."""
+    flat: list[int] = []
+    for row, trace in enumerate(traces):
+        for value, shape in trace.shapes.items():
+            flat += (row, value, len(shape), *shape)
+    return np.array(flat, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A decoded batch. Tables are float64 ``[8, things, steps]``."""
+
+    graph: int
+    steps: NDArray[np.int64]
+    starts: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+    tape: NDArray[np.int32]
+    times: NDArray[np.float64]
+    durations: NDArray[np.float64]
+    values: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    labels: Mapping[int, str]
+    errors: Mapping[int, StepError]
+    shapes: Mapping[int, Mapping[int, Shape]]
+    rank: int
+    graph_bytes: bytes | None = None
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the tables take."""
+        return self.values.nbytes + self.gradients.nbytes + self.times.nbytes * 2 + self.tape.nbytes
+
+    def trace(self, row: int, graph: Graph, tensors: Mapping[TensorKey, Kept]) -> Trace:
+        """One step as a Trace. Raises Damaged where the batch does not fit the Graph."""
+        if self.values.shape[1] != len(graph.values) or self.gradients.shape[1] != len(graph.edges):
+            raise Damaged("a batch has other things than its graph")
+        tape = _frozen(self.tape[:, row])
+        if len(tape) and (int(tape.min()) < 0 or int(tape.max()) >= len(graph.events)):
+            raise Damaged("a tape names an event that its graph does not have")
+        shapes = self.shapes.get(row, {})
+        if any(value >= len(graph.values) for value in shapes):
+            raise Damaged("a shape belongs to a value that the graph does not have")
+        flags = int(self.flags[row])
+        return Trace(
+            step=int(self.steps[row]),
+            graph=graph,
+            tape=tape,
+            values=_frozen(self.values[:, :, row]),
+            gradients=_frozen(self.gradients[:, :, row]),
+            loss=float(self.losses[row]) if flags & HAS_LOSS else None,
+            start=float(self.starts[row]),
+            times=_frozen(self.times[:, row]),
+            durations=_frozen(self.durations[:, row]),
+            tensors=tensors,
+            shapes=MappingProxyType(dict(shapes)),
+            rank=self.rank,
+            label=self.labels.get(row, ""),
+            done=bool(flags & DONE),
+            error=self.errors.get(row),
+        )
+
+
+KNOWN = frozenset(
+    {"step", "start", "loss", "flags", "tape", "times", "durations", "shapes", "graph"}
+    | {f"{table}.{statistic}" for table in TABLES for statistic in STATISTICS}
+)
+
+
+def decode_batch(read: ReadAt, length: int) -> Batch:
+    """The batch in a block of ``length`` bytes. Raises Damaged."""
+    header = read_header(read, length)
+    meta = header.meta
+    count, graph, rank = meta.get("steps"), meta.get("graph"), meta.get("rank")
+    if type(count) is not int or not 1 <= count <= MAX_STEPS or type(graph) is not int or type(rank) is not int:
+        raise Damaged("a batch's header is malformed")
+
+    def column(name: str, dtype: DType, dimensions: int) -> Array:
+        array = read_column(read, header, name)
+        if header.columns[name].dtype is not dtype or array.ndim != dimensions or array.shape[-1] != count:
+            raise Damaged(f"the column {name!r} of a batch is not of the kind it must be")
+        return array
+
+    def table(name: str) -> NDArray[np.float64]:
+        columns = [column(f"{name}.{statistic}", DType.FLOAT64, 2) for statistic in STATISTICS]
+        if len({c.shape for c in columns}) != 1:
+            raise Damaged("the statistics of a batch differ in size")
+        return np.stack(columns)
+
+    shapes = read_column(read, header, "shapes") if "shapes" in header.columns else np.zeros(0, np.int64)
+    return Batch(
+        graph=graph,
+        steps=column("step", DType.INT64, 1),
+        starts=column("start", DType.FLOAT64, 1),
+        losses=column("loss", DType.FLOAT64, 1),
+        flags=column("flags", DType.UINT8, 1),
+        tape=column("tape", DType.INT32, 2),
+        times=column("times", DType.FLOAT64, 2),
+        durations=column("durations", DType.FLOAT64, 2),
+        values=table("values"),
+        gradients=table("gradients"),
+        labels=_labels(meta.get("labels", {}), count),
+        errors=_errors(meta.get("errors", {}), count),
+        shapes=_read_shapes(shapes, count),
+        rank=rank,
+        graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
+        skipped=(*header.skipped, *(name for name in header.columns if name not in KNOWN)),
+    )
+
+
+def _frozen(array: Array) -> Array:
+    copy = np.ascontiguousarray(array)
+    if copy.base is not None:
+        copy = copy.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def _by_row(record: Any, count: int) -> dict[int, Any]:
+    if not isinstance(record, dict) or not all(row.isascii() and row.isdigit() and len(row) < 8 for row in record):
+        raise Damaged("the texts of a batch are malformed")
+    rows = {int(row): value for row, value in record.items()}
+    if any(row >= count for row in rows):
+        raise Damaged("a text belongs to a step that the batch does not have")
+    return rows
+
+
+def _is_text(x: object) -> bool:
+    return isinstance(x, str) and len(x) <= MAX_TEXT
+
+
+def _labels(record: Any, count: int) -> dict[int, str]:
+    rows = _by_row(record, count)
+    if not all(_is_text(label) for label in rows.values()):
+        raise Damaged("a label is malformed")
+    return rows
+
+
+def _errors(record: Any, count: int) -> dict[int, StepError]:
+    errors: dict[int, StepError] = {}
+    for row, fields in _by_row(record, count).items():
+        if not isinstance(fields, list) or len(fields) < 4 or type(fields[2]) is not int:
+            raise Damaged("an error is malformed")
+        kind, message, event, traceback = fields[:4]
+        if not (_is_text(kind) and _is_text(message) and _is_text(traceback)):
+            raise Damaged("an error is malformed")
+        errors[row] = StepError(kind, message, event, traceback)
+    return errors
+
+
+def _read_shapes(flat: Array, count: int) -> dict[int, dict[int, Shape]]:
+    if flat.dtype != np.int64 or flat.ndim != 1:
+        raise Damaged("the shapes of a batch are malformed")
+    shapes: dict[int, dict[int, Shape]] = {}
+    numbers: list[int] = flat.tolist()
+    at = 0
+    while at < len(numbers):
+        row, value, dimensions, *_ = (*numbers[at : at + 3], -1, -1, -1)
+        shape = tuple(numbers[at + 3 : at + 3 + dimensions]) if 0 <= dimensions <= 64 else None
+        if not 0 <= row < count or value < 0 or shape is None or len(shape) != dimensions or any(size < 0 for size in shape):
+            raise Damaged("the shapes of a batch are malformed")
+        shapes.setdefault(row, {})[value] = shape
+        at += 3 + dimensions
+    return shapes

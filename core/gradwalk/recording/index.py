@@ -1,0 +1,97 @@
+"""What a recording holds and where, from the directories of its Sync records: nothing is decoded to build it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .format import Channel, Damaged, Flag
+from .order import order_size
+from .sync import Entry, Sync
+
+KNOWN_CHANNELS = frozenset(Channel)
+
+
+class Place(NamedTuple):
+    """Where the data of a message is in the file."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepChunk:
+    """A chunk that holds complete steps; ``start`` counts the steps before it."""
+
+    start: int
+    steps: int
+    first_step: int
+    order: Place | None
+    batches: tuple[Place, ...]
+
+
+@dataclass(slots=True)
+class Index:
+    """Grows with every group. ``steps`` counts the complete steps."""
+
+    steps: int = 0
+    chunks: list[StepChunk] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    graphs: dict[int, list[Place]] = field(default_factory=dict)
+    tensors: dict[int, list[Place]] = field(default_factory=dict)
+    partial_tensors: dict[int, list[Place]] = field(default_factory=dict)
+    notes: list[Place] = field(default_factory=list)
+    scalars: list[Place] = field(default_factory=list)
+    sources: list[Place] = field(default_factory=list)
+    infos: list[Place] = field(default_factory=list)
+    partial: tuple[int, Place] | None = None
+    unknown: dict[int, int] = field(default_factory=dict)
+    """Messages on channels that this version does not know, counted per channel."""
+    newest_minor: int = 0
+
+    def add(self, sync: Sync) -> None:
+        """Take in a group. Raises Damaged where it says more steps than it lists, and takes in the rest of it."""
+        self.newest_minor = max(self.newest_minor, sync.version[1])
+        batches: list[Place] = []
+        order: Place | None = None
+        for entry in sync.entries:
+            place = Place(sync.chunk + entry.offset, entry.length)
+            if entry.channel == Channel.STEPS:
+                batches.append(place)
+            elif entry.channel == Channel.SCALAR and entry.flag == Flag.ORDER:
+                order = place
+            else:
+                self._other(entry, place)
+        if not sync.steps and not batches:
+            return
+        if order is None or not batches or order.length != order_size(sync.steps):
+            raise Damaged("a group says another number of steps than it lists")
+        if sync.steps:
+            self.chunks.append(StepChunk(self.steps, sync.steps, sync.first_step, order, tuple(batches)))
+            self.starts.append(self.steps)
+            self.steps += sync.steps
+
+    def _other(self, entry: Entry, place: Place) -> None:
+        lists = {
+            Channel.EVENT: self.notes,
+            Channel.SCALAR: self.scalars,
+            Channel.SOURCE: self.sources,
+            Channel.INFO: self.infos,
+        }
+        if entry.channel == Channel.GRAPH:
+            self.graphs.setdefault(entry.graph, []).append(place)
+        elif entry.channel == Channel.TENSOR:
+            table = self.partial_tensors if entry.flag == Flag.OF_PARTIAL else self.tensors
+            table.setdefault(entry.first_step, []).append(place)
+        elif entry.channel == Channel.PARTIAL:
+            self.partial = entry.first_step, place
+        elif entry.channel in KNOWN_CHANNELS:
+            lists[Channel(entry.channel)].append(place)
+        else:
+            self.unknown[entry.channel] = self.unknown.get(entry.channel, 0) + 1
+
+    def find(self, number: int) -> tuple[StepChunk, int]:
+        """The chunk of the ``number``-th complete step, and its place among the chunk's steps."""
+        chunk = self.chunks[bisect_right(self.starts, number) - 1]
+        return chunk, number - chunk.start

@@ -1,0 +1,158 @@
+"""Which steps keep their tensors: the first three, then log-spaced ones, pinned ones, and a ring of the last eight in memory."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..trace import Trace
+from .format import MIB
+from .tensors import Tensors, bytes_of
+
+FULL_STEP_BYTES = 32 * MIB
+"""A step whose tensors total less keeps every one of them in full under :attr:`Keep.FULL`."""
+SMALL_BYTES = 64 * 1024
+"""A tensor up to this size is kept in full in any case, under ``FULL`` and ``SMALL``."""
+SAMPLE = 1024
+"""Elements of the strided sample that stands for a larger tensor."""
+
+FIRST_STEPS = 3
+PER_DECADE = 8
+RING_STEPS, RING_BYTES, LEAST_RING_BYTES = 8, 64 * MIB, 8 * MIB
+BYTES_PER_SECOND, BURST_BYTES, TOTAL_BYTES = 2 * MIB, 64 * MIB, 1024 * MIB
+
+
+class Keep(Enum):
+    """What tensors of a step a recorder hands over.
+
+    ``FULL``: all in full where they total less than FULL_STEP_BYTES, else each in full up to SMALL_BYTES and above that a strided
+    sample (``Kept.complete`` False). ``SMALL``: only those up to SMALL_BYTES. ``NONE``: none.
+    """
+
+    NONE = "none"
+    SMALL = "small"
+    FULL = "full"
+
+
+def sample_indices(numel: int) -> NDArray[np.int64]:
+    """Evenly strided places of at most SAMPLE elements of a flattened tensor."""
+    if numel <= SAMPLE:
+        return np.arange(numel, dtype=np.int64)
+    return np.arange(SAMPLE, dtype=np.int64) * numel // SAMPLE
+
+
+def is_log_spaced(step: int) -> bool:
+    """Whether a step is one of the eight per decade that keep their tensors."""
+    if step < 1:
+        return step == 0
+    place: int = round(math.log10(step) * PER_DECADE)
+    nearest: int = round(10.0 ** (place / PER_DECADE))
+    return step == nearest
+
+
+class Retention:
+    """Decides per step, and keeps account: 2 MB a second after a burst, 1 GB in all; over that it thins evenly.
+
+    With ``every_step`` (the level ``tensors``) every step is kept in full and only the total bounds it.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_step: bool = False,
+        total: int = TOTAL_BYTES,
+        rate: int = BYTES_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.thinned = 0
+        """How many steps would have kept their tensors but for the budget."""
+        self._every_step = every_step
+        self._total = total
+        self._rate = rate
+        self._clock = clock
+        self._start = clock()
+        self._spent = 0
+        self._kept, self._kept_step = 0, 0
+        self._pinned: set[int] = set()
+        self._last: tuple[int, Keep] | None = None
+
+    def pin(self, step: int) -> None:
+        """Keep a step's tensors in full whatever the budget says."""
+        self._pinned.add(step)
+
+    def plan(self, step: int) -> Keep:
+        """What to keep of a step; asking again for the same step gives the same answer."""
+        if self._last is None or self._last[0] != step:
+            self._last = step, self._decide(step)
+        return self._last[1]
+
+    def spent(self, size: int) -> None:
+        """Tensors of so many bytes were handed to the writer."""
+        self._spent += size
+
+    def _decide(self, step: int) -> Keep:
+        first = step < FIRST_STEPS or step in self._pinned
+        if not (first or self._every_step or is_log_spaced(step)):
+            return Keep.SMALL
+        if first or (self._due(step) and (self._every_step or self._flows())):
+            self._kept, self._kept_step = self._kept + 1, step
+            return Keep.FULL
+        self.thinned += 1
+        return Keep.SMALL
+
+    def _due(self, step: int) -> bool:
+        """Above half of the total, kept steps get further and further apart, so that some are left however long it goes on."""
+        left = self._total - self._spent
+        if self._spent <= self._total // 2:
+            return True
+        cost = self._spent / max(self._kept, 1)
+        return left >= cost and step >= self._kept_step * (1 + 4 * cost / left)
+
+    def _flows(self) -> bool:
+        return self._spent <= BURST_BYTES + self._rate * (self._clock() - self._start)
+
+
+class Ring:
+    """The tensors of the last few steps, those that were not written in full. Oldest first out when it holds too much."""
+
+    def __init__(self, steps: int = RING_STEPS, limit: int | None = None) -> None:
+        self._steps = steps
+        self._limit = _ring_bytes() if limit is None else limit
+        self._held: deque[tuple[int, Tensors, int]] = deque()
+        self._bytes = 0
+
+    def push(self, trace: Trace) -> None:
+        """Hold the tensors of a step."""
+        size = bytes_of(trace.tensors)
+        self._held.append((trace.step, trace.tensors, size))
+        self._bytes += size
+        while self._held and (len(self._held) > self._steps or self._bytes > self._limit):
+            self._bytes -= self._held.popleft()[2]
+
+    def take(self) -> list[tuple[int, Tensors]]:
+        """What is held of tensors up to SMALL_BYTES, by step, oldest first; the ring is empty afterwards."""
+        held: list[tuple[int, Tensors]] = [(step, _small(tensors)) for step, tensors, _ in self._held]
+        self._held.clear()
+        self._bytes = 0
+        return held
+
+
+def _ring_bytes() -> int:
+    """A quarter of what the process takes now, between 8 and 64 MB: a small process gets a small ring."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return max(LEAST_RING_BYTES, min(RING_BYTES, pages * os.sysconf("SC_PAGE_SIZE") // 4))
+    except (OSError, ValueError, IndexError, AttributeError):
+        return RING_BYTES  # not a Linux
+
+
+def _small(tensors: Tensors) -> Tensors:
+    return {key: kept for key, kept in tensors.items() if kept.data.nbytes <= SMALL_BYTES}

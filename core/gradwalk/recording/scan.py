@@ -1,0 +1,242 @@
+"""Finding the chunk groups of a file: by its index where it has one, else from Sync to Sync; it can grow while we look."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from . import mcap
+from .access import Access
+from .columns import expand, is_count, read_json
+from .ending import INDEX_NAME, signed
+from .format import MAGIC, MAJOR, MARKER, MAX_HEADER, MAX_SYNC, PROFILE, VERSION, Damaged, Gap, NewerVersionError, Opcode
+from .mcap import RECORD
+from .sync import Sync, read_sync
+
+WINDOW = 1024
+SEARCH = 1 << 20
+MAX_INDEX = 256 << 20
+_TAIL = RECORD.size + mcap.FOOTER.size + len(MAGIC)
+_SKIPPED = frozenset(Opcode) - {Opcode.SYNC, Opcode.CHUNK, Opcode.DATA_END, Opcode.FOOTER, Opcode.MESSAGE_INDEX}
+
+
+@dataclass(slots=True)
+class Scan:
+    """Where we are in a file. ``end`` is where the next record is expected, ``closed`` whether the writer finished the file."""
+
+    access: Access
+    end: int = len(MAGIC)
+    closed: bool = False
+    gaps: list[Gap] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    profile: str = ""
+    channels: dict[int, str] = field(default_factory=dict)
+    _searched: int = 0
+
+    @property
+    def newer(self) -> bool:
+        """Whether a newer minor version wrote the file, so that it may hold records that we do not know."""
+        return self.metadata.get("format", "").startswith(f"{MAJOR}.") and self.metadata["format"] != VERSION
+
+    def advance(self) -> list[Sync]:
+        """The groups that are there now and were not before. Raises RecordingError for a newer major version."""
+        found: list[Sync] = []
+        size = self.access.size
+        while not self.closed and self.end + RECORD.size <= size:
+            try:
+                sync, end = self._record(self.end, size)
+            except Damaged as error:
+                sync, end = self._after_damage(size, str(error))
+            if end is None:
+                break
+            self.end = end
+            if sync is not None:
+                found.append(_ours(sync, self.access))
+        return found
+
+    def by_index(self) -> list[Sync] | None:
+        """All groups at once, from the index of a finished file; None where there is no good one."""
+        try:
+            packed = _find_index(self.access)
+            syncs = None if packed is None else _syncs_of(packed, self.access.size)
+        except Damaged:
+            return None
+        if syncs is None:
+            return None
+        self._opening(syncs[0].offset if syncs else self.access.size)
+        self.closed, self.end = True, self.access.size
+        return [_ours(sync, self.access) for sync in syncs]
+
+    def _opening(self, until: int) -> None:
+        """Read the records before the first group."""
+        try:
+            while self.end + RECORD.size <= until:
+                _, end = self._record(self.end, until)
+                if end is None:
+                    break
+                self.end = end
+        except Damaged:
+            pass
+
+    def _record(self, offset: int, size: int) -> tuple[Sync | None, int | None]:
+        """The record at ``offset``: its Sync if it is one, and where the next starts (None: it is not all there yet)."""
+        window = self.access.up_to(offset, min(WINDOW, size - offset))
+        if len(window) < RECORD.size:
+            return None, None
+        opcode, length = RECORD.unpack_from(window)
+        if opcode == Opcode.SYNC:
+            return self._sync(offset, size, window, length)
+        end = offset + RECORD.size + length
+        if opcode not in _SKIPPED and opcode != Opcode.DATA_END and not self.newer:
+            raise Damaged("bytes that are no record")
+        if end > size:
+            raise Damaged("the file ends before a record does")
+        if opcode == Opcode.DATA_END:
+            self.closed = True
+        elif opcode in (Opcode.HEADER, Opcode.METADATA, Opcode.CHANNEL):
+            self._note(Opcode(opcode), self.access.exactly(offset + RECORD.size, min(length, MAX_HEADER)))
+        return None, end
+
+    def _sync(self, offset: int, size: int, window: bytes, length: int) -> tuple[Sync | None, int | None]:
+        if length > MAX_SYNC:
+            raise Damaged("a Sync record is too long")
+        if offset + RECORD.size + length > size:
+            return self._unless_later(offset, size)
+        end = RECORD.size + length
+        content = window[RECORD.size : end] if end <= len(window) else self.access.exactly(offset + RECORD.size, length)
+        sync = read_sync(content, offset)
+        return (sync, sync.end) if sync.end <= size else self._unless_later(offset, size)
+
+    def _unless_later(self, offset: int, size: int) -> tuple[Sync | None, int | None]:
+        """A group that is not all there: wait for the rest, unless another group follows, so that the rest will never come."""
+        later = self._search(offset + RECORD.size + len(MARKER), size)
+        if later is None:
+            return None, None
+        self._gap(offset, later, "a group was cut short")
+        return None, later
+
+    def _note(self, opcode: Opcode, content: bytes) -> None:
+        """Take what we need from a record of the opening."""
+        if opcode is Opcode.HEADER:
+            self.profile, _ = mcap.read_text(content, 0)
+        elif opcode is Opcode.CHANNEL and len(content) >= 4:
+            (number,) = struct.unpack_from("<H", content)
+            self.channels[number], _ = mcap.read_text(content, 4)
+        elif opcode is Opcode.METADATA and not self.metadata:
+            name, at = mcap.read_text(content, 0)
+            entries = mcap.read_map(content, at)
+            if name == PROFILE and entries == signed(entries.get("format", ""), entries.get("run", "")):
+                self.metadata = entries
+
+    def _after_damage(self, size: int, why: str) -> tuple[Sync | None, int | None]:
+        later = self._search(self.end, size)
+        if later is None:
+            if _closed_tail(self.access, size) and self.end < size - _TAIL:
+                self.closed = True
+                self._gap(self.end, size, why)
+            return None, None
+        self._gap(self.end, later, why)
+        return None, later
+
+    def _gap(self, start: int, end: int, why: str) -> None:
+        self.gaps.append(Gap(start, end, -1, 0, why))
+
+    def _search(self, start: int, size: int) -> int | None:
+        """Where the next good Sync record starts, or None; what has been searched is not searched again."""
+        at = max(start, self._searched)
+        while at < size:
+            block = self.access.up_to(at, min(SEARCH, size - at))
+            place = block.find(MARKER)
+            while place >= 0:
+                if self._is_sync(at + place - RECORD.size, size):
+                    self._searched = 0
+                    return at + place - RECORD.size
+                place = block.find(MARKER, place + 1)
+            if at + len(block) >= size:
+                break
+            at += len(block) - len(MARKER) + 1
+        self._searched = max(start, size - WINDOW)
+        return None
+
+    def _is_sync(self, offset: int, size: int) -> bool:
+        try:
+            opcode, length = RECORD.unpack(self.access.exactly(offset, RECORD.size))
+            if opcode != Opcode.SYNC or length > MAX_SYNC or offset + RECORD.size + length > size:
+                return False
+            read_sync(self.access.exactly(offset + RECORD.size, length), offset)
+        except Damaged:
+            return False
+        return True
+
+
+def _ours(sync: Sync, access: Access) -> Sync:
+    if sync.version[0] > MAJOR:
+        raise NewerVersionError(access.path, *sync.version)
+    return sync
+
+
+def _closed_tail(access: Access, size: int) -> bool:
+    return size > _TAIL and access.up_to(size - len(MAGIC), len(MAGIC)) == MAGIC
+
+
+def _find_index(access: Access) -> bytes | None:
+    """The data of the index attachment, by way of the footer and the summary. Raises Damaged."""
+    size = access.size
+    if not _closed_tail(access, size):
+        return None
+    tail = access.exactly(size - _TAIL, _TAIL - len(MAGIC))
+    opcode, _ = RECORD.unpack_from(tail)
+    summary, _, crc = mcap.FOOTER.unpack_from(tail, RECORD.size)
+    if opcode != Opcode.FOOTER or not 0 < summary <= size - _TAIL or size - summary > MAX_INDEX:
+        raise Damaged("the footer is damaged")
+    content = access.exactly(summary, size - _TAIL - summary)
+    if crc32(tail[: RECORD.size + 16], crc32(content)) != crc:
+        raise Damaged("the summary is damaged")
+    at = 0
+    while at + RECORD.size <= len(content):
+        opcode, length = RECORD.unpack_from(content, at)
+        at += RECORD.size
+        if opcode == Opcode.ATTACHMENT_INDEX and 40 <= length <= len(content) - at:
+            offset, whole = struct.unpack_from("<QQ", content, at)
+            return _attachment(access, offset, whole)
+        at += length
+    return None
+
+
+def _attachment(access: Access, offset: int, whole: int) -> bytes:
+    if whole > MAX_INDEX or whole < RECORD.size + 20:
+        raise Damaged("the index is too long")
+    content = access.exactly(offset, whole)[RECORD.size :]
+    (crc,) = struct.unpack_from("<I", content, len(content) - 4)
+    if crc32(content[:-4]) != crc:
+        raise Damaged("the CRC of the index is wrong")
+    name, at = mcap.read_text(content, 16)
+    _, at = mcap.read_text(content, at)
+    if name != INDEX_NAME or at + 8 > len(content):
+        raise Damaged("another attachment stands where the index should be")
+    return content[at + 8 : -4]
+
+
+def _syncs_of(data: bytes, size: int) -> list[Sync]:
+    (head_length,) = struct.unpack_from("<I", data) if len(data) >= 4 else (0,)
+    head = read_json(data[4 : 4 + head_length])
+    if not isinstance(head, dict) or not is_count(head.get("groups")) or not is_count(head.get("bytes")):
+        raise Damaged("the index is malformed")
+    groups, length = head["groups"], head["bytes"]
+    raw = expand(data[4 + head_length :], length, MAX_INDEX)
+    if groups * 4 > length:
+        raise Damaged("the index is malformed")
+    lengths = struct.unpack_from(f"<{groups}I", raw)
+    syncs: list[Sync] = []
+    at, end = groups * 4, 0
+    for content_length in lengths:
+        content = raw[at : at + content_length]
+        at += content_length
+        (own,) = struct.unpack_from("<Q", content, 20) if len(content) >= 28 else (0,)
+        sync = read_sync(content, own)
+        if sync.offset < end or sync.end > size:
+            raise Damaged("the index points outside the file")
+        end = sync.end
+        syncs.append(sync)
+    return syncs

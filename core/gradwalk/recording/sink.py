@@ -1,0 +1,146 @@
+"""What recorders talk to: says which steps are wanted and what tensors to keep, and hands steps to the writer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..trace import STATISTICS, TensorKey, Trace
+from .format import MAX_TEXT
+from .retention import Keep, Retention, Ring
+from .tensors import Tensors, bytes_of
+from .writer import Writer
+
+LEVELS = ("structure", "statistics", "tensors")
+FEW = 64
+_NAN, _INF = STATISTICS.index("nan"), STATISTICS.index("inf")
+_NOTHING: Tensors = MappingProxyType({})
+
+
+class Sink:
+    """The way into a recording.
+
+    ``level`` is ``structure``, ``statistics`` or ``tensors``; every ``every``-th step is wanted, and with ``steps`` only those
+    before that step number. ``recorded`` counts the steps that came. Nothing here raises into the training, bar the constructor
+    (ValueError for an unknown level or a number below 1).
+    """
+
+    def __init__(self, writer: Writer, level: str = "statistics", every: int = 1, steps: int | None = None) -> None:
+        if level not in LEVELS:
+            raise ValueError(f"the level {level!r} is none of {', '.join(LEVELS)}")
+        if every < 1 or (steps is not None and steps < 1):
+            raise ValueError("every and steps must be 1 or more")
+        self.writer = writer
+        self.level = level
+        self.every = every
+        self.steps = steps
+        self.retention = Retention(every_step=level == "tensors")
+        self._ring = Ring()
+        self._bad_seen = False
+        self._thinning_told = False
+
+    @property
+    def recorded(self) -> int:
+        """How many steps were handed over."""
+        return self.writer.steps
+
+    def wants(self, step: int) -> bool:
+        """Whether this step is to be recorded."""
+        return step % self.every == 0 and (self.steps is None or step < self.steps)
+
+    def plan(self, step: int) -> Keep:
+        """What tensors of this step to hand over."""
+        return Keep.NONE if self.level == "structure" else self.retention.plan(step)
+
+    def pin(self, step: int) -> None:
+        """Keep a step's tensors in full."""
+        self.retention.pin(step)
+
+    def add(self, trace: Trace) -> None:
+        """Hand over a complete step."""
+        # Before the writer's thread may be woken: NumPy lets go of the interpreter here, and would have to wait to get it back.
+        first_bad = not self._bad_seen and (_has_bad(trace.values) or _has_bad(trace.gradients))
+        if not trace.tensors:
+            self.writer.add(trace)
+        elif self.plan(trace.step) is Keep.FULL:
+            self.retention.spent(bytes_of(trace.tensors))
+            self.writer.add(trace)
+        else:
+            self._ring.push(trace)
+            self.writer.add(replace(trace, tensors=_NOTHING))
+        if first_bad:
+            self._bad_seen = True
+            self.writer.note("nan", _describe_bad(trace), trace.step)
+            self._write_ring()
+        if self.retention.thinned and not self._thinning_told:
+            self._thinning_told = True
+            self.note("thinned", "tensors of fewer steps are kept from here on: the budget for tensors is used up", trace.step)
+
+    def add_tensors(self, step: int, tensors: Tensors) -> None:
+        """Hand over tensors of a step that was added without them."""
+        self.retention.spent(bytes_of(tensors))
+        self.writer.add_tensors(step, tensors)
+
+    def partial(self, trace: Trace) -> None:
+        """Write a step so far, at once."""
+        self.writer.partial(trace)
+
+    def failed(self, trace: Trace) -> None:
+        """Hand over a step that raised (``trace.error``), and the tensors of the steps before it; all is written at once."""
+        self.writer.add(trace if not trace.done else replace(trace, done=False))
+        error = trace.error
+        self.writer.note("exception", f"{error.kind}: {error.message}"[:MAX_TEXT] if error else "the step raised", trace.step)
+        self._write_ring()
+        self.writer.flush()
+
+    def note(self, kind: str, message: str, step: int = -1) -> None:
+        """Write that something happened."""
+        self.writer.note(kind, message, step)
+
+    def scalar(self, name: str, step: int, value: float) -> None:
+        """Write a number of a step."""
+        self.writer.scalar(name, step, value)
+
+    def source(self, file: str, text: str) -> None:
+        """Keep the text of a source file, once."""
+        self.writer.source(file, text)
+
+    def close(self, ended: str) -> None:
+        """Write the last steps' tensors and end the recording: ``clean``, ``error`` or ``stopped``."""
+        self._write_ring()
+        self.writer.close(ended)
+
+    def _write_ring(self) -> None:
+        for step, tensors in self._ring.take():
+            self.writer.add_tensors(step, tensors)
+
+
+def _has_bad(table: NDArray[np.float64]) -> bool:
+    """Whether any NaN or Inf was counted in a statistics table."""
+    if not 0 < table.shape[1] <= FEW:
+        return table.size > 0 and bool(np.maximum.reduce(table[_NAN : _INF + 1], axis=None) > 0)
+    nans, infs = table[_NAN : _INF + 1].tolist()  # a third of NumPy's time for a few things
+    return bool(max(nans) > 0 or max(infs) > 0)
+
+
+def _describe_bad(trace: Trace) -> str:
+    for kind, table in (("value", trace.values), ("gradient", trace.gradients)):
+        where = np.flatnonzero((table[_NAN : _INF + 1] > 0).any(axis=0))
+        if len(where):
+            first = int(where[0])
+            key: TensorKey = ("value", first) if kind == "value" else ("gradient", first)
+            counts = [(table[row, first], word) for row, word in ((_NAN, "NaN"), (_INF, "Inf")) if table[row, first] > 0]
+            words = " and ".join(f"{int(count):,} {word}" for count, word in counts)
+            return f"step {trace.step}: the first {counts[0][1]} of the run; {words} in {_name(trace, key)}"
+    return f"step {trace.step}: the first NaN or Inf of the run"
+
+
+def _name(trace: Trace, key: TensorKey) -> str:
+    kind, number = key
+    if kind == "value":
+        return f"the value {trace.graph.values[number].name or f'%{number}'}"
+    of = trace.graph.edges[number].value
+    return f"the gradient of {trace.graph.values[of].name or f'%{of}'}" if of >= 0 else f"the gradient {number}"

@@ -1,0 +1,1 @@
+"""What is told about one thing of a step: functions over the record, free of Qt."""

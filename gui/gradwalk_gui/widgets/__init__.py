@@ -1,0 +1,1 @@
+"""Parts that panels are made of; none of them knows the session."""

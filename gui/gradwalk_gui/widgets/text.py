@@ -1,0 +1,112 @@
+"""Labels: text that elides instead of being cut, and blocks of rich text that wrap and can be copied."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from ..theme import NUMBER_FAMILY, Theme
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text with an ellipsis where it does not fit; the whole text is the tool tip then."""
+
+    def __init__(self, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._full = ""
+        self._mode = mode
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def set_full_text(self, text: str) -> None:
+        """The text to show as far as there is room."""
+        self._full = text
+        self.setAccessibleName(text)
+        self._elide()
+
+    def full_text(self) -> str:
+        """The whole text."""
+        return self._full
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the content to the new size."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def minimumSizeHint(self) -> QSize:
+        """Any width will do."""
+        return QSize(0, self.fontMetrics().height())
+
+    def sizeHint(self) -> QSize:
+        """The size to start from."""
+        return QSize(self.fontMetrics().horizontalAdvance(self._full) + 2, self.fontMetrics().height())
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(self._full, self._mode, self.width())
+        self.setText(shown)
+        self.setToolTip(self._full if shown != self._full else "")
+
+
+class TextBlock(QLabel):
+    """Rich text that wraps, can be selected, and whose links are plain signals; hidden while empty."""
+
+    followed = Signal(str)
+
+    def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.setAccessibleName(name)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.linkActivated.connect(self.followed)
+
+    def show_html(self, html: str) -> None:
+        """Show rich text; nothing for an empty one."""
+        if html != self.text():
+            self.setText(html)
+        self.setVisible(bool(html))
+
+    def minimumSizeHint(self) -> QSize:
+        """Any width will do."""
+        return QSize(0, super().minimumSizeHint().height())
+
+
+def mono(text: str, colour: str = "") -> str:
+    """Text in the font of numbers, as HTML."""
+    style = f"font-family:'{NUMBER_FAMILY}';" + (f"color:{colour};" if colour else "")
+    return f'<span style="{style}">{escape(text)}</span>'
+
+
+def shape_html(text: str) -> str:
+    """A shape in the font of numbers that never breaks, as HTML."""
+    return mono(text.replace(" ", "\N{NO-BREAK SPACE}"))
+
+
+def coloured(text: str, colour: str) -> str:
+    """Text in a colour, as HTML."""
+    return f'<span style="color:{colour}">{escape(text)}</span>'
+
+
+def link(text: str, target: str, theme: Theme) -> str:
+    """A link, as HTML."""
+    return f'<a href="{escape(target)}" style="color:{theme.accent};text-decoration:none">{escape(text)}</a>'
+
+
+def rows(pairs: list[tuple[str, str]], theme: Theme) -> str:
+    """A table of two columns, as HTML; the left one is plain text, the right one HTML."""
+    body = "".join(
+        f'<tr><td style="color:{theme.subtle};padding-right:12px;padding-bottom:2px">{escape(left)}</td>'
+        f'<td style="padding-bottom:2px">{right}</td></tr>'
+        for left, right in pairs
+    )
+    return f'<table cellspacing="0" cellpadding="0">{body}</table>' if pairs else ""

@@ -1,0 +1,225 @@
+"""The events list: rows, playhead, filter, selection, keys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+
+from gradwalk.builder import GraphBuilder
+from gradwalk.sample import sample_trace
+from gradwalk.tape import event_at, name_of, rms_of
+from gradwalk.trace import Trace, empty_table
+from gradwalk_gui.inspection.rows import matches
+from gradwalk_gui.session import Selection, Session
+from gradwalk_gui.theme import DARK
+from gradwalk_gui.views.events import EventsView
+from gradwalk_gui.widgets.event_model import INDEX, NAME, RMS, SHAPE, VARIABLE
+
+
+class Steps(list):
+    def losses(self):
+        return np.array([np.nan if trace.loss is None else trace.loss for trace in self])
+
+    def source(self, file):
+        return None
+
+
+def column(view, number):
+    return [view.model.index(row, number).data() for row in range(view.model.rowCount())]
+
+
+def click(view, row, clicks=1):
+    box = view.list.visualRect(view.model.index(row, NAME))
+    place = QPoint(box.left() + 10, box.center().y())
+    QTest.mouseClick(view.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    if clicks == 2:
+        QTest.mouseDClick(view.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def wide_trace(events):
+    build = GraphBuilder()
+    last = build.add_value((2,), "float32", name="x")
+    for place in range(events):
+        made = build.add_value((2,), "float32", name=f"h{place}")
+        build.add_event("op", "forward", build.add_op("exp" if place % 2 else "tanh", (last,), (made,), variable=f"h{place}"))
+        last = made
+    graph = build.freeze()
+    return Trace(0, graph, np.arange(events, dtype=np.int32), empty_table(len(graph.values)), empty_table(0))
+
+
+def test_rows_are_the_tape_in_engine_order(session, show):
+    view = show(EventsView, session, size=(560, 700))
+    trace = session.state.trace
+    assert column(view, NAME) == [name_of(trace.graph, event_at(trace, position)) for position in range(len(trace.tape))]
+    assert column(view, INDEX) == [str(position) for position in range(len(trace.tape))]
+    assert column(view, SHAPE)[:3] == ["64 × 100", "64 × 100", "64 × 10"]
+    assert column(view, VARIABLE)[2] == "y_pred"
+
+
+def test_a_click_puts_the_playhead_just_after_the_event(session, show):
+    view = show(EventsView, session)
+    click(view, 4)
+    assert session.state.position == 5
+    assert view.list.currentIndex().row() == 4
+    click(view, 0)
+    assert session.state.position == 1
+
+
+def test_a_double_click_selects_what_the_event_is_about(session, show):
+    view = show(EventsView, session)
+    loss = event_at(session.state.trace, 6).ref
+    for row, expected in ((1, Selection("op", 1)), (6, Selection("value", loss)), (8, Selection("node", 1))):
+        click(view, row, clicks=2)
+        assert session.state.selection == expected
+        assert row in view.delegate.chosen
+
+
+def test_the_next_event_and_what_has_run_are_told(session, show):
+    view = show(EventsView, session)
+    session.go_to(0, 3)
+    told = [view.model.index(row, NAME).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(5)]
+    assert [text.rsplit(", ", 1)[1] for text in told] == ["has run", "has run", "has run", "next", "not yet run"]
+
+
+def test_the_playhead_is_drawn_between_its_rows(session, show):
+    view = show(EventsView, session)
+    accent = view.theme.accent
+
+    def lines(position):
+        session.go_to(0, position)
+        picture = view.list.viewport().grab().toImage()
+        ratio = picture.devicePixelRatio()
+        x = round(300 * ratio)
+        return {round(y / ratio) for y in range(picture.height()) if picture.pixelColor(x, y).name() == accent}
+
+    for position in (3, 7):
+        top = view.list.visualRect(view.model.index(position, 0)).top()
+        assert lines(position), "a line in the accent colour"
+        assert all(abs(y - top) <= 2 for y in lines(position))
+    bottom = view.list.visualRect(view.model.index(20, 0)).bottom()
+    assert all(abs(y - bottom) <= 2 for y in lines(21))
+    assert lines(21)
+
+
+def test_gradients_are_not_told_before_they_are_there(session, show):
+    view = show(EventsView, session)
+    assert column(view, RMS)[7] == "not yet"
+    session.go_to(0, 9)
+    trace = session.state.trace
+    assert column(view, RMS)[8] == f"{rms_of(trace.gradients)[2]:.0f}"
+    assert column(view, RMS)[9] == "not yet"
+    assert column(view, RMS)[0] == ""
+    assert "to SubBackward0" in view.model.index(8, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_a_new_step_brings_new_numbers_and_keeps_the_rows(session, show):
+    view = show(EventsView, session)
+    session.go_to(0, 12)
+    before = column(view, RMS)
+    session.next_step()
+    assert column(view, RMS) != before
+    assert column(view, RMS)[8] == f"{rms_of(session.state.trace.gradients)[2]:.0f}"
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("backward0", [7, 8, 9, 10, 13]),
+        ("w1", [14, 16, 19]),
+        ("ACCUMULATE w2", [11]),
+        ("sample.py pow", [4, 8]),
+        ("  ", list(range(21))),
+    ],
+)
+def test_the_filter_shows_what_matches(session, show, text, rows):
+    view = show(EventsView, session)
+    view.filter.setText(text)
+    assert column(view, INDEX) == [str(row) for row in rows]
+    trace = session.state.trace
+    assert [position for position in range(21) if matches(text, trace, position)] == rows
+
+
+def test_a_filtered_row_still_leads_to_its_event(session, show):
+    view = show(EventsView, session)
+    view.filter.setText("w1")
+    click(view, 1)
+    assert session.state.position == 17
+    view.filter.setText("nothing like this")
+    assert "No event of this step matches" in view.message.text()
+    view.filter.clear()
+    assert view.list.currentIndex().row() == 16
+
+
+def test_the_keys_move_the_playhead(session, show):
+    view = show(EventsView, session)
+    view.list.setFocus()
+    for key, position in ((Qt.Key.Key_Down, 1), (Qt.Key.Key_Down, 2), (Qt.Key.Key_Up, 1), (Qt.Key.Key_Up, 0), (Qt.Key.Key_Up, 0)):
+        QTest.keyClick(view.list, key)
+        assert session.state.position == position
+    QTest.keyClick(view.list, Qt.Key.Key_PageDown)
+    assert session.state.position > 5
+    QTest.keyClick(view.list, Qt.Key.Key_Return)
+    assert session.state.selection is not None
+
+
+def test_slash_goes_to_the_filter_and_escape_leaves_it(session, show, qtbot):
+    view = show(EventsView, session)
+    view.activateWindow()
+    view.list.setFocus()
+    QTest.keyClick(view.list, Qt.Key.Key_Slash)
+    assert view.filter.hasFocus()
+    view.filter.setText("w1")
+    QTest.keyClick(view.filter, Qt.Key.Key_Escape)
+    assert (view.filter.text(), view.list.hasFocus()) == ("", True)
+
+
+def test_the_list_follows_a_long_tape(show):
+    session = Session()
+    session.open(Steps([wide_trace(5000)]))
+    view = show(EventsView, session)
+    assert view.list.uniformRowHeights()
+    session.go_to(0, 4200)
+    for position in (4199, 4200):
+        place = view.list.visualRect(view.model.index(position, 0))
+        assert view.list.viewport().rect().contains(place.center())
+    view.filter.setText("h42")
+    assert column(view, INDEX)[:2] == ["42", "420"]
+
+
+def test_nan_and_inf_are_marked_once_they_are_there(show):
+    trace = sample_trace()
+    values, gradients = trace.values.copy(), trace.gradients.copy()
+    values[5, 2] = 3  # a NaN in the output of mm
+    gradients[6, 1] = 1  # an Inf in what SumBackward0 gives
+    bad = Trace(0, trace.graph, trace.tape, values, gradients, loss=1.0)
+    session = Session()
+    session.open(Steps([bad]))
+    view = show(EventsView, session)
+    assert view.model.row_at(0).bad == "NaN"
+    assert view.model.row_at(7).bad == "Inf"
+    assert not view.model.row_at(3).bad
+
+    def pixels(row, position):
+        session.go_to(0, position)
+        picture = view.list.viewport().grab(view.list.visualRect(view.model.index(row, NAME))).toImage()
+        return {picture.pixelColor(x, y).name() for x in range(picture.width()) for y in range(picture.height())}
+
+    assert view.theme.bad.lower() in pixels(0, 3)
+    assert view.theme.bad.lower() not in pixels(0, 0)
+
+
+def test_without_a_recording_it_says_so(show):
+    view = show(EventsView, Session())
+    assert view.message.isVisible()
+    assert "Open a recording" in view.message.text()
+
+
+def test_the_theme_can_change_and_a_closed_recording_empties_it(session, show):
+    view = show(EventsView, session)
+    view.set_theme(DARK)
+    assert view.grab().toImage().pixelColor(2, 2).name() == DARK.panel
+    session.close()
+    assert view.model.rowCount() == 0
+    assert view.message.isVisible()

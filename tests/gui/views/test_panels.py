@@ -1,0 +1,180 @@
+"""What all panels share: they listen, sleep while hidden, let go at their end, and run alone."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
+
+from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
+from gradwalk_gui.panel import Panel, mix
+from gradwalk_gui.theme import DARK, LIGHT
+from gradwalk_gui.views.events import EventsView
+from gradwalk_gui.views.inspector import InspectorView
+from gradwalk_gui.views.loss import LossView
+from gradwalk_gui.views.outline import OutlineView
+from gradwalk_gui.views.source import SourceView
+from gradwalk_gui.widgets.text import ElidedLabel
+
+VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView)
+
+
+class Counting(Panel):
+    title = "Counting"
+
+    def __init__(self, session, theme, parent=None):
+        super().__init__(session, theme, parent)
+        self.calls = []
+        self.begin()
+
+    def show_state(self, old, new):
+        self.calls.append((old.position, new.position))
+
+
+def test_a_panel_is_told_the_old_and_the_new_state(session, show):
+    view = show(Counting, session)
+    session.next_event()
+    session.next_event()
+    session.go_to(0, 2)
+    assert view.calls == [(0, 0), (0, 1), (1, 2)]
+
+
+def test_a_hidden_panel_sleeps_and_catches_up_in_one_go(session, show):
+    view = show(Counting, session)
+    view.hide()
+    for _ in range(5):
+        session.next_event()
+    assert len(view.calls) == 1
+    view.show()
+    assert view.calls[1:] == [(0, 5)]
+
+
+def test_a_tab_that_was_never_in_front_sleeps_too(session, qtbot):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    tabs.addTab(QWidget(), "front")
+    view = Counting(session, LIGHT)
+    tabs.addTab(view, "behind")
+    tabs.show()
+    session.go_to(0, 4)
+    assert len(view.calls) == 1
+    tabs.setCurrentIndex(1)
+    assert view.calls[1:] == [(0, 4)]
+
+
+def test_a_panel_that_was_never_shown_is_up_to_date(session, qtbot):
+    view = Counting(session, LIGHT)
+    qtbot.addWidget(view)
+    session.go_to(0, 4)
+    assert view.calls[-1] == (0, 4)
+
+
+@pytest.mark.parametrize("view_class", VIEWS)
+def test_a_deleted_view_no_longer_listens_and_leaves_nothing(session, view_class, qtbot):
+    before = {id(widget) for widget in QApplication.allWidgets()}
+    listeners = len(session.changed)
+    parent = QWidget()
+    view = view_class(session, LIGHT, parent)
+    parent.show()
+    if view_class is LossView:
+        view.plot()
+    session.go_to(0, 9)
+    assert len(session.changed) == listeners + 1
+    parent.close()
+    parent.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not shiboken6.isValid(view)
+    session.go_to(1, 3)
+    del view, parent
+    gc.collect()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert len(session.changed) == listeners
+    assert [widget for widget in QApplication.allWidgets() if id(widget) not in before] == []
+
+
+@pytest.mark.parametrize("view_class", VIEWS)
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_every_view_has_a_title_an_accessible_name_and_fits_300_pixels(session, show, view_class, theme):
+    view = show(view_class, session, theme, size=(300, 400))
+    assert view.title
+    assert view.accessibleName() == view.title
+    assert view.width() == 300
+    assert view.minimumSizeHint().width() <= 300
+    view.resize(1200, 200)
+    view.grab()
+
+
+def test_every_view_runs_alone_on_the_sample(tmp_path):
+    program = (
+        "import runpy, sys\n"
+        "for name in sys.argv[2:]:\n"
+        "    sys.argv[1:2], kept = ['--save', f'{sys.argv[1]}/{name}.png', '--theme', 'dark'], sys.argv[:]\n"
+        "    sys.argv[5:] = []\n"
+        "    try:\n"
+        "        runpy.run_module(f'gradwalk_gui.views.{name}', run_name='__main__')\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0, name\n"
+        "    sys.argv[:] = kept\n"
+    )
+    names = ["events", "inspector", "loss", "outline", "source"]
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(path.stem for path in tmp_path.iterdir()) == names
+
+
+def test_importing_the_views_loads_no_plotting_library():
+    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source"))
+    check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_long_names_are_elided_with_the_whole_in_the_tool_tip(qtbot):
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.resize(80, 20)
+    label.set_full_text("encoder.layers.11.self_attn.out_proj.weight")
+    assert "…" in label.text()
+    assert label.toolTip() == label.full_text() == label.accessibleName()
+    label.set_full_text("w1")
+    assert (label.text(), label.toolTip()) == ("w1", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"), (1.0, "1"), (-0.12345, "-0.1235"), (29679304.0, "2.968e7"), (3.2e-5, "3.2e-5"), (1e-300, "1e-300"),
+        (99999.0, "99999"), (0.001, "0.001"), (float("nan"), "NaN"), (float("inf"), "Inf"), (float("-inf"), "-Inf"),
+    ],
+)  # fmt: skip
+def test_numbers_are_short(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "text"),
+    [
+        (0.1, "float64", "0.1"),
+        (float(np.float32(0.1)), "float32", "0.1"),
+        (3.0, "int64", "3"),
+        (1.0, "bool", "1"),
+        (np.inf, "float32", "Inf"),
+    ],
+)
+def test_exact_texts_give_the_element_again(value, dtype, text):
+    assert exact(value, dtype) == text
+
+
+def test_sizes_and_shapes():
+    assert [bytes_text(size) for size in (0, 999, 1000, 25_600, 999_950, 4_000_000_000)] == [
+        "0 B", "999 B", "1.0 KB", "25.6 KB", "1.0 MB", "4.0 GB",
+    ]  # fmt: skip
+    assert (shape_text(()), shape_text((3,)), shape_text((64, 10))) == ("scalar", "3", "64 × 10")
+    assert (count(1, "event"), count(5000, "event")) == ("1 event", "5,000 events")
+    assert magnitude(None) == "not counted"
+    assert mix("#ffffff", "#000000", 0.5).name() == "#808080"
