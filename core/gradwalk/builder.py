@@ -76,9 +76,10 @@ class GraphBuilder:
         value: int = NONE,
         by: int = NONE,
         backward: int = 0,
+        shape: Shape | None = None,
     ) -> int:
         """Add a gradient edge."""
-        self.edges.append(Edge(len(self.edges), source, output, target, input_nr, value, by, backward))
+        self.edges.append(Edge(len(self.edges), source, output, target, input_nr, value, by, backward, shape))
         return len(self.edges) - 1
 
     def add_event(self, kind: EventKind, phase: Phase, ref: int, backward: int = 0) -> int:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .builder import GraphBuilder
-from .trace import NONE, STATISTICS, Graph, Kept, Role, Saved, Site, TensorKey, Trace, empty_table
+from .statistics import statistics_of as statistics_of
+from .trace import NONE, Graph, Kept, Role, Saved, Site, TensorKey, Trace, empty_table
 
 Array = NDArray[np.float32]
 SIZES = (64, 1000, 100, 10)
@@ -20,25 +21,6 @@ LEARNING_RATE = 1e-6
 # The lines that the sites of the sample point at, as they stand in this file.
 FORWARD = "y_pred = x.mm(w1).clamp(min=0).mm(w2)"
 LOSS = "loss = (y_pred - y).pow(2).sum()"
-
-
-def statistics_of(array: NDArray[np.generic]) -> NDArray[np.float64]:
-    """The statistics of an array as one column of a statistics table, float64 ``[8]``."""
-    data = np.asarray(array, dtype=np.float64)
-    finite = np.isfinite(data)
-    with np.errstate(all="ignore"):
-        low, high = (data.min(), data.max()) if data.size else (np.nan, np.nan)
-        column = {
-            "count": data.size,
-            "min": low,
-            "max": high,
-            "sum": data.sum(),
-            "sumsq": np.square(data).sum(),
-            "nan": np.isnan(data).sum(),
-            "inf": (~finite).sum() - np.isnan(data).sum(),
-            "zero": (data == 0).sum(),
-        }
-    return np.array([column[name] for name in STATISTICS], dtype=np.float64)
 
 
 def sample_trace(step: int = 0) -> Trace:

@@ -58,6 +58,18 @@ def shape_of(trace: Trace, value: int) -> Shape:
     return trace.shapes.get(value, trace.graph.values[value].shape)
 
 
+def gradient_shape(trace: Trace, edge: int) -> Shape | None:
+    """The shape of the gradient on an Edge in this step: its Value's; None inside a composite op whose sizes have changed."""
+    along = trace.graph.edges[edge]
+    if along.value != NONE:
+        return shape_of(trace, along.value)
+    kept = trace.tensors.get(("gradient", edge))
+    if kept is not None:
+        return kept.shape
+    count = trace.gradients[STATISTICS.index("count"), edge]
+    return along.shape if along.shape is not None and count in (-1, math.prod(along.shape)) else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
     """Look-ups over a Graph, made once per Graph by :func:`index`."""

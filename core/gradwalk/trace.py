@@ -139,6 +139,8 @@ class Edge:
     by: int = NONE
     backward: int = 0
     """Which backward of the step, counted from 0."""
+    shape: Shape | None = None
+    """The gradient's shape where ``value`` does not tell it: inside an op that has several Nodes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def encode_graph(graph: Graph) -> bytes:
             ]
             for n in graph.nodes
         ],
-        "edges": [[e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward] for e in graph.edges],
+        "edges": [[e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward, e.shape] for e in graph.edges],
         "events": [[s(e.kind), s(e.phase), e.ref, e.backward] for e in graph.events],
         "modules": [[s(m.name), s(m.path), s(m.kind), m.parent] for m in graph.modules],
         "sites": [
@@ -145,6 +145,10 @@ def _shape(x: Any) -> tuple[int, ...]:
     if not isinstance(x, list) or len(x) > 64:
         raise Damaged("a shape in a graph is malformed")
     return tuple(_count(size) for size in x)
+
+
+def _shape_or_none(x: Any) -> tuple[int, ...] | None:
+    return None if x is None else _shape(x)
 
 
 def _id(limit: int, *, needed: bool = False) -> Check:
@@ -250,7 +254,8 @@ class _Reader:
     def edges(self) -> tuple[Edge, ...]:
         node, value = self.id("nodes"), self.id("values")
         return tuple(
-            Edge(i, *row) for i, row in enumerate(self.rows("edges", node, _number, node, _number, value, value, _number))
+            Edge(i, *row)
+            for i, row in enumerate(self.rows("edges", node, _number, node, _number, value, value, _number, _shape_or_none))
         )
 
     def events(self) -> tuple[Event, ...]:

@@ -1,0 +1,126 @@
+"""A step's tape as plain data for JSON, and as lines for a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tape import (
+    event_at,
+    gradient_shape,
+    index,
+    label_of,
+    module_of,
+    name_of,
+    shape_of,
+    site_of,
+    stats_of,
+    target_of,
+    variable_of,
+)
+from .trace import NONE, Event, Op, Trace
+
+
+def tape_json(trace: Trace) -> list[dict[str, Any]]:
+    """One object per event, in the order in which they ran; see :func:`event_json`."""
+    return [event_json(trace, position) for position in range(len(trace.tape))]
+
+
+def event_json(trace: Trace, position: int) -> dict[str, Any]:
+    """The event at a tape position: what it is, where it was called, what it took and gave, the gradients that it made.
+
+    ``inputs`` and ``outputs`` are values with their statistics; ``grads`` are the gradients that this event sends, one per edge.
+    ``gradient_of`` is, for an op of a hand-written backward, the forward value whose gradient it computes.
+    """
+    graph, event = trace.graph, event_at(trace, position)
+    site, op = site_of(graph, event), _op_of(trace, event)
+    inputs = op.inputs if op is not None else ()
+    outputs = op.outputs if op is not None else ((event.ref,) if event.kind == "loss" else ())
+    return {
+        "index": position,
+        "kind": event.kind,
+        "phase": event.phase,
+        "name": name_of(graph, event),
+        "module": module_of(graph, event),
+        "variable": variable_of(graph, event),
+        "file": site.file if site else None,
+        "line": site.line if site else None,
+        "expression": site.expression if site else None,
+        "inputs": [value_json(trace, value) for value in inputs],
+        "outputs": [value_json(trace, value) for value in outputs],
+        "grads": [gradient_json(trace, edge) for edge in index(graph).edges_of_event[event.id]],
+        "gradient_of": _gradient_of(trace, op),
+    }
+
+
+def value_json(trace: Trace, value: int) -> dict[str, Any]:
+    """A Value with its statistics in this step."""
+    of = trace.graph.values[value]
+    return {
+        "id": value,
+        "variable": of.name,
+        "shape": list(shape_of(trace, value)),
+        "dtype": of.dtype,
+        "device": of.device,
+        "version": of.version,
+        "stats": stats_json(trace.values, value),
+    }
+
+
+def gradient_json(trace: Trace, edge: int) -> dict[str, Any]:
+    """The gradient on an Edge, and where it goes."""
+    along, shape = trace.graph.edges[edge], gradient_shape(trace, edge)
+    return {
+        "to": target_of(trace.graph, along),
+        "edge": edge,
+        "of": along.value if along.value != NONE else None,
+        "shape": None if shape is None else list(shape),
+        "stats": stats_json(trace.gradients, edge),
+    }
+
+
+def stats_json(table: NDArray[np.float64], column: int) -> dict[str, Any] | None:
+    """The statistics in a column of a table; null for what was not counted."""
+    stats = stats_of(table, column)
+    if stats is None:
+        return None
+    numbers = {name: number_json(getattr(stats, name)) for name in ("min", "max", "mean", "rms")}
+    return {**numbers, "nan": stats.nan, "inf": stats.inf, "zero": stats.zero}
+
+
+def number_json(number: float | None) -> float | str | None:
+    """A float as JSON can say it: 17 significant digits, ``"nan"``, ``"inf"`` or ``"-inf"``."""
+    if number is None or math.isfinite(number):
+        return number
+    return "nan" if math.isnan(number) else ("inf" if number > 0 else "-inf")
+
+
+def row_of(trace: Trace, position: int) -> tuple[str, str, str, str, str, str]:
+    """The event at a tape position for a terminal: position, phase, name, variable, shape and rms of what it gives, source."""
+    data = event_json(trace, position)
+    made = data["grads"] or data["outputs"]
+    site = site_of(trace.graph, event_at(trace, position))
+    source = f"{site.line}: {site.expression}" if site else ""
+    name = f"{data['module']} {data['name']}" if data["module"] else data["name"]
+    gives = data["variable"] if not data["grads"] else "\n".join(f"to {grad['to']}" for grad in data["grads"])
+    return str(position), data["phase"], name, gives, "\n".join(map(_magnitude, made)), " ".join(source.split())
+
+
+def _magnitude(thing: dict[str, Any]) -> str:
+    shape = "x".join(map(str, thing["shape"])) if thing["shape"] else ("scalar" if thing["shape"] is not None else "")
+    rms = (thing["stats"] or {}).get("rms")
+    return f"{shape} {rms:.3g}".strip() if isinstance(rms, float) else f"{shape} {rms or '-'}".strip()
+
+
+def _op_of(trace: Trace, event: Event) -> Op | None:
+    return trace.graph.ops[event.ref] if event.kind in ("op", "update") else None
+
+
+def _gradient_of(trace: Trace, op: Op | None) -> dict[str, Any] | None:
+    values = trace.graph.values
+    found = [values[output].gradient_of for output in (op.outputs if op is not None else ())]
+    forward = next((value for value in found if value != NONE), NONE)
+    return {"id": forward, "variable": label_of(values[forward])} if forward != NONE else None
