@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .layered import lay_out_flat
-from .parts import DUMMY_WIDTH, FlatEdge, FlatLayout, FlatRequest
+from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point, Points
 from .request import ROOT, LayoutRequest
 from .tree import OUTSIDE, Branch, End, Tree
 
-Point = tuple[float, float]
 flat = lru_cache(maxsize=2048)(lay_out_flat)
 
 
@@ -32,8 +31,8 @@ class Content:
     """A laid out container: its size, its children's top left corners, the routes of its edges, its ports across."""
 
     size: Point
-    corners: tuple[Point, ...]
-    routes: tuple[tuple[Point, ...], ...]
+    corners: Points
+    routes: tuple[Points, ...]
     ins: tuple[float, ...]
     outs: tuple[float, ...]
 
@@ -64,14 +63,22 @@ def _content(
         FlatRequest(
             sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
             edges=edges,
+            pulls=_pulls(request, branch),
             first=tuple(range(count, count + ins)),
             last=tuple(range(count + ins, count + ins + outs)),
-            aside=frozenset(place for place, child in enumerate(branch.children) if child >= 0 and not request.boxes[child].main),
             rank_gap=request.rank_gap,
             box_gap=request.box_gap,
         )
     )
     return _framed(branch, laid, sizes, margins)
+
+
+def _pulls(request: LayoutRequest, branch: Branch) -> tuple[int, ...]:
+    """How strongly each child and each port pulls. Where nothing but parameters and inputs comes in, that is the main flow."""
+    children = [MAIN if child < 0 or request.boxes[child].main else ASIDE for child in branch.children]
+    through_ports = [request.boxes[box].main for box, _ in (*branch.ins, *branch.outs)]
+    aside = PORT_ASIDE if any(through_ports[: len(branch.ins)]) else MAIN
+    return (*children, *(MAIN if main else aside for main in through_ports))
 
 
 def _number(end: End, ports_from: int) -> int:

@@ -8,8 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .compound import Content, Margins, Point, contents_of, corners_of
+from .compound import Content, Margins, contents_of, corners_of
+from .parts import Point
 from .request import ROOT, Layout, LayoutRequest
+from .route import tidy
 from .tree import Tree, tree_of
 
 NO_MARGINS = Margins((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
@@ -56,22 +58,9 @@ def _route(
     points: list[Point] = []
     for container, edge in tree.pieces[number]:
         across, along = containers[container]
-        for x, y in contents[container].routes[edge]:
-            point = (along + y, across + x) if turned else (across + x, along + y)
-            if not points or point != points[-1]:
-                points.append(point)
-    return _frozen(np.array(_without_middles(points), dtype=np.float64).reshape(-1, 2))
-
-
-def _without_middles(points: list[Point]) -> list[Point]:
-    """Leave out points on a straight piece between their neighbours along an axis."""
-    kept: list[Point] = []
-    for point in points:
-        if len(kept) >= 2 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
-            kept[-1] = point
-        else:
-            kept.append(point)
-    return kept
+        points += [(across + x, along + y) for x, y in contents[container].routes[edge]]
+    route = np.array(tidy(points), dtype=np.float64).reshape(-1, 2)
+    return _frozen(np.ascontiguousarray(route[:, ::-1]) if turned else route)
 
 
 def _frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:

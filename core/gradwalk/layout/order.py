@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from .parts import Ranked, Tie
 
 SWEEPS = 8
@@ -9,9 +11,9 @@ PATIENCE = 4
 SWAPS = 3
 
 
-def order_layers(graph: Ranked) -> None:
+def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
     """Fill ``graph.layers`` with few crossings; things of equal standing keep the order in which they came."""
-    graph.layers = _first_order(graph)
+    graph.layers = _first_order(graph, without)
     best, fewest = [list(layer) for layer in graph.layers], crossings(graph)
     worse = 0
     for turn in range(SWEEPS):
@@ -28,9 +30,9 @@ def order_layers(graph: Ranked) -> None:
         _swap_neighbours(graph)
 
 
-def _first_order(graph: Ranked) -> list[list[int]]:
+def _first_order(graph: Ranked, without: Set[int]) -> list[list[int]]:
     layers: list[list[int]] = [[] for _ in range(max(graph.ranks, default=-1) + 1)]
-    seen = [False] * len(graph.ranks)
+    seen = [thing in without for thing in range(len(graph.ranks))]
     for start in sorted(range(graph.boxes), key=lambda thing: (graph.ranks[thing], thing)):
         if seen[start]:
             continue

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+Point: TypeAlias = tuple[float, float]
+Points: TypeAlias = tuple[Point, ...]
 
 DUMMY_WIDTH = 4.0
+ASIDE, PORT_ASIDE, MAIN = 0, 2, 4
+"""How strongly a thing pulls its neighbours into one straight line: a parameter, the container's own port through which something
+aside comes in, and the main flow. A dummy pulls one less than what it leads on from."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlatEdge:
+class FlatEdge(NamedTuple):
     """An edge between two boxes of one container; ports are offsets from the middles of their sides."""
 
     source: int
@@ -21,30 +27,26 @@ class FlatEdge:
 class FlatRequest:
     """One container's content. ``first`` and ``last`` are forced to the outermost ranks (the container's own ports)."""
 
-    sizes: tuple[tuple[float, float], ...]
+    sizes: tuple[Point, ...]
     edges: tuple[FlatEdge, ...]
+    pulls: tuple[int, ...]
     first: tuple[int, ...] = ()
     last: tuple[int, ...] = ()
-    aside: frozenset[int] = frozenset()
-    """What must not steal the alignment of the main flow."""
     rank_gap: float = 72.0
     box_gap: float = 28.0
-    port_gap: float = 28.0
-    """The gap beside the ranks of ``first`` and ``last``."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlatLayout:
     """Centres of the boxes, one polyline per edge (empty for a self loop), and the size of it all, from (0, 0)."""
 
-    centres: tuple[tuple[float, float], ...]
-    routes: tuple[tuple[tuple[float, float], ...], ...]
+    centres: Points
+    routes: tuple[Points, ...]
     width: float
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(NamedTuple):
     """A neighbour on the rank above or below, with the port offsets at this end and at the other."""
 
     other: int
@@ -59,15 +61,26 @@ class Ranked:
     boxes: int
     ranks: list[int]
     widths: list[float]
+    pulls: list[int]
+    flow: tuple[list[int], list[int]]
+    """The length of the longest path to each thing, and from it on."""
     up: list[list[Tie]]
     down: list[list[Tie]]
     chains: dict[tuple[int, float], list[int]] = field(default_factory=dict)
     """The dummies below a source's port, shared by all edges that leave from there."""
     layers: list[list[int]] = field(default_factory=list)
+    before: set[int] = field(default_factory=set)
+    after: set[int] = field(default_factory=set)
+    """Attendants: parameters that stand right before or right after what their op is in line with."""
 
     def is_dummy(self, thing: int) -> bool:
         """Whether a thing is a dummy."""
         return thing >= self.boxes
+
+    def tie(self, above: int, below: int, port_above: float, port_below: float) -> None:
+        """Tie two things of neighbouring ranks."""
+        self.down[above].append(Tie(below, port_above, port_below))
+        self.up[below].append(Tie(above, port_below, port_above))
 
     def positions(self) -> list[int]:
         """Where each thing stands in its layer."""

@@ -13,11 +13,11 @@ TABLE = "Abramowitz and Stegun, Handbook of Mathematical Functions, 3.3 (rules f
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def _to(shape_of: int, local: Function) -> Function:
-    """The VJP ``g * local(...)`` for the input at place ``shape_of`` of (x, y), summed to its shape."""
+def _to(place: int, local: Function) -> Function:
+    """The VJP ``g * local(...)`` for the input at ``place``, summed to that input's shape."""
 
     def vjp(g: Array, out: Array, *inputs: Any, **arguments: Any) -> Array:
-        return unbroadcast(np.asarray(g * local(out, *inputs, **arguments)), np.shape(inputs[shape_of]))
+        return unbroadcast(np.asarray(g * local(out, *inputs, **arguments)), np.shape(inputs[place]))
 
     return vjp
 
@@ -70,6 +70,13 @@ _binary(
     ("-dL/dZ * Z / Y", lambda out, x, y: -out / y),
 )
 _binary(
+    "rdiv __rtruediv__",
+    "Y / X",
+    lambda x, y: y / x,
+    ("-dL/dZ * Z / X", lambda out, x, y: -out / x),
+    ("dL/dZ / X", lambda out, x, y: 1.0 / x),
+)
+_binary(
     "maximum",
     "max(X, Y)",
     np.maximum,
@@ -89,13 +96,38 @@ def _power(x: Array, exponent: Any = 2) -> Array:
     return np.asarray(np.power(x, exponent))
 
 
-def _power_local(out: Array, x: Array, exponent: Any = 2) -> Array:
-    return np.asarray(exponent * np.power(x, exponent - 1)) if np.any(exponent) else np.zeros_like(x)
+def _power_dx(out: Array, x: Array, exponent: Any = 2) -> Array:
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(exponent, 0), 0.0, exponent * np.power(np.asarray(x, float), np.subtract(exponent, 1.0)))
 
 
-_unary("pow pow_ power __pow__", "X ** n", _power, "dL/dZ * n * X ** (n - 1)", _power_local)
-_unary("square", "X ** 2", np.square, "dL/dZ * 2 * X", lambda out, x: 2 * x)
-_unary("neg negative __neg__", "-X", np.negative, "-dL/dZ", lambda out, x: -1.0)
+def _power_dn(out: Array, x: Array, exponent: Any = 2) -> Array:
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(x, 0) & np.greater_equal(exponent, 0), 0.0, out * np.log(x))
+
+
+register(
+    "pow pow_ power __pow__ ipow __ipow__",
+    "Z = X ** n",
+    _power,
+    {
+        "X": ("dL/dX = dL/dZ * n * X ** (n - 1)", _to(0, _power_dx)),
+        "n": ("dL/dn = dL/dZ * Z * log(X)", _to(1, _power_dn)),
+    },
+    inputs="X n",
+    source=TABLE,
+)
+_binary(
+    "rpow __rpow__",
+    "Y ** X",
+    lambda x, y: np.power(y, x),
+    ("dL/dZ * Z * log(Y)", lambda out, x, y: _power_dn(out, y, x)),
+    ("dL/dZ * X * Y ** (X - 1)", lambda out, x, y: _power_dx(out, y, x)),
+)
+_unary("reciprocal reciprocal_", "1 / X", np.reciprocal, "-dL/dZ * Z ** 2", lambda out, x: -(out**2))
+_unary("rsqrt rsqrt_", "1 / sqrt(X)", lambda x: 1 / np.sqrt(x), "-dL/dZ * Z ** 3 / 2", lambda out, x: -(out**3) / 2)
+_unary("square square_", "X ** 2", np.square, "dL/dZ * 2 * X", lambda out, x: 2 * x)
+_unary("neg neg_ negative __neg__", "-X", np.negative, "-dL/dZ", lambda out, x: -1.0)
 _unary("exp exp_", "exp(X)", np.exp, "dL/dZ * Z", lambda out, x: out)
 _unary("log log_", "log(X)", np.log, "dL/dZ / X", lambda out, x: 1 / x)
 _unary("sqrt sqrt_", "sqrt(X)", np.sqrt, "dL/dZ / (2 * Z)", lambda out, x: 1 / (2 * out))
@@ -150,14 +182,34 @@ def _normal_cdf(x: Array) -> Array:
     return np.asarray(0.5 * (1 + _erf(x / np.sqrt(2))))
 
 
-def _gelu_local(out: Array, x: Array) -> Array:
-    return np.asarray(_normal_cdf(x) + x * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
+def _normal_density(x: Array) -> Array:
+    return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
+
+
+def _tanh_cdf(x: Array) -> Array:
+    """The usual approximation of the normal distribution, ``approximate="tanh"`` in torch."""
+    return np.asarray(0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))))
+
+
+def _tanh_density(x: Array) -> Array:
+    """The derivative of :func:`_tanh_cdf`."""
+    slope = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+    return np.asarray(0.5 * slope * (1 - (2 * _tanh_cdf(x) - 1) ** 2))
+
+
+def _gelu(x: Array, approximate: str = "none") -> Array:
+    return x * (_normal_cdf(x) if approximate == "none" else _tanh_cdf(x))
+
+
+def _gelu_local(out: Array, x: Array, approximate: str = "none") -> Array:
+    cdf, density = (_normal_cdf, _normal_density) if approximate == "none" else (_tanh_cdf, _tanh_density)
+    return cdf(x) + x * density(x)
 
 
 _unary(
     "gelu",
     "X * Phi(X)",
-    lambda x: x * _normal_cdf(x),
+    _gelu,
     "dL/dZ * (Phi(X) + X * phi(X))",
     _gelu_local,
     "Hendrycks and Gimpel, Gaussian Error Linear Units, 2016 (Phi, phi: the normal distribution and its density)",

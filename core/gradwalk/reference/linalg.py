@@ -35,12 +35,42 @@ def _matmul_dw(g: Array, z: Array, x: Array, w: Array) -> Array:
 
 
 register(
-    "mm matmul dot bmm mv __matmul__",
+    "mm matmul bmm mv __matmul__",
     "Z = X @ W",
     np.matmul,
     {"X": ("dL/dX = dL/dZ @ W.T", _matmul_dx), "W": ("dL/dW = X.T @ dL/dZ", _matmul_dw)},
     inputs="X W",
     source=GILES,
+)
+
+
+def _dot(x: Any, w: Any) -> Array:
+    return np.asarray(np.dot(x, w))
+
+
+def _dot_dx(g: Array, z: Array, x: Array, w: Array) -> Array:
+    if not np.ndim(x) or not np.ndim(w):
+        return unbroadcast(np.asarray(g * w), np.shape(x))
+    if w.ndim == 1:
+        return np.asarray(g[..., None] * w)
+    others = tuple(axis for axis in range(w.ndim) if axis != w.ndim - 2)
+    return np.tensordot(g, w, (tuple(range(x.ndim - 1, g.ndim)), others))
+
+
+def _dot_dw(g: Array, z: Array, x: Array, w: Array) -> Array:
+    if not np.ndim(x) or not np.ndim(w):
+        return unbroadcast(np.asarray(g * x), np.shape(w))
+    rows = tuple(range(x.ndim - 1))
+    return np.asarray(np.moveaxis(np.tensordot(x, g, (rows, rows)), 0, max(w.ndim - 2, 0)))
+
+
+register(
+    "dot",
+    "Z = X @ W",
+    _dot,
+    {"X": ("dL/dX = dL/dZ @ W.T", _dot_dx), "W": ("dL/dW = X.T @ dL/dZ", _dot_dw)},
+    inputs="X W",
+    source=f"{GILES}; numpy.dot for the axes: the last of X with the last but one of W",
 )
 
 

@@ -1,9 +1,13 @@
-"""Losses, with ``reduction`` as in torch: mean (default), sum or none. Class targets are integers, shape ``[N]``."""
+"""Losses, with ``reduction`` as in torch: mean (default), sum or none.
+
+Logits are float64 ``[N, C]``; class targets are integers ``[N]``, or probabilities ``[N, C]`` for the cross entropy.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from .nn import log_softmax, softmax
 from .registry import Array, register
@@ -41,26 +45,46 @@ register(
 )
 
 
-def _one_hot(target: NDArray[np.int64], classes: int) -> Array:
-    return np.eye(classes)[np.asarray(target, dtype=np.int64)]
+def _one_hot(target: Any, classes: int, ignore_index: int) -> Array:
+    """Rows with a one at the class; a row of zeros where the target is ``ignore_index``. Probabilities stay as they are."""
+    if np.ndim(target) > 1:
+        return np.asarray(target, dtype=np.float64)
+    wanted = np.asarray(target) != ignore_index
+    return np.asarray(np.eye(classes)[np.where(wanted, target, 0)] * wanted[..., None])
 
 
-def _nll(x: Array, target: NDArray[np.int64], reduction: str = "mean") -> Array:
-    return _reduced(-(x * _one_hot(target, x.shape[-1])).sum(axis=-1), reduction)
+def _rows(target: Any, ignore_index: int) -> float:
+    """Over how many rows the mean is taken: those that are not ignored."""
+    return float(np.shape(target)[0] if np.ndim(target) > 1 else np.sum(np.asarray(target) != ignore_index))
 
 
-def _nll_vjp(g: Array, z: Array, x: Array, target: NDArray[np.int64], reduction: str = "mean") -> Array:
-    per_row = np.broadcast_to(_share(g, x.shape[0], reduction), x.shape[:1])
-    return np.asarray(-per_row[:, None] * _one_hot(target, x.shape[-1]))
+def _mean_over(x: Array, rows: float, reduction: str) -> Array:
+    return np.asarray(x.sum() / rows if reduction == "mean" else _reduced(x, reduction))
 
 
-def _cross_entropy(x: Array, target: NDArray[np.int64], reduction: str = "mean") -> Array:
-    return _nll(log_softmax(x), target, reduction)
+def _nll(x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    picked = -(x * _one_hot(target, x.shape[-1], ignore_index)).sum(axis=-1)
+    return _mean_over(picked, _rows(target, ignore_index), reduction)
 
 
-def _cross_entropy_vjp(g: Array, z: Array, x: Array, target: NDArray[np.int64], reduction: str = "mean") -> Array:
-    per_row = np.broadcast_to(_share(g, x.shape[0], reduction), x.shape[:1])
-    return np.asarray(per_row[:, None] * (softmax(x) - _one_hot(target, x.shape[-1])))
+def _per_row(g: Array, x: Array, target: Any, reduction: str, ignore_index: int) -> Array:
+    share = g / _rows(target, ignore_index) if reduction == "mean" else g
+    return np.broadcast_to(share, x.shape[:1])[:, None]
+
+
+def _nll_vjp(g: Array, z: Array, x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    hot = _one_hot(target, x.shape[-1], ignore_index)
+    return np.asarray(-_per_row(g, x, target, reduction, ignore_index) * hot)
+
+
+def _cross_entropy(x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    return _nll(log_softmax(x), target, reduction, ignore_index)
+
+
+def _cross_entropy_vjp(g: Array, z: Array, x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    hot = _one_hot(target, x.shape[-1], ignore_index)
+    weights = hot.sum(axis=-1, keepdims=True)
+    return np.asarray(_per_row(g, x, target, reduction, ignore_index) * (weights * softmax(x) - hot))
 
 
 register(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,16 +57,17 @@ def register(
 
 
 def formula_of(op: str) -> Formula | None:
-    """The formula of an op by its torch or NumPy name, or None."""
-    return formulas().get(op)
+    """The formula of an op by its torch or NumPy name, or None; an in-place ``sub_`` has that of ``sub``."""
+    known = formulas()
+    return known.get(op) or known.get(op.removesuffix("_"))
 
 
+@cache
 def formulas() -> Mapping[str, Formula]:
     """Every formula by its name."""
-    if not _FORMULAS:
-        for theme in THEMES:
-            import_module(f"{__package__}.{theme}")
-    return _FORMULAS
+    for theme in THEMES:
+        import_module(f"{__package__}.{theme}")
+    return MappingProxyType(_FORMULAS)
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:

@@ -2,45 +2,79 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .registry import Array, register
+from .registry import Array, Function, register
 
 PERMUTATION = "a permutation of the elements; its transpose is its inverse"
 
 
-def _transpose(x: Array, dim0: int = 0, dim1: int = 1) -> Array:
-    return x if x.ndim < 2 else np.swapaxes(x, dim0, dim1)
+def _transpose(x: Array, dim0: int | None = None, dim1: int | None = None, *, axes: Any = None) -> Array:
+    """Two axes swapped, as torch does it, or all permuted as NumPy does it (turned round by default)."""
+    if dim0 is not None and dim1 is not None:
+        return np.swapaxes(x, dim0, dim1)
+    return np.transpose(x, axes)
 
 
-def _transpose_vjp(g: Array, z: Array, x: Array, dim0: int = 0, dim1: int = 1) -> Array:
-    return _transpose(g, dim0, dim1)
+def _transpose_vjp(g: Array, z: Array, x: Array, dim0: int | None = None, dim1: int | None = None, *, axes: Any = None) -> Array:
+    return _transpose(g, dim0, dim1) if axes is None else _permute_vjp(g, z, x, axes)
+
+
+def _permute(x: Array, dims: Any) -> Array:
+    return np.transpose(x, dims)
+
+
+def _permute_vjp(g: Array, z: Array, x: Array, dims: Any) -> Array:
+    return np.transpose(g, np.argsort([dim % x.ndim for dim in dims]))
 
 
 def _reshape(x: Array, shape: Any = (-1,)) -> Array:
     return np.asarray(x.reshape(shape))
 
 
-def _reshape_vjp(g: Array, z: Array, x: Array, shape: Any = (-1,)) -> Array:
+def _flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
+    dimensions = max(x.ndim, 1)
+    start, end = start_dim % dimensions, end_dim % dimensions
+    return np.asarray(x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def _squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
+    """Drop axes of size 1; torch passes over a named axis of another size, NumPy refuses it."""
+    if axis is not None or dim is None:
+        return np.squeeze(x, axis)
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    return np.squeeze(x, tuple(d % x.ndim for d in dims if x.shape[d] == 1))
+
+
+def _unsqueeze(x: Array, dim: int = 0, *, axis: Any = None) -> Array:
+    return np.expand_dims(x, dim if axis is None else axis)
+
+
+def _back(g: Array, z: Array, x: Array, *args: Any, **arguments: Any) -> Array:
     return np.asarray(g.reshape(x.shape))
 
 
 register("t transpose T", "Z = X.T", _transpose, {"X": ("dL/dX = dL/dZ.T", _transpose_vjp)}, inputs="X", source=PERMUTATION)
+register("permute", "Z = permute(X)", _permute, {"X": ("dL/dX = permute(dL/dZ)", _permute_vjp)}, inputs="X", source=PERMUTATION)
+
+
+def _reshaping(names: str, compute: Function) -> None:
+    register(names, "Z = reshape(X)", compute, {"X": ("dL/dX = reshape(dL/dZ)", _back)}, inputs="X", source=PERMUTATION)
+
+
+_reshaping("view reshape", _reshape)
+_reshaping("flatten", _flatten)
+_reshaping("ravel", np.ravel)
+_reshaping("squeeze", _squeeze)
+_reshaping("unsqueeze expand_dims", _unsqueeze)
 register(
-    "view reshape flatten squeeze unsqueeze ravel",
-    "Z = reshape(X)",
-    _reshape,
-    {"X": ("dL/dX = reshape(dL/dZ)", _reshape_vjp)},
-    inputs="X",
-    source=PERMUTATION,
-)
-register(
-    "copy clone",
+    "copy clone contiguous",
     "Z = X",
-    lambda x: np.array(x),
-    {"X": ("dL/dX = dL/dZ", lambda g, z, x: np.array(g))},
+    lambda x, **arguments: np.array(x),
+    {"X": ("dL/dX = dL/dZ", lambda g, z, x, **arguments: np.array(g))},
     inputs="X",
     source="the identity",
 )

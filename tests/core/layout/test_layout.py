@@ -1,148 +1,138 @@
-"""What every layout keeps, on random nested graphs and on the two-layer net."""
+"""The layouts of the nets that people draw, and of odd requests."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from gradwalk.layout.compound import flat
 from gradwalk.layout.engine import lay_out
 from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
 
-TINY = 1e-6
+ACROSS = {"right": 1, "down": 0}
+NAMES = ["x", "w1", "mm", "clamp", "w2", "mm2", "y", "sub", "pow", "sum", "loss"]
+PAIRS = ["x mm", "w1 mm", "mm clamp", "clamp mm2", "w2 mm2", "mm2 sub", "y sub", "sub pow", "pow sum", "sum loss"]
+ASIDE = ("x", "w1", "w2", "y")
 
 
-@st.composite
-def requests(draw, direction=None):
-    containers = tuple(Container(draw(st.integers(ROOT, index - 1))) for index in range(draw(st.integers(0, 4))))
-    sizes = st.floats(10, 200)
-    boxes = tuple(
-        Box(draw(sizes), draw(sizes), draw(st.integers(ROOT, len(containers) - 1)), draw(st.booleans()))
-        for _ in range(draw(st.integers(1, 14)))
-    )
-    number = st.integers(0, len(boxes) - 1)
-    ports = st.sampled_from([-4.0, 0.0, 4.0])
-    pairs = draw(st.lists(st.tuples(number, number, ports, ports), max_size=24))
-    links = tuple(Link(min(a, b), max(a, b), p, q) for a, b, p, q in pairs)
-    return LayoutRequest(boxes, links, containers, direction or draw(st.sampled_from(["right", "down"])))
+def two_layers(direction):
+    boxes = tuple(Box(150, 50 if name in ASIDE else 88, main=name not in ASIDE) for name in NAMES)
+    links = tuple(Link(*map(NAMES.index, pair.split())) for pair in PAIRS)
+    return LayoutRequest(boxes, links, (), direction)
 
 
-def overlap(a, b):
-    return a[0] + a[2] > b[0] + TINY and b[0] + b[2] > a[0] + TINY and a[1] + a[3] > b[1] + TINY and b[1] + b[3] > a[1] + TINY
+def middles(layout, direction):
+    """The middle of every box across the flow."""
+    across = ACROSS[direction]
+    return layout.boxes[:, across] + layout.boxes[:, across + 2] / 2
 
 
-def inside(inner, outer):
-    return all(inner[axis] >= outer[axis] - TINY for axis in (0, 1)) and all(
-        inner[axis] + inner[axis + 2] <= outer[axis] + outer[axis + 2] + TINY for axis in (0, 1)
-    )
+def straight(route, direction):
+    return np.ptp(route[:, ACROSS[direction]]) < 1e-9
 
 
-@settings(max_examples=60, deadline=None)
-@given(requests())
-def test_boxes_and_sibling_containers_never_overlap_and_stay_in_their_container(request_):
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_the_main_flow_of_the_two_layer_net_is_straight_from_the_input_to_the_loss(direction):
+    request_ = two_layers(direction)
     layout = lay_out(request_)
-    whole = np.array([0, 0, layout.width, layout.height])
-    placed = [(box.container, layout.boxes[i]) for i, box in enumerate(request_.boxes)]
-    filled = {box.container for box in request_.boxes}
-    placed += [(container.parent, layout.containers[i]) for i, container in enumerate(request_.containers)]
-    for number, (parent, rectangle) in enumerate(placed):
-        outer = whole if parent == ROOT else layout.containers[parent]
-        assert inside(rectangle, outer)
-        for other_parent, other in placed[:number]:
-            assert parent != other_parent or not overlap(rectangle, other)
-    assert filled
+    at = dict(zip(NAMES, middles(layout, direction).tolist(), strict=True))
+    assert {at[name] for name in NAMES if name not in ("w1", "w2", "y")} == {at["mm"]}
+    beside = [straight(route, direction) for route in layout.routes]
+    assert [PAIRS[i] for i, is_straight in enumerate(beside) if not is_straight] == ["w1 mm", "w2 mm2", "y sub"]
 
 
-@settings(max_examples=60, deadline=None)
-@given(requests())
-def test_routes_end_at_their_ports(request_):
-    layout = lay_out(request_)
-    right = request_.direction == "right"
-    for link, route in zip(request_.links, layout.routes, strict=True):
-        if link.source == link.target:
-            assert route.shape == (0, 2)
-            continue
-        source, target = layout.boxes[link.source], layout.boxes[link.target]
-        leaves, enters = route[0], route[-1]
-        along, across = (0, 1) if right else (1, 0)
-        assert leaves[along] == pytest.approx(source[along] + source[along + 2])
-        assert leaves[across] == pytest.approx(source[across] + source[across + 2] / 2 + link.source_port)
-        assert enters[along] == pytest.approx(target[along])
-        assert enters[across] == pytest.approx(target[across] + target[across + 2] / 2 + link.target_port)
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_a_parameter_stands_in_the_rank_before_its_op_next_to_the_main_flow(direction):
+    layout = lay_out(two_layers(direction))
+    along, across = 1 - ACROSS[direction], ACROSS[direction]
+    centre = layout.boxes[:, :2] + layout.boxes[:, 2:] / 2
+    for side, main in (("w1", "x"), ("w2", "clamp"), ("y", "mm2")):
+        here, there = NAMES.index(side), NAMES.index(main)
+        assert centre[here, along] == centre[there, along]
+        room = centre[here, across] - centre[there, across]
+        assert room == (layout.boxes[here, across + 2] + layout.boxes[there, across + 2]) / 2 + 28.0
 
 
-@settings(max_examples=60, deadline=None)
-@given(requests())
-def test_without_containers_routes_run_with_the_flow_and_through_no_box(request_):
-    flat = LayoutRequest(tuple(Box(b.width, b.height) for b in request_.boxes), request_.links, (), request_.direction)
-    layout = lay_out(flat)
-    along = 0 if flat.direction == "right" else 1
-    for link, route in zip(flat.links, layout.routes, strict=True):
-        assert (np.diff(route[:, along]) >= -TINY).all()
-        for number, box in enumerate(layout.boxes):
-            if number not in (link.source, link.target):
-                for here, there in pairwise(route):
-                    middle = (here + there) / 2
-                    low, high = box[:2] + TINY, box[:2] + box[2:] - TINY
-                    assert not ((low < middle).all() and (middle < high).all())
+def linear_layers():
+    """x into a net of two Linear modules with a relu between them; each with its weight and its bias."""
+    containers = (Container(), Container(0), Container(0))
+    side = {"x": ROOT, "weight1": 1, "bias1": 1, "weight2": 2, "bias2": 2}
+    main = {"linear1": 1, "relu": 0, "linear2": 2, "loss": ROOT}
+    names = [*side, *main]
+    boxes = tuple(Box(150, 50, place, main=False) for place in side.values()) + tuple(Box(130, 88, c) for c in main.values())
+    pairs = ["x linear1", "weight1 linear1", "bias1 linear1", "linear1 relu", "relu linear2"]
+    pairs += ["weight2 linear2", "bias2 linear2", "linear2 loss"]
+    links = tuple(Link(*map(names.index, pair.split())) for pair in pairs)
+    return names, LayoutRequest(boxes, links, containers)
 
 
-@settings(max_examples=60, deadline=None)
-@given(requests())
-def test_an_equal_request_has_an_equal_layout(request_):
-    first = lay_out(request_)
+def test_weight_and_bias_lie_on_both_sides_of_a_straight_main_flow_through_modules():
+    names, request_ = linear_layers()
+    at = dict(zip(names, middles(lay_out(request_), "right").tolist(), strict=True))
+    assert {at[name] for name in ("x", "linear1", "relu", "linear2", "loss")} == {at["x"]}
+    for layer in "12":
+        assert at[f"weight{layer}"] < at["x"] < at[f"bias{layer}"]
+
+
+def test_equal_modules_are_laid_out_once():
+    _, request_ = linear_layers()
     lay_out.cache_clear()
-    again = lay_out(LayoutRequest(request_.boxes, request_.links, request_.containers, request_.direction))
-    assert np.array_equal(first.boxes, again.boxes)
-    assert all(np.array_equal(a, b) for a, b in zip(first.routes, again.routes, strict=True))
-
-
-def two_layers(direction="right"):
-    names = ["x", "w1", "mm", "clamp", "w2", "mm2", "sub", "pow", "sum", "loss"]
-    pairs = [("x", "mm"), ("w1", "mm"), ("mm", "clamp"), ("clamp", "mm2"), ("w2", "mm2"), ("mm2", "sub"), ("sub", "pow")]
-    pairs += [("pow", "sum"), ("sum", "loss")]
-    boxes = tuple(Box(140, 70, main=name not in ("w1", "w2")) for name in names)
-    links = tuple(Link(names.index(a), names.index(b)) for a, b in pairs)
-    return names, LayoutRequest(boxes, links, (), direction)
-
-
-@pytest.mark.parametrize(("direction", "across"), [("right", 1), ("down", 0)])
-def test_the_main_flow_of_the_two_layer_net_is_straight(direction, across):
-    names, request_ = two_layers(direction)
+    flat.cache_clear()
     layout = lay_out(request_)
-    main = [layout.boxes[i, across] for i, name in enumerate(names) if name not in ("w1", "w2")]
-    assert main == [main[0]] * len(main)
+    assert (flat.cache_info().misses, flat.cache_info().hits) == (3, 1)
+    assert layout.containers[1, 2:].tolist() == layout.containers[2, 2:].tolist()
 
 
-def test_another_hash_seed_gives_the_same_layout(tmp_path):
-    script = tmp_path / "seeded.py"
-    script.write_text(
-        "from gradwalk.layout.engine import lay_out\n"
-        "from gradwalk.layout.request import Box, Container, LayoutRequest, Link\n"
-        "boxes = tuple(Box(20 + i % 7, 30, i % 3 - 1) for i in range(30))\n"
-        "links = tuple(Link(i, j) for i in range(30) for j in range(i + 1, 30) if (i * j) % 11 == 1)\n"
-        "layout = lay_out(LayoutRequest(boxes, links, (Container(), Container())))\n"
-        "print(layout.boxes.tolist(), [route.tolist() for route in layout.routes])\n"
-    )
-    outputs = {
-        subprocess.run([sys.executable, script], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
-        for seed in ("1", "2")
-    }
-    assert len(outputs) == 1
+def test_a_skip_connection_goes_round_the_longer_path_which_stays_straight():
+    pairs = [(0, 1), (1, 2), (2, 3), (0, 3), (3, 4)]
+    layout = lay_out(LayoutRequest((Box(100, 60),) * 5, tuple(Link(a, b) for a, b in pairs)))
+    assert len(set(middles(layout, "right").tolist())) == 1
+    assert [straight(route, "right") for route in layout.routes] == [True, True, True, False, True]
+
+
+def test_long_links_from_one_port_share_a_trunk():
+    links = (*(Link(i, i + 1) for i in range(5)), Link(0, 3), Link(0, 5))
+    layout = lay_out(LayoutRequest((Box(100, 60),) * 6, links))
+    short, long = layout.routes[5].tolist(), layout.routes[6].tolist()
+    assert short[:2] == long[:2]
+
+
+def test_parts_that_nothing_joins_are_packed_beside_each_other():
+    links = (*(Link(i, i + 1) for i in range(7)), Link(8, 9))
+    layout = lay_out(LayoutRequest((Box(100, 60),) * 40, links))
+    assert layout.width < 4 * layout.height
+    assert layout.height < 4 * layout.width
+    assert layout.boxes[:8, 1].tolist() == [0.0] * 8
+
+
+def test_a_part_aside_never_lies_between_a_module_and_its_way_out():
+    boxes = (Box(40, 40, 0), Box(400, 40, 0), Box(400, 40, 0), Box(40, 40))
+    layout = lay_out(LayoutRequest(boxes, (Link(0, 3), Link(1, 2)), (Container(),)))
+    top, bottom = layout.boxes[0, 1], layout.boxes[0, 1] + 40
+    assert all(other[1] >= bottom or other[1] + other[3] <= top for other in layout.boxes[1:3])
+
+
+def test_a_cycle_is_led_back_round_the_boxes():
+    cycle = LayoutRequest((Box(10, 10),) * 3, (Link(0, 1), Link(1, 2), Link(2, 0)))
+    layout = lay_out(cycle)
+    assert all(straight(route, "right") for route in layout.routes[:2])
+    assert layout.routes[2][:, 1].max() > layout.boxes[:, 1].max() + 10
+
+
+def test_modules_that_feed_each_other_in_a_circle_are_laid_out():
+    boxes = (Box(50, 20, 0), Box(50, 20, 1), Box(50, 20, 0))
+    layout = lay_out(LayoutRequest(boxes, (Link(0, 1), Link(1, 2)), (Container(), Container())))
+    assert all(len(route) for route in layout.routes)
 
 
 def test_odd_requests_are_laid_out():
-    assert lay_out(LayoutRequest((), ())).width == 0
+    nothing = lay_out(LayoutRequest((), ()))
+    assert (nothing.width, nothing.height, nothing.boxes.shape, nothing.routes) == (0, 0, (0, 4), ())
     assert lay_out(LayoutRequest((Box(10, 20),), (Link(0, 0),))).boxes.tolist() == [[0, 0, 10, 20]]
     empty = lay_out(LayoutRequest((), (), (Container(),)))
-    assert empty.containers[0, 2] >= 60
-    cycle = LayoutRequest((Box(10, 10),) * 3, (Link(0, 1), Link(1, 2), Link(2, 0)))
-    assert all(len(route) for route in lay_out(cycle).routes)
+    assert empty.containers.tolist() == [[0, 0, 92, 62]]
+    twice = lay_out(LayoutRequest((Box(10, 10),) * 2, (Link(0, 1), Link(0, 1))))
+    assert twice.routes[0].tolist() == twice.routes[1].tolist()
 
 
 def test_containers_inside_each_other_in_a_circle_are_refused():
@@ -150,8 +140,17 @@ def test_containers_inside_each_other_in_a_circle_are_refused():
         lay_out(LayoutRequest((), (), (Container(1), Container(0))))
 
 
-def test_a_long_chain_and_a_wide_fan_need_no_recursion():
-    chain = lay_out(LayoutRequest((Box(10, 10),) * 3000, tuple(Link(i, i + 1) for i in range(2999))))
+def test_answers_that_are_shared_cannot_be_written():
+    layout = lay_out(two_layers("right"))
+    for array in (layout.boxes, layout.containers, *layout.routes):
+        assert not array.flags.writeable
+
+
+def test_long_chains_wide_fans_and_deep_nests_need_no_recursion():
+    chain = lay_out(LayoutRequest((Box(10, 10),) * 5000, tuple(Link(i, i + 1) for i in range(4999))))
     assert (chain.boxes[:, 1] == chain.boxes[0, 1]).all()
     fan = lay_out(LayoutRequest((Box(10, 10),) * 1001, tuple(Link(0, i + 1) for i in range(1000))))
     assert len({tuple(box) for box in fan.boxes.tolist()}) == 1001
+    nest = tuple(Container(index - 1) for index in range(1500))
+    deep = lay_out(LayoutRequest((Box(10, 10, 1499), Box(10, 10)), (Link(0, 1),), nest))
+    assert straight(deep.routes[0], "right")
