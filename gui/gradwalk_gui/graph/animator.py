@@ -1,0 +1,60 @@
+"""Keeps flights in the air: a timer that runs only while something flies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QElapsedTimer, QObject, QTimer
+
+from .animation import Flight
+
+FRAME = 16
+"""Milliseconds between two frames."""
+AT_ONCE = 3
+"""More flights than these are not in the air together; the oldest lands at once."""
+
+
+class Animator(QObject):
+    """Flights with their starting times; calls ``redraw`` at each frame while there are any."""
+
+    def __init__(self, parent: QObject, redraw: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self._redraw = redraw
+        self._flights: list[tuple[Flight, int]] = []
+        self._clock = QElapsedTimer()
+        self._clock.start()
+        self._timer = QTimer(self)
+        self._timer.setInterval(FRAME)
+        self._timer.timeout.connect(self._tick)
+
+    @property
+    def running(self) -> bool:
+        """Whether anything is in the air."""
+        return bool(self._flights)
+
+    def launch(self, flight: Flight) -> None:
+        """Start a flight."""
+        if not flight:
+            return
+        self._flights = [*self._flights, (flight, self._clock.elapsed())][-AT_ONCE:]
+        self._timer.start()
+        self._redraw()
+
+    def land(self) -> None:
+        """End all flights."""
+        if self._flights:
+            self._flights = []
+            self._redraw()
+        self._timer.stop()
+
+    def in_the_air(self) -> list[tuple[Flight, float]]:
+        """Flights, each with the fraction of its time that has gone."""
+        now = self._clock.elapsed()
+        return [(flight, min((now - start) / flight.duration, 1.0)) for flight, start in self._flights]
+
+    def _tick(self) -> None:
+        now = self._clock.elapsed()
+        self._flights = [(flight, start) for flight, start in self._flights if now - start < flight.duration]
+        if not self._flights:
+            self._timer.stop()
+        self._redraw()

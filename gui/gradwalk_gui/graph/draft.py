@@ -1,0 +1,80 @@
+"""A picture under construction: cards, lanes between them, and which card stands for which thing. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from gradwalk.trace import NONE, Edge, Graph
+
+from .parts import Card, Lane, Picture
+
+Pair = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Draft:
+    """Cards and lanes as they come; ``modules`` holds per card the module call that it lies in."""
+
+    graph: Graph
+    folded: frozenset[str]
+    cards: list[Card] = field(default_factory=list)
+    modules: list[int] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
+    card_of_op: dict[int, int] = field(default_factory=dict)
+    card_of_value: dict[int, int] = field(default_factory=dict)
+    card_of_node: dict[int, int] = field(default_factory=dict)
+    card_of_module: dict[int, int] = field(default_factory=dict)
+    lane_of_pair: dict[Pair, list[int]] = field(default_factory=dict)
+
+    def add_card(self, card: Card, module: int = NONE) -> int:
+        """Add a card that lies in a module call; returns its index."""
+        self.cards.append(card)
+        self.modules.append(module)
+        return len(self.cards) - 1
+
+    def add_lane(self, lane: Lane) -> int:
+        """Add a lane; returns its index."""
+        self.lanes.append(lane)
+        index = len(self.lanes) - 1
+        self.lane_of_pair.setdefault((lane.source, lane.target), []).append(index)
+        return index
+
+    def give_back(self, lane: int, edge: int) -> None:
+        """Let a gradient come back along a lane."""
+        self.lanes[lane] = replace(self.lanes[lane], edges=(*self.lanes[lane].edges, edge))
+
+    def lane_for(self, source: int, target: int, edge: Edge) -> int:
+        """The lane between two cards that an edge's gradient comes back on; a new one, without a forward, where there is none.
+
+        Of several lanes for one Value (an op that reads it twice), each takes one edge of a backward before any takes two.
+        """
+        pair = self.lane_of_pair.get((source, target), [])
+        fitting = [lane for lane in pair if self.lanes[lane].value == edge.value] or pair
+        if not fitting:
+            return self.add_lane(Lane(source, target, edge.value, forward=False))
+        return min(fitting, key=lambda lane: sum(self.graph.edges[e].backward == edge.backward for e in self.lanes[lane].edges))
+
+
+def keep_halves(picture: Picture) -> Picture:
+    """The picture with only the halves, and the cards and lanes, that its ``halves`` asks for."""
+    if picture.halves == "both":
+        return picture
+    if picture.halves == "forward":
+        cards = [replace(card, backward=False, meets=()) for card in picture.cards]
+        keep = [card.kind != "node" for card in picture.cards]
+        lanes = [replace(lane, edges=(), nodes=()) for lane in picture.lanes if lane.forward]
+    else:
+        cards = [card if card.kind in ("loss", "knot") else replace(card, forward=False) for card in picture.cards]
+        keep = [bool(card.nodes) or card.kind == "loss" or (card.kind == "tensor" and card.backward) for card in picture.cards]
+        lanes = [replace(lane, forward=False) for lane in picture.lanes if lane.edges]
+    return _only(replace(picture, cards=tuple(cards), lanes=tuple(lanes)), keep)
+
+
+def _only(picture: Picture, keep: list[bool]) -> Picture:
+    index = {old: new for new, old in enumerate(i for i, kept in enumerate(keep) if kept)}
+    lanes = tuple(
+        replace(lane, source=index[lane.source], target=index[lane.target])
+        for lane in picture.lanes
+        if lane.source in index and lane.target in index
+    )
+    return replace(picture, cards=tuple(picture.cards[i] for i in index), lanes=lanes)

@@ -1,0 +1,114 @@
+"""The legend: the scale of magnitudes with its decades, what NaN and "none" look like, and the three kinds of lanes."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QLinearGradient, QPainter
+
+from ..theme import Theme, magnitude_table
+from . import styles
+from .magnitudes import MeasureName, meaning, ticks
+from .parts import Picture
+from .shapes import arrow_head, hatch, rounded
+from .surface import Surface, colour, draw_text, measure_text, pen
+
+BAR = 190.0
+PAD = 14.0
+HEIGHT = 64.0
+SAMPLE = 30.0
+"""Length of the sample of a lane."""
+
+
+def _samples(picture: Picture) -> tuple[str, ...]:
+    return {
+        "both": ("forward", "backward", "updated"),
+        "forward": ("forward",),
+        "backward": ("backward", "updated"),
+    }[picture.halves]
+
+
+def legend_size(picture: Picture, measure: MeasureName) -> tuple[float, float]:
+    """Width and height in logical pixels."""
+    lanes = sum(SAMPLE + 6 + measure_text(name, styles.LEGEND) + 16 for name in _samples(picture)) - 16
+    if picture.halves == "forward":
+        return lanes + 2 * PAD, 30.0
+    scale = measure_text(meaning(measure), styles.LEGEND) + 14 + BAR + 18 + _swatches_width()
+    return max(lanes, scale) + 2 * PAD, HEIGHT
+
+
+def _swatches_width() -> float:
+    return 2 * (16 + 5) + measure_text("NaN, Inf", styles.LEGEND) + 12 + measure_text("none", styles.LEGEND)
+
+
+def paint_legend(painter: QPainter, theme: Theme, picture: Picture, measure: MeasureName, left: float, top: float) -> None:
+    """The legend with its corner at ``(left, top)``."""
+    surface = Surface(theme, measure=measure)
+    width, height = legend_size(picture, measure)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(pen(colour(theme.border, 200), 1.0))
+    painter.setBrush(colour(theme.panel, 236))
+    painter.drawRoundedRect(QRectF(left, top, width, height), 10, 10)
+    _paint_samples(painter, surface, picture, left + PAD, top + (height - 15 if picture.halves != "forward" else 15))
+    if picture.halves != "forward":
+        _paint_scale(painter, surface, left + PAD, top + 13)
+
+
+def _paint_scale(painter: QPainter, surface: Surface, left: float, top: float) -> None:
+    theme, ink = surface.theme, colour(surface.theme.subtle)
+    word = meaning(surface.measure)
+    drawn = draw_text(painter, surface, QPointF(left, top + 4), 160, word, styles.LEGEND, ink)
+    bar = QRectF(left + drawn + 14, top, BAR, 9)
+    gradient = QLinearGradient(bar.left(), 0, bar.right(), 0)
+    table = magnitude_table(theme)
+    for place in np.linspace(0, 1, 17).tolist():
+        red, green, blue = (int(channel) for channel in table[int(place * 255)])
+        gradient.setColorAt(place, colour(f"#{red:02x}{green:02x}{blue:02x}"))
+    painter.setPen(pen(colour(theme.subtle), 1.0))
+    painter.setBrush(gradient)
+    painter.drawRoundedRect(bar, 4.5, 4.5)
+    for place, name in ticks(surface.measure):
+        at = QPointF(bar.left() + place * BAR - 20, top + 17)
+        draw_text(painter, surface, at, 40, name, styles.TICK, ink, 0.5)
+    _paint_swatches(painter, surface, bar.right() + 18, top)
+
+
+def _paint_swatches(painter: QPainter, surface: Surface, left: float, top: float) -> None:
+    theme, ink = surface.theme, colour(surface.theme.subtle)
+    box = QRectF(left, top - 1, 16, 11)
+    painter.setPen(pen(colour(theme.bad), 1.1))
+    painter.setBrush(colour(theme.bad, 30))
+    painter.drawRoundedRect(box, 3, 3)
+    painter.fillPath(hatch(rounded(box, 3), 5.0, 1.0, crossed=True), colour(theme.bad, 170))
+    left = box.right() + 5
+    left += draw_text(painter, surface, QPointF(left, top + 4), 80, "NaN, Inf", styles.LEGEND, ink) + 12
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(pen(colour(theme.faint), 1.3, (0.1, 3.0)))
+    painter.drawRoundedRect(QRectF(left, top - 1, 16, 11), 3, 3)
+    draw_text(painter, surface, QPointF(left + 21, top + 4), 60, "none", styles.LEGEND, ink)
+
+
+def _paint_samples(painter: QPainter, surface: Surface, picture: Picture, left: float, middle: float) -> None:
+    theme = surface.theme
+    for name in _samples(picture):
+        right = left + SAMPLE
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if name == "forward":
+            painter.setPen(pen(colour(theme.forward), 2.0))
+            painter.drawLine(QPointF(left, middle), QPointF(right - 6, middle))
+            _head(painter, right, middle, 1.0, theme.forward)
+        elif name == "backward":
+            painter.setPen(pen(colour(theme.backward), 2.0, (5.0, 3.5), Qt.PenCapStyle.FlatCap))
+            painter.drawLine(QPointF(left + 6, middle), QPointF(right, middle))
+            _head(painter, left, middle, -1.0, theme.backward)
+        else:
+            painter.setPen(pen(colour(theme.update), 2.0, (0.1, 4.2)))
+            painter.drawRoundedRect(QRectF(left + 3, middle - 6, SAMPLE - 6, 12), 6, 6)
+        draw_text(painter, surface, QPointF(right + 6, middle), 90, name, styles.LEGEND, colour(theme.subtle))
+        left = right + 6 + measure_text(name, styles.LEGEND) + 16
+
+
+def _head(painter: QPainter, x: float, y: float, way: float, name: str) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour(name))
+    painter.drawPath(arrow_head(np.array([x, y]), np.array([way, 0.0]), 8.0))

@@ -1,0 +1,211 @@
+"""The picture with ops as cards: a forward op and its backward Nodes share one; leaves, inputs and the loss are pills. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradwalk.tape import index, label_of
+from gradwalk.trace import NONE, Graph
+
+from .category import category_of
+from .draft import Draft
+from .frames import common_module, fold_of, shown_op, up_from
+from .parts import Card, Lane
+
+
+def draw_ops(graph: Graph, folded: frozenset[str]) -> Draft:
+    """Cards and lanes of a Graph, ops as cards."""
+    draft = Draft(graph, folded)
+    for op in graph.ops:
+        if op.parent == NONE and op.phase in ("forward", "loss"):
+            _add_op(draft, op.id)
+    for op in graph.ops:
+        if op.id in draft.card_of_op and op.parent == NONE:
+            _add_lanes_into(draft, op.id)
+    _add_losses(draft)
+    add_nodes(draft)
+    add_gradients(draft)
+    return draft
+
+
+def _add_op(draft: Draft, op: int) -> None:
+    graph = draft.graph
+    module = graph.ops[op].module
+    fold = fold_of(graph, module, draft.folded)
+    if fold == NONE:
+        draft.card_of_op[op] = draft.add_card(op_card(graph, op), module)
+        return
+    if fold not in draft.card_of_module:
+        draft.card_of_module[fold] = draft.add_card(module_card(graph, fold), graph.modules[fold].parent)
+    place = draft.card_of_module[fold]
+    draft.card_of_op[op] = place
+    card = draft.cards[place]
+    draft.cards[place] = replace(
+        card,
+        ops=(*card.ops, op),
+        values=graph.ops[op].outputs,
+        nodes=(*card.nodes, *index(graph).nodes_of_op[op]),
+    )
+
+
+def op_card(graph: Graph, op_id: int) -> Card:
+    """The card of one op."""
+    op, nodes = graph.ops[op_id], index(graph).nodes_of_op[op_id]
+    return Card(
+        kind="op",
+        ref=op_id,
+        title=op.name,
+        note=op.variable,
+        under=" · ".join(dict.fromkeys(graph.nodes[node].name for node in nodes)),
+        category="other" if op.custom else category_of(op.name),
+        ops=(op_id,),
+        values=op.outputs,
+        nodes=nodes,
+    )
+
+
+def module_card(graph: Graph, call: int) -> Card:
+    """The card of a folded module call, still without its ops."""
+    module = graph.modules[call]
+    return Card("module", call, module.name or module.kind, module.kind if module.name else "", category="linear")
+
+
+def _add_lanes_into(draft: Draft, op: int) -> None:
+    target = draft.card_of_op[op]
+    inputs = draft.graph.ops[op].inputs
+    for value in inputs if draft.cards[target].kind == "op" else dict.fromkeys(inputs):
+        source = maker_of(draft, value)
+        if source is None:
+            source = _pill(draft, value, op)
+        if source in (target, NONE):
+            continue
+        known = draft.lane_of_pair.get((source, target), [])
+        if draft.cards[target].kind == "module" and any(draft.lanes[lane].value == value for lane in known):
+            continue
+        draft.add_lane(Lane(source, target, value, op))
+
+
+def maker_of(draft: Draft, value: int) -> int | None:
+    """The card of the op that made a Value, or None where no drawn op did."""
+    op = shown_op(draft.graph, draft.graph.values[value].op)
+    return draft.card_of_op.get(op) if op != NONE else None
+
+
+def _pill(draft: Draft, value: int, reader: int) -> int:
+    """The pill of a leaf or an input; NONE for a leaf that only one folded module reads: that is inside its card."""
+    if value in draft.card_of_value:
+        return draft.card_of_value[value]
+    graph = draft.graph
+    readers = [op for op in index(graph).consumers[value] if graph.ops[shown_op(graph, op)].phase in ("forward", "loss")]
+    folds = {fold_of(graph, graph.ops[op].module, draft.folded) for op in readers}
+    if is_leaf(graph, value) and len(folds) == 1 and NONE not in folds:
+        place = draft.card_of_op[reader]
+        node = index(graph).node_of_leaf.get(value)
+        draft.card_of_value[value] = NONE
+        if node is not None:
+            draft.cards[place] = replace(draft.cards[place], nodes=(*draft.cards[place].nodes, node))
+        return NONE
+    module = home_of(graph, value, readers)
+    fold = fold_of(graph, module, draft.folded)
+    module = graph.modules[fold].parent if fold != NONE else module
+    draft.card_of_value[value] = draft.add_card(value_card(graph, value), module)
+    return draft.card_of_value[value]
+
+
+def is_leaf(graph: Graph, value: int) -> bool:
+    """Whether a Value is a leaf that takes a gradient."""
+    return graph.values[value].role == "leaf" or value in index(graph).node_of_leaf
+
+
+def home_of(graph: Graph, value: int, readers: list[int]) -> int:
+    """The module call that a leaf or an input belongs to: where its readers are (leaves), or whose name it bears (buffers)."""
+    common = common_module(graph, (graph.ops[op].module for op in readers))
+    if is_leaf(graph, value):
+        return common
+    name = graph.values[value].name
+    return next(
+        (call for call in up_from(graph, common) if graph.modules[call].path and name.startswith(f"{graph.modules[call].path}.")),
+        NONE,
+    )
+
+
+def value_card(graph: Graph, value: int) -> Card:
+    """The pill of a leaf or of an input."""
+    if not is_leaf(graph, value):
+        return Card("input", value, label_of(graph.values[value]), category="input", values=(value,), backward=False)
+    node = index(graph).node_of_leaf.get(value)
+    nodes = () if node is None else (node,)
+    return Card("leaf", value, label_of(graph.values[value]), under=".grad", category="leaf", values=(value,), nodes=nodes)
+
+
+def _add_losses(draft: Draft) -> None:
+    for event in draft.graph.events:
+        if event.kind != "loss" or event.ref in draft.card_of_value:
+            continue
+        maker = maker_of(draft, event.ref)
+        if maker is None:
+            continue
+        draft.card_of_value[event.ref] = draft.add_card(loss_card(draft.graph, event.ref))
+        draft.add_lane(Lane(maker, draft.card_of_value[event.ref], event.ref, loss=True))
+
+
+def loss_card(graph: Graph, value: int) -> Card:
+    """The pill of the loss."""
+    return Card("loss", value, graph.values[value].name or "loss", category="loss", values=(value,), backward=False)
+
+
+def add_nodes(draft: Draft) -> None:
+    """Find every Node's card; a Node that belongs to no drawn op and no drawn leaf gets one of its own."""
+    for place, card in enumerate(draft.cards):
+        draft.card_of_node.update(dict.fromkeys(card.nodes, place))
+    for node in draft.graph.nodes:
+        if node.id in draft.card_of_node:
+            continue
+        op = shown_op(draft.graph, node.op)
+        if op in draft.card_of_op:
+            _join(draft, draft.card_of_op[op], node.id)
+            continue
+        name = f"{node.name} {label_of(draft.graph.values[node.leaf])}" if node.leaf != NONE else node.name
+        card = Card("node", node.id, "", under=name, nodes=(node.id,), forward=False)
+        draft.card_of_node[node.id] = draft.add_card(card)
+
+
+def _join(draft: Draft, place: int, node: int) -> None:
+    card = draft.cards[place]
+    name = draft.graph.nodes[node].name
+    under = (
+        card.under if card.kind == "module" or name in card.under.split(" · ") else " · ".join(filter(None, (card.under, name)))
+    )
+    draft.cards[place] = replace(card, nodes=(*card.nodes, node), under=under)
+    draft.card_of_node[node] = place
+
+
+def add_gradients(draft: Draft) -> None:
+    """Put every gradient edge that goes from one card to another on its lane, and mark where several meet."""
+    for edge in draft.graph.edges:
+        if edge.target == NONE:
+            continue
+        target = draft.card_of_node[edge.target]
+        source = draft.card_of_value.get(edge.value, NONE) if edge.source == NONE else draft.card_of_node[edge.source]
+        if source not in (NONE, target):
+            draft.give_back(draft.lane_for(target, source, edge), edge.id)
+    for place, card in enumerate(draft.cards):
+        meets = meeting(draft.graph, card)
+        if meets:
+            draft.cards[place] = replace(card, meets=meets)
+
+
+def meeting(graph: Graph, card: Card) -> tuple[int, ...]:
+    """The first gradients that are added up before a Node of the card takes them, or ()."""
+    if card.kind == "module":
+        return ()
+    look = index(graph)
+    for node in card.nodes:
+        groups: dict[tuple[int, int], list[int]] = {}
+        for edge in look.edges_into[node]:
+            key = (graph.edges[edge].input_nr, graph.edges[edge].backward)
+            groups.setdefault(key, []).append(edge)
+        for group in groups.values():
+            if len(group) > 1:
+                return tuple(group)
+    return ()
