@@ -34,9 +34,9 @@ def test_functions_over_the_record_know_neither_torch_nor_qt_nor_the_app(part):
 
 
 def test_only_the_recorder_imports_torch():
-    archrule("torch stays in the recorder").match("gradwalk*").exclude("gradwalk.recorder*", "gradwalk.examples*").should_not_import(
-        "torch*"
-    ).check("gradwalk", only_direct_imports=True)
+    archrule("torch stays in the recorder").match("gradwalk*").exclude(
+        "gradwalk.recorder*", "gradwalk.examples*"
+    ).should_not_import("torch*").check("gradwalk", only_direct_imports=True)
 
 
 def test_core_never_imports_qt():

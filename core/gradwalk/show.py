@@ -101,11 +101,15 @@ def number_json(number: float | None) -> float | str | None:
 def row_of(trace: Trace, position: int) -> tuple[str, str, str, str, str, str]:
     """The event at a tape position for a terminal: position, phase, name, variable, shape and rms of what it gives, source."""
     data = event_json(trace, position)
-    made = data["grads"] or data["outputs"]
     site = site_of(trace.graph, event_at(trace, position))
     source = f"{site.line}: {site.expression}" if site else ""
     name = f"{data['module']} {data['name']}" if data["module"] else data["name"]
-    gives = data["variable"] if not data["grads"] else "\n".join(f"to {grad['to']}" for grad in data["grads"])
+    if data["kind"] in ("op", "update"):
+        gives, made = data["variable"], data["outputs"]
+        if data["gradient_of"] and data["phase"] == "backward":
+            gives = f"{gives} (of {data['gradient_of']['variable']})".strip()
+    else:
+        gives, made = "\n".join(f"to {grad['to']}" for grad in data["grads"]), data["grads"] or data["outputs"]
     return str(position), data["phase"], name, gives, "\n".join(map(_magnitude, made)), " ".join(source.split())
 
 

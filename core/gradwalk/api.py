@@ -1,0 +1,86 @@
+"""Record inside a program: ``with gradwalk.record(path): train()``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .refusal import RefusalError
+from .run.place import claim, identity, run_folder
+from .run.recorded import RunRecording, Subject, Wishes
+
+LEVELS = ("structure", "statistics", "tensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What ``with record() as run`` gives: where the recording goes and how far it is."""
+
+    _recording: RunRecording
+
+    @property
+    def folder(self) -> Path:
+        """The run folder; open it with ``gradwalk open``, or with :func:`gradwalk.open_recording` after the block."""
+        return self._recording.folder
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been recorded."""
+        return self._recording.steps
+
+
+@contextmanager
+def record(
+    path: str | Path | None = None,
+    *,
+    level: Literal["structure", "statistics", "tensors"] = "statistics",
+    every: int = 1,
+    steps: int | None = None,
+) -> Iterator[Recorded]:
+    """Record the torch code that runs inside the ``with`` block, in this thread and those that it starts.
+
+    ``path`` is the run folder (default: a new one under ``gradwalk-runs``). ``every=n`` records every n-th step, ``steps=n`` the
+    first n. An exception passes, and the step that it ended is kept. Inside another recording (also that of ``gradwalk run``) the
+    steps go there, and this changes nothing. Raises RefusalError for a folder that holds a recording or cannot be written, and
+    ValueError for settings that make no sense.
+    """
+    if level not in LEVELS or every < 1 or (steps is not None and steps < 1):
+        raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1")
+    outer = RunRecording.active
+    if outer is not None and outer.mine:
+        yield Recorded(outer)
+        return
+    recording = _begin(path, Wishes(level, every, steps))
+    try:
+        yield Recorded(recording)
+    except BaseException as error:
+        recording.stop(error)
+        recording.finish(_ended(error))
+        raise
+    recording.finish("clean")
+
+
+def _begin(path: str | Path | None, wishes: Wishes) -> RunRecording:
+    script = str(getattr(sys.modules.get("__main__"), "__file__", None) or "interactive")
+    who = identity()
+    if path is None:
+        folder = run_folder(script, who)
+    else:
+        folder = Path(path)
+        claim(folder, who)
+    recording = RunRecording(folder, who, Subject(tuple(sys.argv), script, numpy=False), wishes)
+    recording.watch()
+    return recording
+
+
+def _ended(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    return "clean" if isinstance(error, SystemExit) and error.code in (None, 0) else "error"
+
+
+__all__ = ["Recorded", "RefusalError", "record"]

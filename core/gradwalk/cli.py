@@ -1,0 +1,323 @@
+"""The command ``gradwalk``. Commands import what they need when they run, so that ``gradwalk run`` adds nothing to the script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .refusal import RefusalError
+
+if TYPE_CHECKING:
+    from .recording.reader import Recording
+    from .run import Options
+    from .trace import Trace
+
+GRAPH_ENDINGS = (".svg", ".png", ".pdf", ".dot", ".json")
+LOSS_ENDINGS = (".png", ".svg", ".csv")
+REFUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code. A script that is run ends this process as it would have ended under python."""
+    try:
+        code_or_script = commands.main(arguments, prog_name="gradwalk", standalone_mode=False)
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except RefusalError as error:
+        click.echo(f"gradwalk: {error}", err=True)
+        return REFUSED
+    return int(code_or_script() if callable(code_or_script) else code_or_script or 0)
+
+
+class InOrder(click.Group):
+    """A group that lists its commands in the order in which they were added, and names our refusals in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a recording that cannot be opened is a refusal."""
+        from .recording.format import RecordingError
+
+        try:
+            return super().invoke(ctx)
+        except RecordingError as error:
+            raise RefusalError(str(error)) from None
+
+
+@click.group(cls=InOrder, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="gradwalk %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> int | None:
+    """See how a training step learns: a debugger and visualizer of backprop for PyTorch and NumPy.
+
+    Without a command, the window opens with its welcome page. PATH is a run folder or one .mcap file.
+    """
+    return _open_window([]) if context.invoked_subcommand is None else None
+
+
+@commands.command("open", short_help="Open a recording in the window.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--theme", type=click.Choice(["system", "light", "dark"]), help="Colours of the window.")
+def open_command(path: Path, theme: str | None) -> int:
+    """Open the recording at PATH in the window."""
+    with _recording(path):
+        pass
+    return _open_window([str(path), *(["--theme", theme] if theme else [])])
+
+
+def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that ``run`` and ``demo`` share."""
+    for option in reversed(
+        [
+            click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="The run folder (default: a new one)."),
+            click.option("--no-window", is_flag=True, help="Record only; open no window."),
+            click.option(
+                "--level",
+                type=click.Choice(["structure", "statistics", "tensors"]),
+                default="statistics",
+                show_default=True,
+                help="How much of each step to keep.",
+            ),
+            click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Record every N-th step only."),
+            click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Record the first N steps only."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command(
+    "run",
+    short_help="Run a training script, recorded.",
+    context_settings={"allow_interspersed_args": False},
+)
+@recording_options
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+def run_command(script: str, arguments: tuple[str, ...], **wishes: Any) -> Callable[[], int]:
+    """Run SCRIPT with ARGS as python would, and record every training step.
+
+    The recording goes to a new folder under gradwalk-runs, or to the one that --record names. The window opens beside it
+    and follows.
+    """
+    from .run import Run
+    from .run.program import find_program
+
+    return Run(find_program(script), arguments, _options(**wishes)).execute
+
+
+@commands.command("demo", short_help="Run one of the examples, recorded.")
+@click.argument("name", type=click.Choice(["numpy", "autograd", "function", "mlp"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]...")
+@recording_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="Draw the same random values each time.")
+@click.option("--train-steps", type=click.IntRange(min=1), default=500, show_default=True, help="Train for so many steps.")
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Without a window: draw pictures, into a new folder in DIR.",
+)
+def demo_command(
+    name: str,
+    arguments: tuple[str, ...],
+    device: str,
+    seed: int | None,
+    train_steps: int,
+    pictures: Path | None,
+    **wishes: Any,
+) -> Callable[[], int]:
+    """Run an example: numpy (the backward pass by hand), autograd, function (a custom one), or mlp (digits).
+
+    With a display, the window opens before the first event of the first step while the training runs on.
+    """
+    from .demo import Demo, prepare
+
+    return prepare(Demo(name, device, seed, train_steps, arguments), _options(**wishes), pictures)
+
+
+@commands.command("info", short_help="A recording in a few figures.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info_command(path: Path, as_json: bool) -> None:
+    """Say what the recording at PATH holds."""
+    from .info import info_json
+    from .terminal import print_info
+
+    with _recording(path) as recording:
+        about = info_json(recording)
+    if as_json:
+        _print_json(about)
+    else:
+        print_info(about, str(path))
+
+
+@commands.command("show", short_help="One step's events, in order.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--step", type=int, required=True, metavar="N", help="Which step; -1 is the last.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per event.")
+def show_command(path: Path, step: int, as_json: bool) -> None:
+    """Print the tape of step N of the recording at PATH: what ran, in the order in which it ran."""
+    from .show import tape_json
+    from .terminal import print_tape
+
+    with _recording(path) as recording:
+        trace = _step(recording, step)
+    if as_json:
+        _print_json(tape_json(trace))
+    else:
+        print_tape(trace)
+
+
+@commands.command("export", short_help="A step's graph, or the loss, as a picture or as data.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--step", type=int, metavar="N", help="The graph of step N; -1 is the last.")
+@click.option("--event", type=click.IntRange(min=0), metavar="K", help="As it is when K events have run (default: all).")
+@click.option("--loss", is_flag=True, help="The loss of every step instead.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Its ending says the kind.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Colours.")
+@click.option("--scale", type=click.FloatRange(0.1, 10), default=2.0, show_default=True, help="Pixels per point, for .png.")
+@click.option("--mode", type=click.Choice(["ops", "tensors"]), default="ops", show_default=True, help="What the nodes are.")
+@click.option(
+    "--halves", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True, help="What of the graph."
+)
+def export_command(path: Path, step: int | None, event: int | None, loss: bool, output: Path, theme: str, **view: Any) -> None:
+    """Write a step's graph (.svg .png .pdf .dot .json) or the loss (.png .svg .csv) to FILE."""
+    if loss == (step is not None):
+        raise RefusalError("export wants either --step N, for a graph, or --loss")
+    if loss and event is not None:
+        raise RefusalError("--event goes with --step, not with --loss")
+    known = LOSS_ENDINGS if loss else GRAPH_ENDINGS
+    if output.suffix.lower() not in known:
+        raise RefusalError(f"{output} has none of the known endings {' '.join(known)}")
+    with _recording(path) as recording, _writing(output):
+        if step is None:
+            _export_loss(recording, output, theme)
+        else:
+            trace = _step(recording, step)
+            _export_graph(trace, _position(trace, event), output, theme, **view)
+
+
+@commands.command("pictures", hidden=True)
+@click.argument("folder", type=click.Path(path_type=Path))
+def pictures_command(folder: Path) -> None:
+    """Draw the pictures that a demo without a window leaves in its run folder."""
+    from .demo import write_pictures
+    from .run.recorded import say
+
+    with _writing(folder):
+        files = write_pictures(folder)
+    names = ", ".join(file.name for file in files)
+    say(f"wrote {names} to {folder}; on a machine with a display, see the whole walk with: gradwalk open {folder}")
+
+
+def _options(record: Path | None, no_window: bool, level: str, every: int, steps: int | None) -> Options:
+    from .run import Options
+    from .run.recorded import Wishes
+
+    return Options(folder=record, window=not no_window, wishes=Wishes(level, every, steps))
+
+
+def _open_window(arguments: list[str]) -> int:
+    from .platform import has_display
+
+    if not has_display() and "QT_QPA_PLATFORM" not in os.environ:
+        raise RefusalError("there is no display here; gradwalk run, demo, info, show and export work without one")
+    with _qt():
+        from gradwalk_gui.app import main as show
+    return show(arguments)
+
+
+@contextmanager
+def _recording(path: Path) -> Iterator[Recording]:
+    from .recording.reader import open_recording
+
+    with open_recording(path) as recording:
+        yield recording
+
+
+def _step(recording: Recording, step: int) -> Trace:
+    numbers = recording.step_numbers()
+    if not len(numbers):
+        raise RefusalError("the recording holds no step")
+    found = [position for position, number in enumerate(numbers) if number == step]
+    if (step >= 0 and not found) or step < -len(numbers):
+        raise RefusalError(f"step {step} is not in the recording, which holds {len(numbers)}: {numbers[0]} to {numbers[-1]}")
+    return recording[found[0] if step >= 0 else len(numbers) + step]
+
+
+def _position(trace: Trace, event: int | None) -> int:
+    events = len(trace.tape)
+    if event is not None and event > events:
+        raise RefusalError(f"step {trace.step} has {events} events, so --event goes from 0 to {events}")
+    return events if event is None else event
+
+
+def _export_graph(trace: Trace, position: int, output: Path, theme: str, scale: float, mode: Any, halves: Any) -> None:
+    from .platform import write_whole
+
+    if output.suffix.lower() == ".json":
+        from .graph_json import graph_json
+
+        write_whole(output, _json(graph_json(trace, position)))
+    elif output.suffix.lower() == ".dot":
+        from .dot import dot_source
+
+        write_whole(output, dot_source(trace, position, mode=mode, halves=halves))
+    else:
+        with _qt(offscreen=True):
+            from gradwalk_gui.export import save_graph
+            from gradwalk_gui.session import View
+            from gradwalk_gui.theme import DARK, LIGHT
+        save_graph(trace, position, View(mode=mode, halves=halves), output, DARK if theme == "dark" else LIGHT, scale)
+
+
+def _export_loss(recording: Recording, output: Path, theme: str) -> None:
+    with _qt(offscreen=True):
+        from gradwalk_gui.theme import DARK, LIGHT
+        from gradwalk_gui.views.loss_export import save_loss
+    save_loss(recording, output, DARK if theme == "dark" else LIGHT)
+
+
+@contextmanager
+def _qt(*, offscreen: bool = False) -> Iterator[None]:
+    if offscreen:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    try:
+        yield
+    except ImportError as error:
+        raise RefusalError(f"Qt cannot be loaded here ({error}); the README says which system libraries it needs") from None
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RefusalError(f"{output} cannot be written ({error.strerror or error}); the recording is unchanged") from None
+
+
+def _print_json(data: object) -> None:
+    click.echo(_json(data), nl=False)
+
+
+def _json(data: object) -> str:
+    import json
+
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

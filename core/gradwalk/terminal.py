@@ -1,0 +1,100 @@
+"""What the commands print for people: tables on standard output, by rich."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .show import row_of
+from .trace import Trace
+
+WIDTH_OF_A_PIPE = 100
+NOTES = 5
+COLOURS = {"forward": "blue", "loss": "magenta", "backward": "red", "update": "green"}
+
+
+def console() -> Console:
+    """Standard output; in a pipe as wide as fits a page."""
+    width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def print_info(about: Mapping[str, Any], where: str) -> None:
+    """The figures of :func:`gradwalk.info.info_json`, one per line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _lines(about, where):
+        table.add_row(name, Text(text))
+    console().print(table)
+
+
+def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
+    loss = about["loss"]
+    lines = [
+        ("recording", where),
+        ("program", " ".join(about["program"])),
+        ("steps", f"{about['steps']:,}"),
+        ("loss", f"first {loss['first']}, last {loss['last']}, smallest {loss['min']}" if loss else "none"),
+        ("last step", f"{about['ops']:,} ops, {about['nodes']:,} Nodes ({_counted(about['graphs'], 'distinct graph')} in all)"),
+        ("ranks", f"{about['ranks']} (this is rank {about['rank']})"),
+        ("device", about["device"] or "unknown"),
+        ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
+        ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(about["started"])) + f" on {about['host']}"),
+        ("size", _bytes(about["bytes"])),
+        ("ended", about["ended"] or "not yet, or it was killed"),
+    ]
+    if about["error"]:
+        lines.append(("error", about["error"]))
+    if about["gaps"]:
+        lines.append(("damage", f"{_counted(about['gaps'], 'gap')} where the file cannot be read"))
+    if about["skipped"]:
+        lines.append(("skipped", ", ".join(map(str, about["skipped"]))))
+    told = [note for note in about["notes"] if note["kind"] not in ("end", "exception")]
+    lines += [(note["kind"], note["message"].splitlines()[0]) for note in told[:NOTES]]
+    if len(told) > NOTES:
+        lines.append(("", f"and {_counted(len(told) - NOTES, 'more note')}; see --json"))
+    return lines
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _bytes(number: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def print_tape(trace: Trace) -> None:
+    """One step's events, in the order in which they ran."""
+    out = console()
+    head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
+    loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
+    out.print(f"{head}: {loss}, {len(trace.tape)} events", style="bold")
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("event", overflow="fold")
+    table.add_column("gives", no_wrap=True, overflow="ellipsis", max_width=32)
+    table.add_column("shape, rms", no_wrap=True)
+    table.add_column("source", no_wrap=True, overflow="ellipsis")
+    for position in range(len(trace.tape)):
+        number, phase, name, gives, magnitude, source = row_of(trace, position)
+        table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
+    out.print(table)
+    if trace.error is not None:
+        out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}", style="bold red"))
