@@ -1,0 +1,249 @@
+"""From the records of a finished step to its Trace. Steps of one structure share one Graph: the second costs a look-up."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..builder import GraphBuilder
+from ..trace import NONE, STATISTICS, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
+from .capture import kept_of
+from .functions import words
+from .numbering import Numbers
+from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
+from .saved import saved_slot
+from .statistics import row_of_measured
+
+_KNOWN = 256
+_UNKNOWN_ROW: Row = (-1.0, *[float("nan")] * 4, -1.0, -1.0, -1.0)
+
+
+@dataclass(slots=True)
+class Known:
+    """A structure that was seen: its Graph, with the shapes of the step that it was first seen in."""
+
+    graph: Graph
+    shapes: tuple[Shape, ...]
+    tape: NDArray[np.int32]
+
+
+class Assembler:
+    """Makes Traces, and keeps the Graphs of the structures that it has seen."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Hashable, Known] = OrderedDict()
+        self._graphs: dict[str, Known] = {}
+        self._made = 0
+
+    def assemble(self, records: Sequence[Record], step: int, start: float) -> Draft:
+        """A step's Trace without its statistics, and what will bring them. ``start`` is the time at which the clock was 0."""
+        numbers = Numbers(records)
+        known = self._known.get(numbers.signature)
+        if known is None:
+            known = self._known[numbers.signature] = self._build(numbers)
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        slots, shapes, first_shapes = list(numbers.slots), {}, known.shapes
+        copies: list[tuple[TensorKey, Copied]] = []
+        for index, slot in enumerate(slots):
+            if slot.shape != first_shapes[index]:
+                shapes[index] = slot.shape
+            if slot.copied is not None:
+                copies.append((("value", index), slot.copied))
+        copies += [(("gradient", i), edge.copied) for i, (_, edge) in enumerate(numbers.edges) if edge.copied is not None]
+        return Draft(
+            step,
+            known,
+            shapes,
+            start,
+            _times(records),
+            [slot.measured for slot in slots],
+            [edge.measured for _, edge in numbers.edges],
+            copies,
+            next((backward.loss.measured for backward in numbers.backwards if backward.loss.measured is not None), None),
+        )
+
+    def _build(self, numbers: Numbers) -> Known:
+        graph = build_graph(numbers, self._made)
+        same = self._graphs.get(graph.key)
+        if same is not None:
+            return same
+        self._made += 1
+        tape = np.arange(len(graph.events), dtype=np.int32)
+        tape.flags.writeable = False
+        known = Known(graph, tuple(value.shape for value in graph.values), tape)
+        self._graphs[graph.key] = known
+        if len(self._graphs) > _KNOWN:
+            del self._graphs[next(iter(self._graphs))]
+        return known
+
+
+@dataclass(slots=True)
+class Draft:
+    """A step whose numbers may still be on a device."""
+
+    step: int
+    known: Known
+    shapes: dict[int, Shape]
+    start: float
+    times: tuple[list[float], list[float]]
+    values: list[Measured | None]
+    gradients: list[Measured | None]
+    copies: list[tuple[TensorKey, Copied]]
+    loss: Measured | None
+
+    def finish(self, *, label: str, error: StepError | None) -> Trace:
+        """The Trace; waits for what is under way."""
+        begins, durations = np.array(self.times)
+        first = float(begins[0]) if len(begins) else 0.0
+        loss = row_of_measured(self.loss) if self.loss is not None else (0.0,)
+        return Trace(
+            step=self.step,
+            graph=self.known.graph,
+            tape=self.known.tape,
+            values=_table(self.values),
+            gradients=_table(self.gradients),
+            loss=loss[1] if loss[0] == 1 else None,
+            start=self.start + first,
+            times=begins - first,
+            durations=durations,
+            tensors=MappingProxyType({key: kept_of(copied) for key, copied in self.copies}),
+            shapes=MappingProxyType(self.shapes),
+            label=label,
+            done=error is None,
+            error=error,
+        )
+
+
+def _table(measured: list[Measured | None]) -> NDArray[np.float64]:
+    if not any(measured):
+        return empty_table(len(measured))
+    rows = [_UNKNOWN_ROW if one is None else row_of_measured(one) for one in measured]
+    table: NDArray[np.float64] = np.array(rows, dtype=np.float64).reshape(len(rows), len(STATISTICS)).T
+    return table
+
+
+def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
+    begins: list[float] = []
+    durations: list[float] = []
+    for record in records:
+        begins.append(record.begin)
+        durations.append(record.duration)
+        if isinstance(record, BackwardRecord):
+            for _, begin, end in record.ran:
+                begins.append(begin)
+                durations.append(end - begin)
+    return begins, durations
+
+
+def build_graph(numbers: Numbers, graph_id: int) -> Graph:
+    """The Graph of a step."""
+    build = GraphBuilder()
+    _add_values(build, numbers)
+    _add_modules(build, numbers)
+    phases = _phases(numbers)
+    for op in numbers.ops:
+        site = build.add_site(op.place.site) if op.place is not None and op.place.site is not None else NONE
+        build.add_op(
+            op.name,
+            tuple(numbers.slots[slot] for slot in op.inputs),
+            tuple(numbers.slots[slot] for slot in op.outputs),
+            phase=phases[op.serial],
+            arguments=words(op),
+            module=numbers.calls[op.call] if op.call is not None else NONE,
+            site=site,
+            variable=op.variable,
+            parent=numbers.parents.get(op.parent, NONE),
+            custom=op.custom,
+        )
+    _add_nodes(build, numbers)
+    _add_events(build, numbers, phases)
+    return build.freeze(graph_id)
+
+
+def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
+    for slot in numbers.slots:
+        build.add_value(
+            slot.shape,
+            slot.dtype,
+            name=slot.name,
+            role="leaf" if slot.leaf else "input",
+            device=slot.device,
+            requires_grad=slot.requires_grad,
+            version=_depth(slot, numbers),
+            base=numbers.slot(slot.base),
+            gradient_of=numbers.slot(slot.gradient_of),
+        )
+
+
+def _depth(slot: Slot, numbers: Numbers) -> int:
+    depth = 0
+    while slot.base is not None and slot.base in numbers.slots:
+        slot, depth = slot.base, depth + 1
+    return depth
+
+
+def _add_modules(build: GraphBuilder, numbers: Numbers) -> None:
+    seen: dict[str, int] = {}
+    for call in numbers.calls:
+        seen[call.path] = count = seen.get(call.path, 0) + 1
+        name = call.name if count == 1 else f"{call.name}#{count}"
+        build.add_module(name, call.path, call.kind, NONE if call.parent is None else numbers.calls[call.parent])
+
+
+def _phases(numbers: Numbers) -> dict[int, Phase]:
+    """Per op, by serial number. What runs after the last backward or graph, and every update, is of the phase ``update``."""
+    last = max(
+        (index for index, record in enumerate(numbers.records) if isinstance(record, BackwardRecord) or record.makes_graph),
+        default=len(numbers.records),
+    )
+    if not numbers.backwards:
+        last = len(numbers.records)
+    return {
+        record.serial: "update" if record.update or index > last else "forward"
+        for index, record in enumerate(numbers.records)
+        if isinstance(record, OpRecord)
+    }
+
+
+def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
+    lowest = min((node.sequence for node in numbers.nodes if node.leaf is None), default=0)
+    for node in numbers.nodes:
+        build.add_node(
+            node.name,
+            op=numbers.owner(node),
+            leaf=numbers.slot(node.leaf),
+            sequence=0 if node.leaf is not None else node.sequence - lowest,
+            saved=tuple(Saved(s.name, numbers.slot(saved_slot(s, node.owner)), s.shape, s.dtype, s.bytes) for s in node.saved),
+        )
+    for number, edge in numbers.edges:
+        ids = numbers.node_ids[number]
+        build.add_edge(
+            NONE if edge.source < 0 else ids[edge.source],
+            NONE if edge.target < 0 else ids[edge.target],
+            output=edge.output,
+            input_nr=edge.input_nr,
+            value=numbers.slot(edge.slot),
+            backward=number,
+            shape=edge.shape,
+        )
+
+
+def _add_events(build: GraphBuilder, numbers: Numbers, phases: dict[int, Phase]) -> None:
+    backward = 0
+    for record in numbers.records:
+        if isinstance(record, OpRecord):
+            build.add_event("update" if record.update else "op", phases[record.serial], numbers.op_of[record.serial])
+            continue
+        build.add_event("loss", "loss", numbers.slot(record.loss), backward)
+        for index, _, _ in record.ran:
+            node = record.nodes[index]
+            build.add_event(
+                "node" if node.leaf is None else "accumulate", "backward", numbers.node_ids[backward][index], backward
+            )
+        backward += 1

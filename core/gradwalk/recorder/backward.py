@@ -1,0 +1,235 @@
+"""The backward: hooks on every Node that it will run.
+
+In order: 1. the one function through which ``backward``, ``autograd.backward`` and ``autograd.grad`` start the engine is wrapped;
+2. from the roots, the Nodes are walked and hooked; 3. each Node, when it has run, brings the gradients that it sends on, edge by
+edge; 4. AccumulateGrad brings ``.grad``; 5. the hooks are removed. Nothing outlives the backward but numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch.autograd.graph import GradientEdge, Node
+
+from .failures import note_failure
+from .graph_walk import Walk, failing_node, walk
+from .host import host_array
+from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
+from .saved import SavedTensors
+from .state import State, clock
+from .updates import gradient_slot
+from .values import describe, version_of
+
+
+class Run:
+    """A backward under way: what has to be at hand until it ends."""
+
+    def __init__(self, found: Walk, record: BackwardRecord) -> None:
+        self.walk = found
+        self.record = record
+        self.last = clock()
+        self.handles: list[Any] = []
+        self.fresh: set[int] = set()
+        """The leaves (by their Node's place in the walk) that had no gradient before."""
+
+
+class Backward:
+    """Wraps the function that runs the engine."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._saved = SavedTensors(state.values)
+        self._original: Callable[..., Any] = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+        self._wrapper = self._wrap(self._original)
+        torch.autograd._engine_run_backward = self._wrapper  # type: ignore[attr-defined]
+
+    def remove(self) -> None:
+        """Take the wrapper away."""
+        if torch.autograd._engine_run_backward is self._wrapper:  # type: ignore[attr-defined]
+            torch.autograd._engine_run_backward = self._original  # type: ignore[attr-defined]
+
+    def _wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        state = self._state
+
+        def run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+            thread = state.thread
+            if state.off or thread.backwards:
+                return original(outputs, *args, **kwargs)
+            run = state.guarded(self._begin, tuple(outputs), args)
+            thread.backwards += 1
+            try:
+                result = original(outputs, *args, **kwargs)
+            except Exception as error:
+                if run is not None:
+                    state.guarded(self._raised, run, error)
+                raise
+            finally:
+                thread.backwards -= 1
+                if run is not None:
+                    _unhook(run)
+            if run is not None and result:
+                state.guarded(_note_results, state, run, args, result)
+            return result
+
+        return run_backward
+
+    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...]) -> Run | None:
+        state = self._state
+        state.backward_seen = True
+        roots = [_root(output) for output in outputs]
+        if not roots or any(node is None for node, _ in roots):
+            return None  # the engine will say what is wrong
+        found = walk([node for node, _ in roots if node is not None])
+        owners = Owners(state)
+        losses = [owners.slot_of(output, *root) for output, root in zip(outputs, roots, strict=True)]
+        loss = losses[0]
+        if loss.measured is None and isinstance(outputs[0], torch.Tensor) and outputs[0].numel() == 1:
+            loss.measured = state.statistics.measure(outputs[0], host_array(outputs[0]))
+        record = BackwardRecord(state.next_serial(), loss, [], self._nodes(found, owners), begin=clock())
+        seeds = args[0] if args else None
+        for index, (node, number) in enumerate(roots):
+            edge = EdgeRecord(-1, 0, found.index[id(node)], number)
+            edge.slot = losses[index]
+            if seeds is not None and isinstance(seeds[index], torch.Tensor):
+                edge.measured, edge.copied = state.look_at_gradient(seeds[index])
+            record.seeds.append(edge)
+        state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
+        run = Run(found, record)
+        self._hook(run)
+        return run
+
+    def _nodes(self, found: Walk, owners: Owners) -> list[NodeRecord]:
+        nodes = [NodeRecord(name, sequence) for name, sequence in zip(found.names, found.sequences, strict=True)]
+        arrivals = [0] * len(nodes)
+        for place, leaf in found.leaves.items():
+            nodes[place].leaf = slot = self._state.slot_of(leaf)
+            slot.graded = True
+        for place, node in enumerate(nodes):
+            if node.leaf is None:
+                node.owner = owners.by_sequence.get(node.sequence)
+            else:
+                edge = EdgeRecord(place, 0, -1, 0)
+                edge.slot = node.leaf
+                node.edges.append(edge)
+            for number, target, input_nr in found.edges[place]:
+                edge = EdgeRecord(place, number, target, input_nr)
+                edge.slot = nodes[target].leaf or owners.slots.get((nodes[target].sequence, input_nr))
+                node.edges.append(edge)
+                arrivals[target] += 1
+                nodes[target].arriving = edge if arrivals[target] == 1 else None
+        self._saved.read(found.nodes, nodes)
+        return nodes
+
+    def _hook(self, run: Run) -> None:
+        for place, node in enumerate(run.walk.nodes):
+            run.handles.append(node.register_hook(partial(self._after_node, run, place)))
+        for place, leaf in run.walk.leaves.items():
+            if leaf.grad is None:
+                run.fresh.add(place)
+        run.last = clock()
+
+    def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
+        now = clock()
+        run.record.ran.append((place, run.last, now))
+        self._state.guarded(self._note_node, run, place, grad_inputs)
+        run.last = clock()
+
+    def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...]) -> None:
+        state, node = self._state, run.record.nodes[place]
+        if node.leaf is not None:
+            self._note_accumulated(run, place, node)
+            return
+        for edge in node.edges:
+            gradient = grad_inputs[edge.output] if edge.output < len(grad_inputs) else None
+            if gradient is not None:
+                if edge.slot is None:
+                    edge.shape = tuple(gradient.shape)
+                if state.looking:
+                    self._look(edge, gradient, node.arriving)
+
+    def _look(self, edge: EdgeRecord, gradient: torch.Tensor, arriving: EdgeRecord | None) -> None:
+        """Measure and copy a gradient, unless the Node passes on the one that came to it."""
+        edge.seen = (id(gradient), version_of(gradient))
+        if arriving is not None and arriving.seen == edge.seen:
+            edge.measured, edge.copied = arriving.measured, arriving.copied
+        else:
+            edge.measured, edge.copied = self._state.look_at_gradient(gradient)
+
+    def _note_accumulated(self, run: Run, place: int, node: NodeRecord) -> None:
+        """A leaf's ``.grad``; where it was not there before and one gradient came, that one has been measured already."""
+        state, leaf, edge, arriving = self._state, run.walk.leaves[place], node.edges[0], node.arriving
+        gradient = leaf.grad
+        if gradient is None:
+            return
+        if arriving is not None and place in run.fresh and not leaf._backward_hooks:
+            edge.measured, edge.copied = arriving.measured, arriving.copied
+        else:
+            edge.measured, edge.copied = state.look_at_gradient(gradient)
+        slot = gradient_slot(state, leaf, gradient)
+        slot.serial = run.record.serial
+        state.take_over(slot, edge.measured, edge.copied)
+
+    def _raised(self, run: Run, error: BaseException) -> None:
+        failed = failing_node(run.walk, [place for place, _, _ in run.record.ran])
+        if failed >= 0:
+            run.record.ran.append((failed, run.last, clock()))
+        note_failure(self._state, error, run.record)
+
+
+class Owners:
+    """Which op of the open step made a Node, by the range of sequence numbers that were given out while it ran."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.slots: dict[tuple[int, int], Slot] = {}
+        """The Values that Nodes made: by sequence number and output number."""
+        self.by_sequence: dict[int, OpRecord] = {}
+        for record in state.steps.graph_records():
+            for key, slot in zip(record.keys, record.outputs, strict=False):
+                self.slots[key] = slot
+            for sequence in range(record.first_sequence, record.last_sequence):
+                self.by_sequence[sequence] = record
+
+    def slot_of(self, output: Any, node: Node | None, number: int) -> Slot:
+        """The Value of a root."""
+        if isinstance(output, torch.Tensor):
+            return self._state.slot_of(output)
+        slot = self.slots.get((node._sequence_nr(), number)) if node is not None else None
+        return slot if slot is not None else Slot((), "", "", True, False)
+
+
+def _root(output: Any) -> tuple[Node | None, int]:
+    """The Node at which a backward starts, and which of its outputs."""
+    if isinstance(output, GradientEdge):
+        return output.node, output.output_nr
+    if output.grad_fn is not None:
+        return output.grad_fn, output.output_nr
+    if not output.requires_grad:
+        return None, 0
+    edge = torch.autograd.graph.get_gradient_edge(output)
+    return edge.node, edge.output_nr
+
+
+def _note_results(state: State, run: Run, args: tuple[Any, ...], result: Sequence[Any]) -> None:
+    """What ``autograd.grad`` returned: gradients of its inputs."""
+    inputs = args[3] if len(args) > 3 else ()
+    for index, gradient in enumerate(result):
+        if isinstance(gradient, torch.Tensor) and state.values.before(gradient) is None:
+            slot = state.values.put(gradient, describe(gradient))
+            slot.serial = run.record.serial
+            if index < len(inputs) and isinstance(inputs[index], torch.Tensor):
+                slot.gradient_of = state.slot_of(inputs[index])
+            state.observe(slot, gradient)
+
+
+def _unhook(run: Run) -> None:
+    """Take the hooks away, whatever has happened."""
+    with contextlib.suppress(Exception):
+        for handle in run.handles:
+            handle.remove()
+        run.handles.clear()
+        run.walk.clear()

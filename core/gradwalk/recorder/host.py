@@ -1,0 +1,49 @@
+"""Looking at a CPU tensor's memory as a NumPy array, for a moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch._C import _to_dlpack as to_dlpack
+
+Array = NDArray[np.generic]
+
+_SEEN_BY_NUMPY = frozenset(
+    (torch.float32, torch.float64, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+)
+_PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
+_DLPACK_CPU = (1, 0)
+
+
+class _Capsule:
+    """What ``numpy.from_dlpack`` asks for."""
+
+    __slots__ = ("_capsule",)
+
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __dlpack__(self, **wishes: Any) -> Any:
+        return self._capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return _DLPACK_CPU
+
+
+def host_array(tensor: torch.Tensor) -> Array | None:
+    """The memory of a plain CPU tensor, or None for any other. It must not be written to, nor kept.
+
+    Not through ``Tensor.numpy``, which would mark the user's storage as one that cannot be resized.
+    """
+    if type(tensor) not in _PLAIN or tensor.dtype not in _SEEN_BY_NUMPY or not tensor.is_cpu:
+        return None
+    if tensor.layout is not torch.strided or tensor.is_neg():
+        return None
+    try:
+        array: Array = np.from_dlpack(_Capsule(to_dlpack(tensor)))
+    except (RuntimeError, TypeError, BufferError):  # a tensor of functorch's has no memory of its own
+        return None
+    return array

@@ -1,0 +1,98 @@
+"""The module path: which modules' calls are under way, by the global forward hooks."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from ..callsite import names_for
+from .functions import tensors_in
+from .places import NOWHERE
+from .records import Call, OpRecord
+from .state import State
+
+_LOOK_BACK = 64
+_MODULE_FILE = register_module_forward_hook.__code__.co_filename
+_CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner"))
+
+
+class ModuleCalls:
+    """Keeps the stack of module calls of each thread."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._handles = [
+            register_module_forward_pre_hook(self._before),
+            register_module_forward_hook(self._after, always_call=True),
+        ]
+
+    def remove(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _before(self, module: nn.Module, args: Any) -> None:
+        if not self._state.thread.backwards:
+            self._state.guarded(self._enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
+
+    def _after(self, module: nn.Module, args: Any, result: Any) -> None:
+        if not self._state.thread.backwards:
+            self._state.guarded(self._leave, module, result, sys._getframe(1))
+
+    def _enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
+        state, calls = self._state, self._state.thread.calls
+        frame = _caller(frame)
+        unknown = [tensor for tensor in tensors_in(args) if state.values.before(tensor) is None]
+        place = state.places.of(frame) or NOWHERE if unknown or not calls else NOWHERE
+        parent = calls[-1] if calls else None
+        callee = place.call.callee if place.direct else ""
+        root = parent.root if parent is not None else state.parameters.root_of(module, callee)
+        path = state.parameters.path(root, module)
+        outermost = calls[0] if calls else None
+        calls.append(Call(path, _name(path, parent), type(module).__name__, parent, outermost, id(module), root))
+        if parent is None:
+            state.steps.enter_module(id(module), grad)
+        if unknown and place.direct:
+            names = dict(zip(map(id, args), names_for(place.call, len(args)), strict=False))
+            for tensor in unknown:
+                state.slot_of(tensor, names.get(id(tensor), ""))
+
+    def _leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
+        calls = self._state.thread.calls
+        while calls and calls.pop().module != id(module):
+            pass  # calls whose hooks never came
+        if isinstance(result, torch.Tensor):
+            self._name_result(result, frame)
+
+    def _name_result(self, result: torch.Tensor, frame: FrameType | None) -> None:
+        """``y = net(x)`` gives the op that made the result its variable, unless it has one of its own."""
+        state = self._state
+        slot = state.values.before(result)
+        if slot is None or slot.name or slot.serial < 0:
+            return
+        place = state.places.of(_caller(frame))
+        if place is None or not place.direct or not place.call.variable:
+            return
+        for record in reversed(state.steps.log[-_LOOK_BACK:]):
+            if isinstance(record, OpRecord) and record.serial == slot.serial:
+                slot.name = record.variable = place.call.variable
+                return
+
+
+def _caller(frame: FrameType | None) -> FrameType | None:
+    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own."""
+    while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename == _MODULE_FILE:
+        frame = frame.f_back
+    return frame
+
+
+def _name(path: str, parent: Call | None) -> str:
+    """``fc1``: the path without that of the module that called it."""
+    if parent is not None and path.startswith(f"{parent.path}."):
+        return path[len(parent.path) + 1 :]
+    return path

@@ -1,0 +1,72 @@
+"""Names of modules, parameters and buffers, as ``named_modules`` and ``named_parameters`` of the outermost module give them."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .values import Values
+
+
+@dataclass(slots=True, eq=False)
+class Root:
+    """An outermost module: its name and its submodules' names."""
+
+    module: weakref.ref[nn.Module]
+    name: str
+    names: dict[int, str]
+
+
+class ParameterNames:
+    """What parameters, buffers and modules are called."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._names: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._taken: dict[str, int] = {}
+        self._roots: dict[int, Root] = {}
+
+    def name_of(self, tensor: torch.Tensor) -> str:
+        """The name of a parameter or buffer, or an empty string."""
+        found = self._names.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else ""
+
+    def root_of(self, module: nn.Module, callee: str) -> Root:
+        """The outermost module, known by the variable through which it was first called, else by its class."""
+        root = self._roots.get(id(module))
+        if root is None or root.module() is not module:
+            name = callee.removeprefix("self.") or type(module).__name__
+            root = self._roots[id(module)] = Root(weakref.ref(module), name, {})
+            self.learn(root)
+        return root
+
+    def path(self, root: Root, module: nn.Module) -> str:
+        """A module's path, such as ``net.fc1``; the class name for one that the outermost module does not know."""
+        inside = root.names.get(id(module))
+        if inside is None:
+            self.learn(root)
+            inside = root.names.setdefault(id(module), type(module).__name__)
+        return f"{root.name}.{inside}" if inside else root.name
+
+    def learn(self, root: Root) -> None:
+        """Look again at what an outermost module is made of."""
+        module = root.module()
+        if module is None:
+            return
+        root.names = {id(part): name for name, part in module.named_modules()}
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if not self.name_of(tensor):
+                self._name(tensor, name, root)
+
+    def _name(self, tensor: torch.Tensor, name: str, root: Root) -> None:
+        """``fc1.weight`` as in ``named_parameters``; with the module's name where that alone says too little or is taken."""
+        if "." not in name or name[0].isdigit() or self._taken.get(name, id(tensor)) != id(tensor):
+            name = f"{root.name}.{name}"
+        self._taken[name] = id(tensor)
+        self._names[id(tensor)] = weakref.ref(tensor), name
+        slot = self._values.before(tensor)
+        if slot is not None:
+            slot.name = name

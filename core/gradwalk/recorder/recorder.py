@@ -1,0 +1,116 @@
+"""The recorder of torch programs: hooks everything when it starts, and takes every hook away when it stops."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+import torch
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
+
+from ..recording.sink import Sink
+from .backward import Backward
+from .custom import CustomFunctions
+from .failures import end_with
+from .forward import ForwardMode
+from .modules import ModuleCalls
+from .state import State
+from .threads import Threads
+from .updates import OptimizerSteps
+
+
+class _Part(Protocol):
+    def remove(self) -> None: ...
+
+
+class Recorder:
+    """Records every training step of this process into ``sink``, from ``start`` to ``stop``.
+
+    Training is not changed: no hook raises, no bit differs. A program may use several recorders, one after the other.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._state = State(sink)
+        self._state.when_full = self._finish_early
+        self._parts: list[_Part] = []
+        self._mode: ForwardMode | None = None
+        self._pid = os.getpid()
+        _off_in_forked_children(self._state)
+        self._ended = False
+
+    def start(self) -> None:
+        """Watch torch from now on, in this thread and in those that it starts."""
+        if self._parts or self._ended:
+            return
+        state = self._state
+        self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
+        self._parts.append(Threads(lambda: ForwardMode(state)))
+        self._mode = ForwardMode(state)
+        _push_mode(self._mode)  # type: ignore[no-untyped-call]
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Take every hook away and hand over what is complete; with ``error``, also the step that it cut short.
+
+        In a forked child nothing is handed over: the recording is its parent's.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        if os.getpid() == self._pid:
+            self._state.guarded(self._finish, error)
+        self._detach()
+
+    def _finish(self, error: BaseException | None) -> None:
+        state = self._state
+        if error is None or isinstance(error, SystemExit | GeneratorExit):
+            state.steps.end()
+        else:
+            end_with(state, error)
+        self._finish_early()
+
+    def _finish_early(self) -> None:
+        """As many steps as were asked for are there."""
+        state = self._state
+        state.hand_over_late()
+        if not state.backward_seen:
+            state.sink.note("no-backward", "no backward() seen: nothing that was recorded computed gradients through autograd")
+        state.off = True
+
+    def _detach(self) -> None:
+        """Take every hook away."""
+        self._state.off = True
+        for part in reversed(self._parts):
+            part.remove()
+        self._parts = []
+        if self._mode is not None:
+            _leave(self._mode)
+
+
+def _off_in_forked_children(state: State) -> None:
+    """A forked child (a data loader's worker) is not recorded."""
+    known = weakref.ref(state)
+
+    def switch_off() -> None:
+        found = known()
+        if found is not None:
+            found.off = True
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=switch_off)
+
+
+def _leave(mode: TorchFunctionMode) -> None:
+    """Take our mode off this thread's stack, wherever it stands there."""
+    with torch._C.DisableTorchFunction():
+        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        if not any(other is mode for other in stack):
+            return
+        above: list[TorchFunctionMode] = []
+        while True:
+            top = _pop_mode()  # type: ignore[no-untyped-call]
+            if top is mode:
+                break
+            above.append(top)
+        for other in reversed(above):
+            _push_mode(other)  # type: ignore[no-untyped-call]

@@ -1,0 +1,105 @@
+"""Saved tensors: what each Node kept from the forward. Read before the backward frees them, once per structure, never held."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.autograd.graph import Node
+
+from .records import NodeRecord, OpRecord, SavedRecord, Slot
+from .values import Values, dtype_name
+
+_PREFIX, _RAW = "_saved_", "_raw_saved_"
+_LIMIT = 1024
+
+
+class SavedTensors:
+    """Reads the saved tensors of a structure when it is first seen."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._known: dict[Hashable, list[list[SavedRecord]]] = {}
+
+    def read(self, nodes: Sequence[Node], records: Sequence[NodeRecord]) -> None:
+        """Fill in ``saved`` of the records."""
+        key = tuple([(record.name, None if record.owner is None else record.owner.place) for record in records])
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _LIMIT:
+                self._known.clear()
+            known = self._known[key] = [self._templates(node, record) for node, record in zip(nodes, records, strict=True)]
+        for record, saved in zip(records, known, strict=True):
+            record.saved = saved
+
+    def _templates(self, node: Node, record: NodeRecord) -> list[SavedRecord]:
+        slots = _slots(record.owner)
+        return [
+            SavedRecord(
+                name,
+                self._place(name, tensor, slots, record.owner),
+                tuple(tensor.shape),
+                dtype_name(tensor.dtype),
+                tensor.numel() * tensor.element_size(),
+            )
+            for name, tensor in saved_of(node)
+        ]
+
+    def _place(self, name: str, tensor: torch.Tensor, slots: Sequence[Slot], owner: OpRecord | None) -> int:
+        """Which input or output of the op a saved tensor is: by identity, else by its memory, else -1."""
+        slot = self._values.before(tensor)
+        for place, other in enumerate(slots):
+            if other is slot:
+                return place
+        for place, other in enumerate(slots):
+            alive = other.reference() if other.reference is not None else None
+            if alive is not None and alive.data_ptr() == tensor.data_ptr() and other.shape == tuple(tensor.shape):
+                return place
+        return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
+
+
+def _slots(owner: OpRecord | None) -> tuple[Slot, ...]:
+    return () if owner is None else (*owner.inputs, *owner.outputs)
+
+
+def saved_slot(saved: SavedRecord, owner: OpRecord | None) -> Slot | None:
+    """The Value that a saved tensor is, where that is known."""
+    slots = _slots(owner)
+    return slots[saved.place] if 0 <= saved.place < len(slots) else None
+
+
+def saved_of(node: Node) -> Iterator[tuple[str, torch.Tensor]]:
+    """The saved tensors of a Node by name; none of those that are freed or packed by the user's hooks, which must not run."""
+    for attribute in dir(node):
+        if attribute.startswith(_PREFIX) and _is_plain(node, _RAW + attribute[len(_PREFIX) :]):
+            yield from _tensors(attribute[len(_PREFIX) :], _get(node, attribute))
+    if hasattr(type(node), "saved_tensors") and _is_plain(node, "_raw_saved_tensors") and not _clears(node):
+        yield from _tensors("saved_tensors", _get(node, "saved_tensors"))
+
+
+def _clears(node: Node) -> bool:
+    return bool(getattr(getattr(node, "_forward_cls", None), "clear_saved_tensors_on_access", False))
+
+
+def _is_plain(node: Node, raw_name: str) -> bool:
+    raw = _get(node, raw_name)
+    return raw is not None and all(
+        getattr(one, "unpack_hook", raw) is None for one in (raw if isinstance(raw, tuple | list) else (raw,))
+    )
+
+
+def _get(node: Node, attribute: str) -> Any:
+    try:
+        return getattr(node, attribute, None)
+    except RuntimeError:  # freed already, or written since it was saved
+        return None
+
+
+def _tensors(name: str, saved: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(saved, torch.Tensor):
+        yield name, saved
+    elif isinstance(saved, tuple | list):
+        for index, one in enumerate(saved):
+            if isinstance(one, torch.Tensor):
+                yield f"{name}[{index}]", one

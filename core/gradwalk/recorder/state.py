@@ -1,0 +1,221 @@
+"""What every part of the recorder shares: the log of the open step, the Values, and the one guard at the hook boundary."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from ..callsite import source_text
+from ..recording.retention import Keep
+from ..recording.sink import Sink
+from ..trace import StepError, Trace
+from .assemble import Assembler, Draft
+from .capture import ALL, FULL, NOTHING, SMALL, Captor
+from .host import host_array
+from .numbering import slots_of
+from .parameters import ParameterNames
+from .places import Places
+from .prelude import without_setup
+from .records import Call, Copied, Failure, Measured, Record, Slot
+from .statistics import Statistics
+from .steps import Cut, Steps
+from .values import Values, describe, is_foreign
+
+T = TypeVar("T")
+
+_FAULTS = 10
+"""Faults of ours after which recording switches itself off."""
+
+clock = time.perf_counter
+
+
+class Thread(threading.local):
+    """What the recorder keeps per thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        """The module calls under way, outermost first."""
+        self.functions: list[int] = []
+        """The custom Functions whose forward is under way, by the serial number at which they began."""
+        self.backwards = 0
+        """How many backwards are under way, one inside the other."""
+        self.modes: list[Any] = []
+
+
+class State:
+    """The recorder's state. Every part works under :meth:`guarded`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.off = False
+        self.thread = Thread()
+        self.values = Values()
+        self.places = Places()
+        self.parameters = ParameterNames(self.values)
+        self.statistics = Statistics()
+        self.captor = Captor()
+        self.steps = Steps(self._close_step)
+        self.backward_seen = False
+        self.failure: Failure | None = None
+        self.when_full: Callable[[], None] = lambda: None
+        self._assembler = Assembler()
+        self._late: deque[tuple[Draft, str]] = deque()
+        self._lock = threading.RLock()
+        self._serial = 0
+        self._step = 0
+        self._faults = 0
+        self._files: set[str] = set()
+        self._device = ""
+        self._epoch = time.time() - clock()
+        self._begin_step()
+
+    # ------------------------------------------------------------------ the guard
+
+    def guarded(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        """Do our own work: unwatched, without grad, one thread at a time. A fault of ours ends here, as a note."""
+        if self.off:
+            return None
+        try:
+            with self._lock, torch._C.DisableTorchFunction():
+                if not torch.is_grad_enabled():
+                    return work(*arguments)
+                torch._C._set_grad_enabled(False)
+                try:
+                    return work(*arguments)
+                finally:
+                    torch._C._set_grad_enabled(True)
+        except Exception as fault:
+            self._note_fault(fault)
+            return None
+
+    def _note_fault(self, fault: Exception) -> None:
+        self._faults += 1
+        try:
+            where = "".join(traceback.format_exception(fault)[-3:])
+            self.sink.note("fault", f"{type(fault).__name__}: {fault}\n{where}", self._step)
+            if self._faults >= _FAULTS:
+                self.off = True
+                self.sink.note("off", f"recording switched itself off after {_FAULTS} faults of its own", self._step)
+        except Exception:
+            self.off = True
+
+    # ------------------------------------------------------------------ Values
+
+    def next_serial(self) -> int:
+        """A number greater than every one before."""
+        self._serial += 1
+        return self._serial
+
+    def slot_of(self, tensor: torch.Tensor, name: str = "") -> Slot:
+        """The Value that a tensor is; one that was never seen is a leaf or an input with this name."""
+        slot = self.values.find(tensor)
+        if slot is None:
+            slot = self.values.put(tensor, describe(tensor, self.parameters.name_of(tensor) or variable_name(name)))
+            slot.shared = is_foreign(tensor)
+        elif name and not slot.name and slot.serial < 0:
+            slot.name = variable_name(name)
+        return slot
+
+    def observe(self, slot: Slot, tensor: torch.Tensor) -> None:
+        """Measure a Value once, and copy it once a step if it is to be kept."""
+        measure = self.measuring and (slot.measured is None or (slot.shared and slot.measured_in != self._step))
+        copy = self.captor.wanted and slot.copied_in != self._step
+        if measure or copy:
+            array = host_array(tensor)
+            if measure:
+                slot.measured, slot.measured_in = self.statistics.measure(tensor, array), self._step
+            if copy:
+                slot.copied, slot.copied_in = self.captor.copy(tensor, array), self._step
+
+    def take_over(self, slot: Slot, measured: Measured | None, copied: Copied | None) -> None:
+        """What has been measured and copied already is this Value's."""
+        slot.measured, slot.copied = measured, copied
+        slot.measured_in = slot.copied_in = self._step
+
+    def look_at_gradient(self, gradient: torch.Tensor) -> tuple[Measured | None, Copied | None]:
+        """The statistics and the copy of a gradient, None for what is not wanted."""
+        if not self.looking:
+            return None, None
+        array = host_array(gradient)
+        measured = self.statistics.measure(gradient, array) if self.measuring else None
+        return measured, self.captor.copy(gradient, array) if self.captor.wanted else None
+
+    # ------------------------------------------------------------------ steps
+
+    def _begin_step(self) -> None:
+        wanted = self.sink.wants(self._step)
+        self.measuring = wanted and self.sink.level != "structure"
+        keep = self.sink.plan(self._step) if wanted else Keep.NONE
+        level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
+        self.captor.begin_step(level)
+        self.looking = self.measuring or self.captor.wanted
+
+    def _close_step(self, cut: Cut) -> None:
+        """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
+        records = without_setup(cut) if self._step == 0 else cut.records
+        if not records:
+            return
+        step, self._step = self._step, self._step + 1
+        if self.sink.wants(step):
+            draft = self._draft(records, step)
+            late = self.statistics.end_step()
+            while self._late:
+                self._hand_over(self.sink.add)
+            self._late.append((draft, cut.label))
+            if not late:
+                self._hand_over(self.sink.add)
+        self._forget(records, cut.following)
+        self._begin_step()
+        if self.sink.steps is not None and self._step >= self.sink.steps:
+            self.when_full()
+
+    def _draft(self, records: Sequence[Record], step: int) -> Draft:
+        draft = self._assembler.assemble(records, step, self._epoch)
+        for site in draft.known.graph.sites:
+            if site.file not in self._files:
+                self._files.add(site.file)
+                self.sink.source(site.file, source_text(site.file))
+        return draft
+
+    def _hand_over(self, give: Callable[[Trace], None]) -> None:
+        draft, label = self._late.popleft()
+        give(draft.finish(label=label, error=None))
+
+    def _forget(self, records: Iterable[Record], following: Iterable[Record]) -> None:
+        """Let go of what only the finished step needed, so that no chain of Values grows from step to step."""
+        copies = [(slot, slot.copied, slot.copied_in) for record in following for slot in slots_of(record)]
+        for record in records:
+            for slot in slots_of(record):
+                slot.base = slot.copied = None
+                slot.copied_in = -1
+        for slot, copied, copied_in in copies:
+            slot.copied, slot.copied_in = copied, copied_in
+        self.values.forget_dead()
+
+    # ------------------------------------------------------------------ the end
+
+    def of_the_step(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those records of the open log that belong to the step: in the first step not the set-up before it."""
+        return without_setup(Cut(records, at_end=True)) if self._step == 0 else records
+
+    def hand_over_incomplete(self, records: Sequence[Record], error: StepError, give: Callable[[Trace], None]) -> None:
+        """Hand over the step that an exception cut short, if it is wanted."""
+        if records and self.sink.wants(self._step):
+            give(self._draft(records, self._step).finish(label="", error=error))
+
+    def hand_over_late(self) -> None:
+        """Hand over the steps whose numbers were still on their way from a GPU."""
+        self.statistics.end_step()
+        while self._late:
+            self._hand_over(self.sink.add)
+
+
+def variable_name(dotted: str) -> str:
+    """How a tensor is called after the expression that names it: ``self.w1`` and ``w1.data`` are ``w1``."""
+    return dotted.removeprefix("self.").removesuffix(".data")

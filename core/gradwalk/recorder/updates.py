@@ -1,0 +1,127 @@
+"""Updates: in-place writes to leaves, optimizers, and gradients that are zeroed or dropped."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from .records import OpRecord, Place, Slot
+from .state import State, clock
+from .values import describe
+
+
+def note_grad_read(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -> None:
+    """``w.grad`` was read: it is the gradient of ``w``."""
+    slot = state.values.find(gradient)
+    if slot is None:
+        slot = gradient_slot(state, tensor, gradient)
+    elif slot.gradient_of is None:
+        slot.gradient_of = state.slot_of(tensor)
+    state.observe(slot, gradient)
+
+
+def gradient_slot(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -> Slot:
+    """A new Value for ``tensor.grad``."""
+    leaf = state.slot_of(tensor)
+    slot = describe(gradient, f"{leaf.name}.grad" if leaf.name else "")
+    slot.gradient_of = leaf
+    return state.values.put(gradient, slot)
+
+
+def note_grad_set(state: State, args: tuple[Any, ...], frame: FrameType | None) -> None:
+    """``w.grad = None`` is about to happen; dropping a gradient is an update named ``zero_grad``."""
+    tensor, gradient = args[0], args[1] if len(args) > 1 else None
+    if gradient is None and tensor.is_leaf and tensor.grad is not None:
+        slot = state.values.find(tensor.grad)
+        leaf = slot.gradient_of if slot is not None and slot.gradient_of is not None else state.slot_of(tensor)
+        _note_zero_grad(state, leaf, state.places.of(frame, through=True), clock())
+
+
+def note_zeroed(state: State, tensors: list[torch.Tensor], place: Place, begin: float) -> bool:
+    """``w.grad.zero_()`` ran; whether all the tensors were gradients."""
+    slots = [state.values.before(tensor) for tensor in tensors]
+    leaves = [slot.gradient_of for slot in slots if slot is not None and slot.gradient_of is not None]
+    if not leaves or len(leaves) < len(tensors):
+        return False
+    for tensor, leaf in zip(tensors, leaves, strict=True):
+        state.values.write(tensor)
+        _note_zero_grad(state, leaf, place, begin)
+    return True
+
+
+def _note_zero_grad(state: State, leaf: Slot, place: Place | None, begin: float) -> None:
+    if state.steps.log:
+        _note_update(state, "zero_grad", (leaf,), (), place, begin)
+
+
+def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place: Place | None, begin: float) -> None:
+    """``w.data = tensor`` ran. After ``w.data -= step`` it only puts back what is there, and is no update of its own."""
+    if state.values.same(tensor, data):
+        state.values.settle(tensor)
+        return
+    source, old = state.slot_of(data), state.values.before(tensor) or state.slot_of(tensor)
+    new = state.values.write(tensor)
+    state.observe(source, data)
+    state.observe(new, tensor)
+    if state.steps.trained and old.graded:
+        _note_update(state, "set_data", (old, source), (new,), place, begin)
+
+
+def _note_update(
+    state: State, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], place: Place | None, begin: float
+) -> None:
+    serial = state.next_serial()
+    for slot in outputs:
+        slot.serial = serial
+    record = OpRecord(serial, name, inputs, outputs)
+    record.begin, record.duration = begin, clock() - begin
+    record.update, record.place, record.variable = True, place, inputs[0].name
+    state.steps.add(record)
+
+
+class OptimizerSteps:
+    """One update per parameter that an optimizer's ``step`` wrote to, seen by the version counters."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._begins: dict[int, float] = {}
+        self._handles = [
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+
+    def remove(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if len(self._begins) > 64:  # steps that raised never came back
+            self._begins.clear()
+        self._begins[id(optimizer)] = clock()
+
+    def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self._state.guarded(self._note_step, optimizer, sys._getframe(1))
+
+    def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
+        state = self._state
+        begin = self._begins.pop(id(optimizer), clock())
+        place = state.places.of(frame, through=True)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if state.values.was_written(parameter):
+                    old = state.values.before(parameter)
+                    assert old is not None
+                    gradient = parameter.grad
+                    read = [] if gradient is None else [state.slot_of(gradient)]
+                    for slot in read:
+                        state.observe(slot, parameter.grad)
+                    new = state.values.write(parameter)
+                    state.observe(new, parameter)
+                    name = f"{type(optimizer).__name__}.step"
+                    _note_update(state, name, (old, *read), (new,), place, begin)
+                    begin = clock()
