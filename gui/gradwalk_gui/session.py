@@ -7,7 +7,7 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, Protocol, TypeAlias
@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from gradwalk.tape import event_at, phases
+from gradwalk.tape import event_at, index, module_of
 from gradwalk.trace import Event, Trace
+
+from . import moves
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
@@ -154,12 +156,31 @@ class Session:
         state = self._state
         if state.trace is None:
             return
-        starts = [start for _, start, _ in phases(state.trace)] + [state.events]
-        ahead = [start for start in starts if (start > state.position if by > 0 else start < state.position)]
-        if ahead:
-            self._pause_then(state.step, min(ahead) if by > 0 else max(ahead))
+        start = moves.phase_start(state.trace, state.position, by)
+        if start is not None:
+            self._pause_then(state.step, start)
         else:
             self._pause_then(*self._after(by))
+
+    def into_module(self) -> None:
+        """Before the next event that another module call runs; the end of the step where there is none."""
+        self._jump(moves.into_module)
+
+    def out_of_module(self) -> None:
+        """Before the first event after the module call that the playhead stands in."""
+        self._jump(moves.out_of_module)
+
+    def jump_to_counterpart(self) -> None:
+        """From an op to just after its gradient has run, and back: of what is selected, else of the event that ran last."""
+        state = self._state
+        event = _subject(state)
+        position = moves.counterpart(state.trace, event) if state.trace is not None and event is not None else None
+        if state.trace is None or position is None:
+            return
+        landed = event_at(state.trace, position)
+        kind: Thing = "op" if landed.kind in ("op", "update") else "node"
+        selection = Selection(kind, landed.ref) if state.selection is not None else None
+        self._become(position=position + 1, selection=selection, play=Play.PAUSED)
 
     def first_event(self) -> None:
         """Before the first event of the step."""
@@ -177,10 +198,19 @@ class Session:
         """Stay at the newest step."""
         self._become(play=Play.FOLLOWING)
 
+    def end_following(self) -> None:
+        """Nothing more will come: stay where the playhead is."""
+        if self._state.play is Play.FOLLOWING:
+            self._become(play=Play.PAUSED)
+
     def play_pause(self) -> None:
-        """Play, or stop where the playhead is."""
-        playing = self._state.play is Play.PAUSED and self._state.trace is not None
-        self._become(play=Play.PLAYING if playing else Play.PAUSED)
+        """Play, or stop where the playhead is. At the very end it plays the last step once more."""
+        state = self._state
+        if state.play is not Play.PAUSED or state.trace is None:
+            self._become(play=Play.PAUSED)
+            return
+        at_end = state.position >= state.events and state.step + 1 >= state.length
+        self._become(play=Play.PLAYING, position=0 if at_end else state.position)
 
     def tick(self) -> None:
         """One beat of playing: one event on; at the end of the recording again from the step's start (loop), or pause."""
@@ -219,6 +249,15 @@ class Session:
         """Fold the module call at ``path``, or unfold it."""
         self.set_view(folded=self._state.view.folded ^ {path})
 
+    def fold_selected(self, fold: bool) -> None:
+        """Fold (or unfold) the module call that is selected, or that holds what is selected, or the event at the playhead."""
+        path = module_path(self._state)
+        if fold and path in self._state.view.folded:
+            path = path.rpartition(".")[0]
+        if path:
+            folded = self._state.view.folded
+            self.set_view(folded=folded | {path} if fold else folded - {path})
+
     def undo(self) -> None:
         """Take back the last change of the view."""
         if self._undo:
@@ -231,6 +270,12 @@ class Session:
             self._undo.append(self._state.view)
             self._become(view=self._redo.pop())
 
+    def _jump(self, where: Callable[[Trace, int], int | None]) -> None:
+        state = self._state
+        if state.trace is not None:
+            position = where(state.trace, state.position)
+            self._pause_then(state.step, END if position is None else position)
+
     def _after(self, by: Literal[1, -1]) -> tuple[int, int]:
         state = self._state
         position = state.position + by
@@ -238,7 +283,7 @@ class Session:
             return state.step + 1, 0
         if position < 0 and state.step > 0:
             return state.step - 1, END
-        return state.step, position
+        return state.step, max(0, min(position, state.events))
 
     def _pause_then(self, step: int, position: int) -> None:
         self._become(step=step, position=position, play=Play.PAUSED)
@@ -280,3 +325,35 @@ def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:
         "module": graph.modules,
     }
     return selection if selection.id < len(things[selection.kind]) else None
+
+
+def _subject(state: State) -> Event | None:
+    """The event that "this" means: of the selected thing, else the one that ran last, else the one that runs next."""
+    if state.trace is None:
+        return None
+    if state.selection is not None:
+        return _event_of(state.trace, state.selection)
+    return state.last_event or state.next_event
+
+
+def _event_of(trace: Trace, selection: Selection) -> Event | None:
+    """The event in which a selected thing ran; of an edge the one that made its gradient, of a leaf its AccumulateGrad."""
+    graph = trace.graph
+    kind, ref = selection.kind, selection.id
+    if kind == "value":
+        leaf = index(graph).node_of_leaf.get(ref)
+        kind, ref = ("node", leaf) if leaf is not None else ("op", graph.values[ref].op)
+    elif kind == "edge":
+        kind, ref = "node", graph.edges[ref].source
+    kinds = {"op": ("op", "update"), "node": ("node", "accumulate")}.get(kind, ())
+    return next((event for event in graph.events if event.kind in kinds and event.ref == ref), None)
+
+
+def module_path(state: State) -> str:
+    """The path of the module call that is selected or holds what is selected (else the event at the playhead), or ""."""
+    if state.trace is None:
+        return ""
+    if state.selection is not None and state.selection.kind == "module":
+        return state.trace.graph.modules[state.selection.id].path
+    event = _subject(state)
+    return "" if event is None else module_of(state.trace.graph, event)

@@ -100,11 +100,21 @@ def load_fonts() -> None:
             raise FileNotFoundError(f"the bundled font {file} cannot be loaded; reinstall gradwalk")
 
 
+_scale = 1.0
+
+
+def set_font_scale(scale: float) -> None:
+    """Enlarge every font that is made from now on; widgets that hold one already need to be made anew."""
+    global _scale
+    _scale = scale
+    font.cache_clear()
+
+
 @lru_cache(maxsize=64)
-def font(pixels: float, weight: QFont.Weight = QFont.Weight.Normal, *, numbers: bool = False) -> QFont:
-    """A bundled font of ``pixels`` logical pixels, for text or for numbers."""
+def font(pixels: float, weight: QFont.Weight = QFont.Weight.Normal, *, numbers: bool = False, scaled: bool = True) -> QFont:
+    """A bundled font of ``pixels`` logical pixels at font scale 1; the graph, which has its own zoom, is not ``scaled``."""
     made = QFont(NUMBER_FAMILY if numbers else TEXT_FAMILY)
-    made.setPixelSize(max(1, round(pixels)))
+    made.setPixelSize(max(1, round(pixels * _scale if scaled else pixels)))
     made.setWeight(weight)
     made.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
     return made

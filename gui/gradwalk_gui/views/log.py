@@ -29,7 +29,6 @@ class LogView(Panel):
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
         self.text.setMaximumBlockCount(LINES)
-        self.text.setFont(font(12, numbers=True))
         self.text.setAccessibleName("Output of the training")
         row = QHBoxLayout()
         row.setContentsMargins(4, 4, 8, 4)
@@ -41,6 +40,11 @@ class LogView(Panel):
         column.addLayout(row)
         column.addWidget(self.text)
         self.begin()
+
+    def apply_theme(self) -> None:
+        """Take the font anew, which may have another size."""
+        self.setFont(font(13))
+        self.text.setFont(font(12, numbers=True))
 
     def started(self, what: str) -> None:
         """Begin anew: another training."""
@@ -54,13 +58,16 @@ class LogView(Panel):
         self.stop.setEnabled(False)
 
     def append(self, text: str, *, error: bool = False) -> None:
-        """Add output as it comes; the view stays at the end if it was there."""
+        """Add output as it comes; the view stays at the end if it was there. A carriage return writes over the line."""
         bar = self.text.verticalScrollBar()
         at_end = bar.value() >= bar.maximum() - 4
         cursor = QTextCursor(self.text.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         look = QTextCharFormat()
         look.setForeground(QColor(self.theme.danger if error else self.theme.text))
-        cursor.insertText(text, look)
+        for place, piece in enumerate(text.replace("\r\n", "\n").split("\r")):
+            if place:
+                cursor.movePosition(QTextCursor.MoveOperation.StartOfBlock, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(piece, look)
         if at_end:
             bar.setValue(bar.maximum())

@@ -122,12 +122,16 @@ class OpRibbon(Ribbon):
             width = painter.fontMetrics().horizontalAdvance(name)
             if width > room or area.height() < 14:
                 continue
-            box = QRectF(area.left() + start * per_cell + 6, area.top(), width + 8, area.height())
-            run = end <= self.drawn.position
-            box_middle = area.left() + start * per_cell + 6 + width / 2
-            playhead = area.left() + self.drawn.position * per_cell
-            painter.setPen(QColor(self.theme.panel if run or playhead > box_middle else self.theme.text))
-            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
+            self._paint_name(
+                painter, name, QRectF(area.left() + start * per_cell + 6, area.top(), width, area.height()), int(start)
+            )
+
+    def _paint_name(self, painter: QPainter, name: str, box: QRectF, first: int) -> None:
+        """The name of a phase on its first cells, over the gaps between them."""
+        colour, run = phase_colour(name, self.theme), first < self.drawn.position
+        painter.fillRect(box, QColor(colour) if run else mix(colour, self.theme.panel, PALE))
+        painter.setPen(QColor(self.theme.panel if run else self.theme.text))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, name)
 
 
 @lru_cache(maxsize=8)

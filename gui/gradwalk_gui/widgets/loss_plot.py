@@ -126,6 +126,7 @@ class LossPlot(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.theme = theme
+        self.plot.resetCachedContent()
         for side in ("bottom", "left"):
             axis = self.item.getAxis(side)
             axis.setPen(pg.mkPen(theme.border))

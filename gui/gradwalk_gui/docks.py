@@ -1,0 +1,158 @@
+"""The panels as docks, and the named arrangements of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QMouseEvent
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QToolButton, QWidget
+
+from .icons import themed
+from .theme import Theme
+
+Area = Qt.DockWidgetArea
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a panel is by default."""
+
+    name: str
+    title: str
+    area: Qt.DockWidgetArea
+
+
+PLACES = (
+    Place("outline", "Outline", Area.LeftDockWidgetArea),
+    Place("events", "Events", Area.LeftDockWidgetArea),
+    Place("inspector", "Inspector", Area.RightDockWidgetArea),
+    Place("source", "Source", Area.RightDockWidgetArea),
+    Place("loss", "Plots", Area.BottomDockWidgetArea),
+    Place("log", "Log", Area.BottomDockWidgetArea),
+    Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
+)
+TITLES = {place.name: place.title for place in PLACES}
+SHOWN = {
+    "Learn": ("inspector", "source", "ribbons"),
+    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons"),
+    "Monitor": ("events", "loss", "ribbons"),
+    "Present": ("ribbons",),
+}
+"""The panels of each named layout; the graph is always there."""
+DEFAULT = "Debug"
+SOURCE_BELOW = ("Debug",)
+"""The layouts in which the source is beside the plots; else it is under the inspector."""
+
+
+class DockTitle(QWidget):
+    """A quiet title bar: the panel's name, and buttons for all the room, floating and closing. Dragging it moves the dock."""
+
+    def __init__(self, dock: Dock, theme: Theme) -> None:
+        super().__init__(dock)
+        self.setObjectName("dockTitle")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._dock = dock
+        self._buttons = {
+            name: self._button(what)
+            for name, what in (("maximise", "Maximise panel"), ("float", "Float panel"), ("close", "Close panel"))
+        }
+        self._buttons["float"].clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
+        self._buttons["close"].clicked.connect(dock.close)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 3, 6, 3)
+        row.setSpacing(2)
+        row.addWidget(QLabel(dock.windowTitle()))
+        row.addStretch(1)
+        for button in self._buttons.values():
+            row.addWidget(button)
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colour the buttons."""
+        for name, button in self._buttons.items():
+            button.setIcon(themed(name, theme))
+
+    @property
+    def maximise(self) -> QToolButton:
+        """The button for all the room."""
+        return self._buttons["maximise"]
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """All the room for this panel, or what was before."""
+        self._buttons["maximise"].click()
+
+    def _button(self, what: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setIconSize(QSize(14, 14))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setToolTip(what)
+        button.setAccessibleName(f"{what} {self._dock.windowTitle()}")
+        return button
+
+
+class Dock(QDockWidget):
+    """One panel."""
+
+    def __init__(self, place: Place, theme: Theme, parent: QMainWindow) -> None:
+        super().__init__(place.title, parent)
+        self.setObjectName(f"dock-{place.name}")
+        self.place = place
+        self.title_bar = DockTitle(self, theme)
+        self.setTitleBarWidget(self.title_bar)
+        self.setMinimumWidth(160)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colour the title bar."""
+        self.title_bar.set_theme(theme)
+
+
+def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
+    """Put every panel in its place and show those of a named layout."""
+    for dock in docks.values():
+        dock.setFloating(False)
+        window.removeDockWidget(dock)
+    window.setCorner(Qt.Corner.BottomLeftCorner, Area.BottomDockWidgetArea)
+    window.setCorner(Qt.Corner.BottomRightCorner, Area.BottomDockWidgetArea)
+    for name in ("outline", "events"):
+        window.addDockWidget(Area.LeftDockWidgetArea, docks[name], Qt.Orientation.Vertical)
+    window.addDockWidget(Area.RightDockWidgetArea, docks["inspector"], Qt.Orientation.Vertical)
+    window.addDockWidget(Area.BottomDockWidgetArea, docks["loss"], Qt.Orientation.Vertical)
+    window.splitDockWidget(docks["loss"], docks["ribbons"], Qt.Orientation.Vertical)
+    if layout in SOURCE_BELOW:
+        window.splitDockWidget(docks["loss"], docks["source"], Qt.Orientation.Horizontal)
+    else:
+        window.addDockWidget(Area.RightDockWidgetArea, docks["source"], Qt.Orientation.Vertical)
+    window.tabifyDockWidget(docks["loss"], docks["log"])
+    for name, dock in docks.items():
+        dock.setVisible(name in SHOWN[layout])
+    docks["loss"].raise_()
+
+
+def share_out(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
+    """Give the panels of a named layout their usual sizes; needs the window at its real size."""
+    width, height = window.width(), window.height()
+    side, wide = max(236, round(width * 0.17)), max(280, round(width * 0.22))
+    window.resizeDocks([docks["events"], docks["inspector"]], [side, wide], Qt.Orientation.Horizontal)
+    window.resizeDocks([docks["outline"], docks["events"]], [height // 5, height // 2], Qt.Orientation.Vertical)
+    if layout in SOURCE_BELOW:
+        window.resizeDocks([docks["loss"], docks["source"]], [width * 11 // 20, width * 9 // 20], Qt.Orientation.Horizontal)
+    else:
+        window.resizeDocks([docks["inspector"], docks["source"]], [height * 3 // 5, height * 2 // 5], Qt.Orientation.Vertical)
+    plots = height // 2 if layout == "Monitor" else height // 4
+    window.resizeDocks([docks["loss"]], [plots], Qt.Orientation.Vertical)
+
+
+def pull_on_screen(widget: QWidget) -> None:
+    """Move a window that no screen shows enough of to the middle of the first one, and make it fit there."""
+    frame = widget.frameGeometry()
+    screens = QGuiApplication.screens()
+    if not screens:
+        return
+    shown = [screen.availableGeometry().intersected(frame) for screen in screens]
+    if any(part.width() >= min(120, frame.width()) and part.height() >= min(60, frame.height()) for part in shown):
+        return
+    room = screens[0].availableGeometry()
+    size = frame.size().boundedTo(room.size())
+    widget.resize(size)
+    widget.move(QRect(room.center().x() - size.width() // 2, room.center().y() - size.height() // 2, 1, 1).topLeft())

@@ -1,0 +1,75 @@
+"""File dialogs that do not block, and what a chosen path is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+RECORDINGS = "Recordings and run folders (*.mcap run.json)"
+SCRIPTS = "Python scripts (*.py)"
+
+
+def kind_of(path: Path) -> Literal["script", "recording"]:
+    """What a dropped or chosen path is to be opened as; ``run.json`` stands for its folder."""
+    return "script" if path.suffix.lower() in (".py", ".pyw") else "recording"
+
+
+def recording_path(path: Path) -> Path:
+    """The recording that a chosen file means."""
+    return path.parent if path.name == "run.json" else path
+
+
+class RecordingDialog(QFileDialog):
+    """Takes a file, or a run folder: opening a folder that holds a recording chooses it."""
+
+    def accept(self) -> None:
+        """Choose a run folder instead of going into it."""
+        chosen = [Path(name) for name in self.selectedFiles()]
+        if len(chosen) == 1 and (chosen[0] / "run.json").is_file():
+            self.fileSelected.emit(str(chosen[0]))
+            self.done(QFileDialog.DialogCode.Accepted)
+        else:
+            super().accept()
+
+
+def open_dialog(parent: QWidget, folder: Path, chosen: Callable[[str], object]) -> QFileDialog:
+    """Ask for a recording (or a script)."""
+    dialog = RecordingDialog(parent, "Open recording", str(folder))
+    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters([RECORDINGS, SCRIPTS, "All files (*)"])
+    return _show(dialog, chosen)
+
+
+def open_folder_dialog(parent: QWidget, folder: Path, chosen: Callable[[str], object]) -> QFileDialog:
+    """Ask for a run folder."""
+    dialog = QFileDialog(parent, "Open run folder", str(folder))
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    return _show(dialog, chosen)
+
+
+def open_script_dialog(parent: QWidget, folder: Path, chosen: Callable[[str], object]) -> QFileDialog:
+    """Ask for a training script."""
+    dialog = QFileDialog(parent, "Open training script", str(folder))
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilter(SCRIPTS)
+    return _show(dialog, chosen)
+
+
+def save_dialog(parent: QWidget, title: str, file: Path, filters: str, chosen: Callable[[str], object]) -> QFileDialog:
+    """Ask for a file to write."""
+    dialog = QFileDialog(parent, title, str(file))
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilter(filters)
+    return _show(dialog, chosen)
+
+
+def _show(dialog: QFileDialog, chosen: Callable[[str], object]) -> QFileDialog:
+    dialog.fileSelected.connect(chosen)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+    return dialog

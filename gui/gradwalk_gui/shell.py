@@ -1,0 +1,308 @@
+"""What commands do besides moving the playhead: dialogs, recordings, trainings, pictures, the look of the window."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog
+
+from gradwalk.recording.format import RecordingError
+from gradwalk.recording.reader import Recording
+
+from . import pictures, settings, style
+from .about import About
+from .commands import Command
+from .export_dialog import ExportDialog
+from .keys import KeySheet
+from .live import Follower
+from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
+from .palette import Palette
+from .player import Player
+from .preferences import Preferences
+from .session import Session, State
+from .settings import Settings
+from .theme import DARK, LIGHT, Theme
+from .trainings import Trainings
+from .window import Window
+
+WAITING = "Waiting for the first step"
+
+
+class Shell(QObject):
+    """Everything that is neither the Session's nor the Window's; implements ``commands.Shell``."""
+
+    def __init__(self, window: Window, session: Session, kept: Settings, file: Path | None) -> None:
+        super().__init__(window)
+        self._window, self._session, self._kept, self._file = window, session, kept, file
+        self.follower = Follower(session, self)
+        self.player = Player(session, self)
+        self.trainings = Trainings(window, self.follower)
+        self._closed = False
+        window.chosen.connect(self.do)
+        window.dropped.connect(self.open_path)
+        window.closing.connect(self.close)
+        window.welcome.chosen.connect(self.open_path)
+        window.waiting.back.clicked.connect(self.close_recording)
+        self.follower.opened.connect(self._on_opened)
+        self.follower.failed.connect(self.complain)
+        self.follower.ended.connect(self._on_recording_ended)
+        self.follower.status_changed.connect(window.status.say)
+        self.player.failed.connect(self.complain)
+        self.trainings.changed.connect(self._on_training_changed)
+        session.changed.connect(self._on_changed)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._dress)
+        self._show_recent()
+        self._dress()
+
+    def do(self, command: Command) -> None:
+        """Run a command; what a recording refuses is one sentence in the notice bar."""
+        try:
+            command.run(self)
+        except RecordingError as error:
+            self.complain(str(error))
+
+    def complain(self, sentence: str) -> None:
+        """One sentence at the top of the window, or nothing for an empty one."""
+        if sentence:
+            self._window.notice.say(sentence, "error")
+
+    @property
+    def session(self) -> Session:
+        """The Session of the window."""
+        return self._session
+
+    @property
+    def training(self) -> bool:
+        """Whether a training that was started here is running."""
+        return self.trainings.running
+
+    # Recordings
+
+    def open_path(self, path: str) -> None:
+        """Open a recording, or ask how to start a script."""
+        if kind_of(Path(path)) == "script":
+            self.trainings.ask("script", path, settings.runs_folder(self._kept))
+        else:
+            self.follower.open(recording_path(Path(path)))
+
+    def show_recording(self, recording: Recording, path: Path, *, follow: bool) -> None:
+        """Show a recording that was opened already."""
+        self.follower.attach(recording, path, follow=follow)
+
+    def close_recording(self) -> None:
+        """Back to the welcome page; a training goes on."""
+        self._window.waiting_for, self._window.log_first = None, False
+        self.follower.close()
+        self._window.setWindowTitle("Gradwalk")
+        self._window.refresh()
+
+    def open_dialog(self) -> None:
+        """Ask for a recording (or a script) and open it."""
+        open_dialog(self._window, self._folder(), self.open_path)
+
+    def open_folder_dialog(self) -> None:
+        """Ask for a run folder and open it."""
+        open_folder_dialog(self._window, self._folder(), self.open_path)
+
+    def open_script_dialog(self) -> None:
+        """Ask for a training script and start it."""
+        open_script_dialog(self._window, Path.cwd(), self.open_path)
+
+    def _folder(self) -> Path:
+        runs = settings.runs_folder(self._kept)
+        return runs if runs.is_dir() else Path.cwd()
+
+    def _on_opened(self, path: str) -> None:
+        self._kept = settings.remember(self._kept, str(Path(path).absolute()))
+        self._show_recent()
+        self._window.setWindowTitle(f"{Path(path).name} - Gradwalk")
+        self._window.say_waiting(WAITING, path)
+
+    def _on_recording_ended(self, how: str) -> None:
+        self._session.end_following()
+        if self._session.state.length == 0 and self.follower.recording is not None:
+            notes = [note.message for note in self.follower.recording.notes if note.kind != "end"]
+            self._window.say_waiting("No step was recorded", notes[-1] if notes else "", hope=False)
+
+    def _show_recent(self) -> None:
+        self._window.show_recent(self._kept.recent, self.open_path)
+
+    # Trainings
+
+    def start_example(self, name: str) -> None:
+        """Ask for device, steps and seed and start an example."""
+        self.trainings.ask("example", name, settings.runs_folder(self._kept))
+
+    def stop_training(self) -> None:
+        """Stop the training that was started here."""
+        self.trainings.stop()
+
+    def show_log(self) -> None:
+        """Show the log panel."""
+        self._window.show_log()
+
+    def _on_training_changed(self) -> None:
+        self._window.training = self.training
+        self._window.refresh()
+
+    # Pictures
+
+    def export_image(self) -> None:
+        """Ask for a format and write the graph into a file."""
+        if self._session.state.trace is None:
+            return
+        suggested = pictures.suggested(self._session.state, Path.cwd())
+        self._open(ExportDialog(suggested, partial(pictures.export_image, self._window), self._window))
+
+    def export_loss(self) -> None:
+        """Ask for a file and write the loss curve into it."""
+        filters = "Pictures and tables (*.png *.svg *.csv)"
+        save_dialog(self._window, "Export loss curve", Path.cwd() / "loss.png", filters, self._write_loss)
+
+    def _write_loss(self, path: str) -> None:
+        self.complain(pictures.export_loss(self._window, Path(path)))
+
+    def copy_image(self, *, window: bool) -> None:
+        """Put a picture of the graph (or the window) on the clipboard."""
+        pictures.copy(self._window, whole_window=window)
+
+    def screenshot(self, *, window: bool) -> None:
+        """Save a picture of the graph (or the window) among the user's pictures."""
+        self.complain(pictures.screenshot(self._window, whole_window=window))
+
+    # The window
+
+    def fit(self, *, selection: bool) -> None:
+        """Fit the selection (or the whole graph) into the canvas."""
+        if selection:
+            self._window.graph.fit_selection()
+        else:
+            self._window.graph.fit_all()
+
+    def zoom(self, factor: float) -> None:
+        """Zoom the canvas."""
+        self._window.graph.zoom_by(factor)
+
+    def arrange(self, layout: str) -> None:
+        """Arrange the panels as a named layout does."""
+        self._window.desk.arrange(layout)
+
+    def maximise_panel(self) -> None:
+        """Give the panel that has the focus all the room, or bring the others back."""
+        self._window.desk.maximise(self._window.desk.focused_dock())
+
+    def full_screen(self) -> None:
+        """Switch full screen on or off."""
+        self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def toggle_theme(self) -> None:
+        """Change between the light and the dark theme."""
+        self._session.set(theme="light" if self._window.theme.dark else "dark")
+
+    def show_palette(self) -> None:
+        """Show the command palette."""
+        palette = Palette(self._window.actions_, self._window.theme, self._window)
+        palette.move(self._window.geometry().center().x() - palette.width() // 2, self._window.geometry().top() + 80)
+        self._open(palette)
+
+    def show_keys(self) -> None:
+        """Show the sheet of keys."""
+        self._open(KeySheet(self._window))
+
+    def show_about(self) -> None:
+        """Say what this program is and which versions it runs on."""
+        self._open(About(self._window))
+
+    def show_preferences(self) -> None:
+        """Show the preferences."""
+        self._open(Preferences(self.present_settings(), self.apply_settings, self._window))
+
+    def reset_window(self) -> None:
+        """Forget panels, sizes and preferences."""
+        self.apply_settings(replace(Settings(), recent=self._kept.recent))
+        self._window.desk.arrange("Debug")
+
+    def quit(self) -> None:
+        """Close the window."""
+        self._window.close()
+
+    def _open(self, dialog: QDialog) -> None:
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    # Settings and theme
+
+    def present_settings(self) -> Settings:
+        """The settings as they would be saved now."""
+        state = self._session.state
+        geometry, docks = self._window.saveGeometry(), self._window.desk.saved()
+        return replace(
+            self._kept,
+            theme=state.theme,
+            reduced_motion=state.reduced_motion,
+            log_loss=state.log_loss,
+            speed=state.speed,
+            geometry=_text(geometry),
+            docks=_text(docks) or self._kept.docks,
+        )
+
+    def apply_settings(self, wanted: Settings) -> None:
+        """Take over preferences."""
+        rescaled = wanted.font_scale != self._kept.font_scale
+        self._kept = wanted
+        self._session.set(theme=wanted.theme, reduced_motion=wanted.reduced_motion, log_loss=wanted.log_loss, speed=wanted.speed)
+        if rescaled:
+            self._dress()
+            self._window.make_views_anew()
+
+    def restore_window(self) -> None:
+        """Size, place and docks as they were saved."""
+        self._window.restore(_bytes(self._kept.geometry), _bytes(self._kept.docks))
+
+    def close(self) -> None:
+        """Save the settings and end what was started here."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._file is not None:
+            settings.save(self.present_settings(), self._file)
+        self._window.hide()
+        self.trainings.end_all()
+        self.follower.close()
+
+    def _on_changed(self, old: State, new: State) -> None:
+        if old.theme != new.theme:
+            self._dress()
+        if new.trace is not None and old.trace is None:
+            self._window.waiting_for = None
+            self._window.refresh()
+
+    def _dress(self, *_: object) -> None:
+        theme = theme_of(self._session.state)
+        style.apply(cast("QApplication", QApplication.instance()), theme, self._kept.font_scale)
+        self._window.set_theme(theme)
+
+
+def theme_of(state: State) -> Theme:
+    """The theme that a State asks for; ``system`` follows the desktop."""
+    if state.theme == "system":
+        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        return DARK if dark else LIGHT
+    return DARK if state.theme == "dark" else LIGHT
+
+
+def _text(data: QByteArray) -> str:
+    return base64.b64encode(data.data()).decode("ascii")
+
+
+def _bytes(text: str) -> QByteArray:
+    try:
+        return QByteArray(base64.b64decode(text, validate=True))
+    except ValueError:
+        return QByteArray()

@@ -1,0 +1,44 @@
+"""The status bar: process, device, speed of the training, state of the recording, what was dropped, zoom."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+
+from .live import Status
+
+
+class StatusBar(QStatusBar):
+    """Six short texts."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self._labels: dict[str, QLabel] = {}
+        for name in ("process", "speed", "recording", "notes"):
+            self._labels[name] = QLabel()
+            self.addWidget(self._labels[name])
+        self._labels["zoom"] = QLabel()
+        self.addPermanentWidget(self._labels["zoom"])
+        self.say(Status())
+        self.show_zoom(False)
+
+    def say(self, status: Status) -> None:
+        """Show what is known of the recording."""
+        self._labels["process"].setText(status.process or "no recording")
+        self._labels["speed"].setText(status.speed)
+        self._labels["recording"].setText(status.recording)
+        self._labels["notes"].setText(status.notes)
+        self._labels["notes"].setToolTip(status.details)
+
+    def show_zoom(self, shown: bool) -> None:
+        """The zoom is told only while there is a graph."""
+        self._labels["zoom"].setVisible(shown)
+
+    def zoom(self, factor: float) -> None:
+        """Show the zoom of the canvas."""
+        self._labels["zoom"].setText(f"zoom {factor * 100:.0f} %")
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return "   ".join(label.text() for label in self._labels.values() if label.text())
