@@ -15,8 +15,8 @@ SHOTS = Path(__file__).parents[1] / "assets" / "shots"
 def record(name: str, folder: Path, steps: int) -> Path:
     """Record a demo without a window; the run folder."""
     run = folder / name
-    command = [sys.executable, "-m", "gradwalk", "demo", name, "--no-window", "--seed", "0", "--train-steps", str(steps), "--record", run]
-    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+    options = ["--no-window", "--seed", "0", "--train-steps", str(steps), "--record", str(run)]
+    subprocess.run([sys.executable, "-m", "gradwalk", "demo", name, *options], check=True, stdout=subprocess.DEVNULL)
     return run
 
 

@@ -30,13 +30,15 @@ FOR_A_WINDOW = {
 
 def missing(libraries: dict[str, str]) -> list[str]:
     """The Debian packages of the libraries that cannot be loaded."""
-    packages = []
-    for soname, package in libraries.items():
-        try:
-            ctypes.CDLL(soname)
-        except OSError:
-            packages.append(package)
-    return packages
+    return [package for soname, package in libraries.items() if not _loads(soname)]
+
+
+def _loads(soname: str) -> bool:
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return False
+    return True
 
 
 def install(packages: list[str]) -> bool:

@@ -8,7 +8,6 @@ once, and the script goes on.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -138,8 +137,8 @@ class RunRecording:
             from ..recording.writer import Writer
             from .sink import RunSink
 
-            self._writer = Writer(self.folder, self._info())
-            atexit.unregister(self._writer._at_exit)  # it is closed here, after the script's own exit functions
+            # closed by ``finish``, after the script's own exit functions
+            self._writer = Writer(self.folder, self._info(), close_at_exit=False)
             self._sink = RunSink(self._writer, level=self._wishes.level, every=self._wishes.every, steps=self._wishes.steps)
         return self._sink
 

@@ -1,0 +1,96 @@
+"""What the tape notes while the program runs: storages, the values in them, and the ops of the pass that is under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..statistics import Row
+from ..trace import Kept, Shape
+from .names import is_member
+from .places import Place
+
+MOST_NAMES = 8
+SHAPE_ONLY = frozenset(("zeros_like", "ones_like", "empty_like", "full_like"))
+"""Ops that read no elements."""
+BEFORE = -1
+"""The moment of what was there before the tape saw it."""
+
+
+class Storage:
+    """Memory that arrays (an array and its views) share, or a scalar.
+
+    Moments count the ops of the run. ``born``: the op that made it, or the one before it was made; ``version``: how often it was written;
+    ``read``, ``read_by``: the first op (and its statement) that read it since it was last written, or BEFORE.
+    """
+
+    __slots__ = ("born", "owner", "read", "read_by", "root", "version")
+
+    def __init__(self, born: int, root: Any = None) -> None:
+        self.born = born
+        self.root = root
+        self.owner: Any = None
+        self.version = 0
+        self.read = BEFORE
+        self.read_by: object = None
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A value at one version: what becomes a Value of the record. ``base`` is the version before, within the pass.
+
+    ``depth`` says how many of the script's functions deep the name was found: a name further out is the better one, unless it is
+    a plain variable in place of a member (``self.w1``). ``aliases`` are all names that it went by.
+    """
+
+    storage: Storage
+    shape: Shape
+    dtype: str
+    name: str = ""
+    depth: int = 0
+    base: Slot | None = None
+    version: int = 0
+    """That of the storage when this was made."""
+    maker: OpRecord | None = None
+    printed: bool = False
+    aliases: tuple[str, ...] = ()
+
+    def rename(self, name: str, depth: int) -> None:
+        """Take a name, unless the one that is there is better."""
+        if name and name not in self.aliases and len(self.aliases) < MOST_NAMES:
+            self.aliases = (*self.aliases, name)
+        if name and (not self.name or (depth < self.depth and is_member(name) >= is_member(self.name))):
+            self.name, self.depth = name, depth
+
+
+@dataclass(slots=True, eq=False)
+class OpRecord:
+    """An op as executed. ``arguments`` are the positional and named ones that are no arrays, still as objects."""
+
+    name: str
+    place: Place
+    moment: int
+    inputs: list[Slot] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    """Per input what it is called in the op's expression, or an empty string."""
+    outputs: list[Slot] = field(default_factory=list)
+    variable: str = ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    begin: float = 0.0
+    duration: float = 0.0
+    writes: list[tuple[Slot, Slot]] = field(default_factory=list)
+    """In-place writes: pairs of the value before and after."""
+    rebound: Slot | None = None
+    """The value whose name the result takes over: ``w = w - rate * grad_w``."""
+    updates: bool = False
+    """Whether it writes, or takes over the name of, what an op of another statement had read."""
+    counted: bool = False
+    """Whether the result takes over the name of a plain number: ``a -= rate * grad_a`` for the first time."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """The statistics of a value, and its elements where they are kept."""
+
+    row: Row
+    kept: Kept | None = None

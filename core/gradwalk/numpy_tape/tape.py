@@ -1,0 +1,278 @@
+"""The tape: every NumPy op of the script, in order, cut into steps.
+
+The cycle of one op, in order: 1. ``Operands`` finds the arrays among the arguments; 2. ``Passes`` says whether the op begins a new
+pass of the training loop, and then the passes that ended go to the sink as steps; 3. what the op reads is measured; 4. NumPy
+computes on plain arrays; 5. what it made or wrote is measured and put on the tape.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .capture import Captor
+from .dispatch import current, run_plain, switch
+from .names import is_fixed, is_gradient_name, is_member
+from .operands import Operands, map_results, plain
+from .own import Own
+from .passes import Passes, Update
+from .places import Places, names_for
+from .records import BEFORE, MOST_NAMES, SHAPE_ONLY, OpRecord, Slot
+from .steps import Steps
+from .values import Values
+
+if TYPE_CHECKING:
+    from ..recording.sink import Sink
+    from .places import Place
+
+REARRANGING = frozenset(("transpose", "reshape", "ravel", "flatten", "squeeze", "swapaxes", "copy", "expand_dims"))
+"""Ops whose result has the elements of their first argument, if it has as many."""
+FAULTS = 10
+"""After so many faults of ours the tape switches itself off."""
+
+
+class Tape:
+    """The ops of the thread that made it, as steps for ``sink``."""
+
+    def __init__(self, sink: Sink, own: Own) -> None:
+        self._sink = sink
+        self._places = Places(own)
+        self._values = Values()
+        self._captor = Captor()
+        self._passes = Passes()
+        self.steps = Steps(sink, self._captor, self._passes)
+        self._thread = threading.get_ident()
+        self._busy = False
+        self._faults = 0
+        self._scalar_at = BEFORE
+        self.raised: tuple[OpRecord | None, BaseException] | None = None
+        """The last op that raised, and what."""
+
+    def ready(self) -> bool:
+        """Whether ops are noted now: not for what NumPy calls back from inside an op, nor in other threads."""
+        return not self._busy and threading.get_ident() == self._thread
+
+    def run(self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], target: int | None) -> Any:
+        """Call ``function`` on plain arrays and note the op; see :func:`~.dispatch.run`."""
+        self._busy = True
+        try:
+            place = self._place()
+            if place is None:
+                return run_plain(function, arguments, named)
+            operands = Operands(arguments, named)
+            record = self._before(name, place, operands)
+            begin = time.perf_counter()
+            try:
+                result = place.call(function, operands.plain, operands.named)
+            except BaseException as error:
+                self._note_raised(record, begin, error)
+                raise
+            if record is not None:
+                record.begin, record.duration = begin, time.perf_counter() - begin
+            return self._after(record, place, operands, result, arguments[target] if target is not None else None)
+        finally:
+            self._busy = False
+
+    def _place(self) -> Place | None:
+        try:
+            return self._places.of(sys._getframe(3))
+        except Exception as fault:  # the program goes on, without this op
+            self.fault(fault)
+            return None
+
+    def _before(self, name: str, place: Place, operands: Operands) -> OpRecord | None:
+        if not operands.arrays and not operands.out:
+            return None
+        try:
+            self.steps.arrive(place)
+            if self.steps.finished:
+                switch(None)
+                return None
+            record = OpRecord(name, place, self.steps.moment)
+            self._read(record, operands)
+        except Exception as fault:  # the program goes on, without this op
+            self.fault(fault)
+            return None
+        return record
+
+    def _read(self, record: OpRecord, operands: Operands) -> None:
+        place = record.place
+        names = names_for(place, len(operands.plain))
+        for original, made, position in operands.arrays:
+            slot = self._values.slot_of(original)
+            text = names[position] if position is not None else ""
+            if is_fixed(text):
+                slot.rename(text, place.depth)
+            self.steps.see(slot, made)
+            record.inputs.append(slot)
+            record.texts.append(text)
+        record.arguments = tuple(_arguments(operands))
+
+    def _note_raised(self, record: OpRecord | None, begin: float, error: BaseException) -> None:
+        """Keep the op for the step that the error may end, and take our call out of the traceback."""
+        if record is not None:
+            record.begin, record.duration = begin, time.perf_counter() - begin
+        self.raised = record, error
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None:
+            trace.tb_next = trace.tb_next.tb_next
+
+    def _after(self, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
+        try:
+            return self._note(record, place, operands, result, target)
+        except Exception as fault:  # the program goes on with what NumPy gave
+            self.fault(fault)
+            found = operands.original(result)
+            return result if found is None else found
+
+    def _note(self, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
+        written = [*operands.out, target] if target is not None else list(operands.out)
+        sources = [(original, self._values.slot_of(original)) for original, _, _ in operands.arrays]
+        made: list[tuple[Any, Slot]] = []
+        born = self.steps.moment - (record is None)
+
+        def wrap(part: Any) -> Any:
+            original = operands.original(part)
+            if original is None:
+                wrapped, slot = self._values.wrap(part, sources, born)
+                made.append((part, slot))
+                return wrapped
+            if operands.position(original) and not any(original is one for one in written):
+                written.append(original)  # given as ``out`` by its position
+            return original
+
+        wrapped = map_results(result, wrap)
+        _name([slot for _, slot in made], place)
+        if record is not None and (made or written):
+            self._commit(record, made, written)
+        return wrapped
+
+    def _commit(self, record: OpRecord, made: list[tuple[Any, Slot]], written: list[Any]) -> None:
+        same = record.inputs[0] if record.name in REARRANGING and record.inputs else None
+        for value, slot in made:
+            self.steps.see(slot, value, same if same is not None and _size(same) == _size(slot) else None)
+            slot.maker = record
+            record.outputs.append(slot)
+            if not slot.shape and slot.dtype.startswith("float"):
+                self._scalar_at = record.moment
+        touched = [pair for array in written for pair in self._values.written(array)]
+        for array, old, new in touched:
+            self.steps.see(new, plain(array))
+            new.maker = record
+            record.outputs.append(new)
+            record.writes.append((old, new))
+        self._name_written(record)
+        self._note_updates(record)
+        self._note_reads(record)
+        self.steps.add(record)
+
+    def _note_reads(self, record: OpRecord) -> None:
+        """What an update reads besides (a momentum) is not read by the forward."""
+        if record.updates or record.name in SHAPE_ONLY:
+            return
+        writes = [old.storage for old, _ in record.writes]
+        for slot in record.inputs:
+            if slot.storage.read == BEFORE and slot.storage not in writes:
+                slot.storage.read, slot.storage.read_by = record.moment, record.place.statement
+
+    def _name_written(self, record: OpRecord) -> None:
+        """An array made in this step takes the name under which it is written; one from outside keeps its own."""
+        place = record.place
+        record.variable = place.variable if place.direct else ""
+        if not record.writes:
+            return
+        old, new = record.writes[0]
+        if record.variable and is_fixed(record.variable):
+            new.aliases = (record.variable, *new.aliases)[:MOST_NAMES]
+            if old.maker is not None and place.depth <= new.depth and is_member(record.variable) >= is_member(new.name):
+                new.name, new.depth = record.variable, place.depth
+        record.variable = new.name or record.variable
+
+    def _note_updates(self, record: OpRecord) -> None:
+        statement = record.place.statement
+        for old, _ in record.writes:
+            storage = old.storage
+            if storage.read != BEFORE and storage.read_by != statement:
+                record.updates = True
+                self._passes.update(storage, Update(storage.read, record.moment, storage.born))
+            storage.read = BEFORE
+        if record.writes or not record.variable or len(record.outputs) != 1:
+            return
+        rebound = self._rebound(record)
+        if rebound is not None:
+            record.rebound, record.updates = rebound, True
+            _take_over(record.outputs[0], rebound)
+            self._passes.update(rebound.storage, Update(rebound.storage.read, record.moment, rebound.storage.born))
+        elif record.variable in record.place.operands and record.variable not in record.texts:
+            record.counted = True
+            self._passes.count(record.moment)
+
+    def _rebound(self, record: OpRecord) -> Slot | None:
+        """The array whose name the result takes over after a gradient step, ``w = w - rate * grad_w``, or None.
+
+        It was read by another statement before; and the statement has a gradient by name, or a scalar (the loss) came since.
+        """
+        read = _read_in_statement(record)
+        name = record.variable if is_fixed(record.variable) else ""
+        called = (slot for slot, text in read if record.variable in (text, name and slot.name))
+        found = next((slot for slot in called if slot.shape == record.outputs[0].shape), None)
+        if found is None or found.storage.read == BEFORE or found.storage.read_by == record.place.statement:
+            return None
+        wanted = {record.variable, found.name}
+        by_name = any(is_gradient_name(called, of) for slot, text in read for called in (text, *slot.aliases) for of in wanted)
+        by_loss = self._scalar_at > found.storage.read and record.name in ("add", "subtract")
+        return found if by_name or by_loss else None
+
+    def fault(self, fault: Exception) -> None:
+        """Note a fault of ours; after ten the tape is off."""
+        self._faults += 1
+        try:
+            self._sink.note("fault", f"NumPy tape: {type(fault).__name__}: {fault}", self.steps.step)
+            if self._faults == FAULTS:
+                self._sink.note("fault", "NumPy tape: switched off after ten faults", self.steps.step)
+        except Exception:  # the sink is broken too: there is nobody left to tell
+            self._faults = FAULTS
+        if self._faults >= FAULTS and current() is self:
+            switch(None)
+
+
+def _size(slot: Slot) -> int:
+    return math.prod(slot.shape)
+
+
+def _name(slots: list[Slot], place: Place) -> None:
+    """Give new values the names of the variables that they are assigned to."""
+    if not place.variable or not place.direct:
+        return
+    names = place.variable.split(", ") if len(slots) > 1 else [place.variable]
+    if len(names) == len(slots):
+        for slot, name in zip(slots, names, strict=True):
+            slot.rename(name, place.depth)
+
+
+def _take_over(slot: Slot, name_of: Slot) -> None:
+    """``params[k] = params[k] - ...``: the new array is called what the old one is, where its variable says nothing."""
+    if not is_fixed(slot.name):
+        slot.name, slot.depth, slot.aliases = name_of.name, name_of.depth, name_of.aliases
+
+
+def _read_in_statement(record: OpRecord) -> list[tuple[Slot, str]]:
+    """What a record read (with what it is called there), and the unnamed values before it in the same statement."""
+    found, at = list(zip(record.inputs, record.texts, strict=True)), 0
+    while at < len(found) and len(found) < 64:
+        maker = found[at][0].maker
+        if maker is not None and maker is not record and maker.place.statement == record.place.statement:
+            found += [pair for pair in zip(maker.inputs, maker.texts, strict=True) if pair not in found]
+        at += 1
+    return found
+
+
+def _arguments(operands: Operands) -> list[tuple[str, Any]]:
+    """What is no array: ``(position or name, value)``."""
+    places = {position for _, _, position in operands.arrays}
+    found = [(str(position), value) for position, value in enumerate(operands.plain) if position not in places]
+    return found + [(name, value) for name, value in operands.named.items() if name != "out"]
