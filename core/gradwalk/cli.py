@@ -219,12 +219,13 @@ def export_command(path: Path, step: int | None, event: int | None, loss: bool, 
 def pictures_command(folder: Path) -> None:
     """Draw the pictures that a demo without a window leaves in its run folder."""
     from .demo import write_pictures
+    from .platform import own_command
     from .run.recorded import say
 
     with _writing(folder):
         files = write_pictures(folder)
     names = ", ".join(file.name for file in files)
-    say(f"wrote {names} to {folder}; on a machine with a display, see the whole walk with: gradwalk open {folder}")
+    say(f"wrote {names} to {folder}; on a machine with a display, see the whole walk with: {own_command()} open {folder}")
 
 
 def _options(record: Path | None, no_window: bool, level: str, every: int, steps: int | None) -> Options:

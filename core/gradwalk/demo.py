@@ -13,7 +13,7 @@ from math import ceil
 from pathlib import Path
 
 from .device import probe_cuda
-from .platform import has_display, python_module
+from .platform import PATIENT_THREADS, has_display, python_module
 from .refusal import RefusalError
 from .run import Options, Run
 from .run.place import RUNS, identity, run_folder
@@ -57,6 +57,7 @@ def prepare(demo: Demo, options: Options, pictures: Path | None) -> Callable[[],
         _want_cuda(demo)
     script = example(demo.name)
     if options.window and has_display():
+        os.environ.setdefault(*PATIENT_THREADS)
         run = Run(find_program(str(script)), demo.command_line, replace(options, paused=True))
         return run.execute
     if options.folder is None:

@@ -132,7 +132,7 @@ def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
 def share_out(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
     """Give the panels of a named layout their usual sizes; needs the window at its real size."""
     width, height = window.width(), window.height()
-    side, wide = max(236, round(width * 0.17)), max(280, round(width * 0.22))
+    side, wide = max(272, round(width * 0.19)), max(280, round(width * 0.22))
     window.resizeDocks([docks["events"], docks["inspector"]], [side, wide], Qt.Orientation.Horizontal)
     window.resizeDocks([docks["outline"], docks["events"]], [height // 5, height // 2], Qt.Orientation.Vertical)
     if layout in SOURCE_BELOW:

@@ -18,6 +18,9 @@ from gradwalk.recording.reader import Recording, open_recording
 from .session import Session
 
 POLL_MS = 50
+SLOWEST_POLL_MS = 400
+SHARE = 3.0
+"""The pause between two looks is so many times what drawing the last one took: the training needs the processor too."""
 WAIT_MS = 100
 """Between two tries to open a recording that is not there yet."""
 STATUS_MS = 500
@@ -49,11 +52,12 @@ class Follower(QObject):
         self._recording: Recording | None = None
         self._path = ""
         self._told_end = False
+        self._due = 0.0
         self._wanted: tuple[Path, bool] | None = None
         self._alive: Callable[[], bool] = always
         self._growth: deque[tuple[float, int]] = deque()
         self._poller = QTimer(self, interval=POLL_MS)
-        self._poller.timeout.connect(self.poll)
+        self._poller.timeout.connect(self._beat)
         self._waiter = QTimer(self, interval=WAIT_MS)
         self._waiter.timeout.connect(self._try)
         self._teller = QTimer(self, interval=STATUS_MS)
@@ -92,7 +96,8 @@ class Follower(QObject):
         self._session.open(recording, follow=follow)
         self._told_end = False
         if not recording.closed:
-            self._poller.start()
+            self._due = time.monotonic() + POLL_MS / 1000
+            self._poller.start(POLL_MS)
             self._teller.start()
         self.opened.emit(self._path)
         self.poll()
@@ -113,6 +118,16 @@ class Follower(QObject):
         self._wanted = None
         self._waiter.stop()
         return self._recording is not None
+
+    def _beat(self) -> None:
+        """Poll; the later this comes, the longer drawing took, and the longer is the next pause."""
+        late = (time.monotonic() - self._due) * 1000
+        begun = time.monotonic()
+        self.poll()
+        busy = late + (time.monotonic() - begun) * 1000
+        pause = round(max(POLL_MS, min(SHARE * busy, SLOWEST_POLL_MS)))
+        self._poller.setInterval(pause)
+        self._due = time.monotonic() + pause / 1000
 
     def poll(self) -> None:
         """Take in what has come since the last look."""

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 
 from gradwalk.control import ControlClient, ControlError
 from gradwalk.parent_watch import VARIABLE
-from gradwalk.platform import python_module
+from gradwalk.platform import PATIENT_THREADS, python_module
 
 STOP_GRACE_MS = 3000
 """After a polite stop, and again after SIGTERM, before the next stronger means."""
@@ -213,6 +213,8 @@ def _environment() -> QProcessEnvironment:
     environment.insert(VARIABLE, str(os.getpid()))
     environment.insert("PYTHONUNBUFFERED", "1")
     environment.insert("PYTHONIOENCODING", "utf-8")
+    if not environment.contains(PATIENT_THREADS[0]):
+        environment.insert(*PATIENT_THREADS)
     return environment
 
 

@@ -146,7 +146,7 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
 QTabBar { background: transparent; }
 QTabBar::tab { background: transparent; color: @subtle; padding: 5px 12px; border: none; border-bottom: 2px solid transparent;
-  font-size: @small; font-weight: 600; }
+  font-size: @small; font-weight: 600; min-width: 56px; }
 QTabBar::tab:selected { color: @text; border-bottom-color: @accent; }
 QTabBar::tab:hover { color: @text; }
 

@@ -173,7 +173,8 @@ def phase_text(state: State) -> tuple[str, str]:
         return "empty", ""
     position = min(state.position, state.events - 1)
     phase, start, end = next(run for run in phases(trace) if run[1] <= position < run[2])
-    name = name_of(trace.graph, event_at(trace, position)) if state.position < state.events else "done"
+    end_word = "raised" if trace.error is not None else "done"
+    name = name_of(trace.graph, event_at(trace, position)) if state.position < state.events else end_word
     return phase, f"{state.position - start}/{end - start}  {name}"
 
 

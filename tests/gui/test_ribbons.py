@@ -13,12 +13,12 @@ from PySide6.QtWidgets import QApplication
 from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk.tape import phases
 from gradwalk.trace import STATISTICS, StepError
-from gradwalk_gui.panel import mix, phase_colour
+from gradwalk_gui.panel import phase_colour
 from gradwalk_gui.ribbon import bin_edges
 from gradwalk_gui.session import Play, Session
 from gradwalk_gui.theme import LIGHT
 from gradwalk_gui.views.ribbon_op import OpRibbon, bad_events, phase_codes
-from gradwalk_gui.views.ribbon_step import StepRibbon, bars_image, finite_range, heights_of
+from gradwalk_gui.views.ribbon_step import ABSENT, BAD, FINE, RAISED, StepRibbon, bars_image, finite_range, health_of, heights_of
 
 
 class Losses:
@@ -161,7 +161,7 @@ def test_bars_are_as_high_as_the_logarithm_of_the_loss():
     share = heights_of(losses, finite_range(losses))
     assert np.allclose(np.diff(share), np.diff(share)[0])
     assert share[0] == 1.0
-    image = bars_image(np.repeat(losses, 100), 400, 24, LIGHT)
+    image = bars_image(np.repeat(losses, 100), np.zeros(400, np.uint8), 400, 24, LIGHT)
     tall = heights(image)
     assert tall[50] == 24
     assert tall[50] > tall[150] > tall[250] > tall[350] > 0
@@ -176,7 +176,8 @@ def test_negative_losses_are_drawn_on_a_linear_scale():
 def test_one_bad_step_among_a_million_is_seen():
     losses = np.full(1_000_000, 2.0)
     losses[400_321] = np.inf
-    image, ink = bars_image(losses, 1000, 24, LIGHT), mix(LIGHT.bad, LIGHT.panel, 0.9)
+    health = health_of(Losses(losses), losses, {})
+    image, ink = bars_image(losses, health, 1000, 24, LIGHT), QColor(LIGHT.bad)
     bad = [any(image.pixelColor(x, y) == ink for y in range(24)) for x in range(1000)]
     assert np.flatnonzero(bad).tolist() == [400]
 
@@ -196,8 +197,40 @@ def test_new_steps_are_taken_in(qtbot):
     assert ribbon.count() == 3
 
 
-def test_a_step_that_raised_is_told(qtbot):
-    failed = replace(sample_trace(0), error=StepError("ValueError", "no good"))
-    _, ribbon = shown(qtbot, StepRibbon, Losses([1.0], failed))
-    assert "no good" in ribbon.describe(0)
-    assert not ribbon.grab().isNull()
+class Odd(Losses):
+    """Steps with a loss, a step without, one with NaN, and a last one that raised."""
+
+    def __init__(self) -> None:
+        super().__init__([2.0, np.nan, np.nan, 1.0, np.nan, 0.5, np.nan])
+
+    def __getitem__(self, index: int):
+        loss = None if index in (1, 2) else float(self._losses[index])
+        error = StepError("ValueError", "no good") if index == 6 else None
+        return replace(self._trace, step=index, loss=loss, error=error)
+
+
+def test_no_loss_and_nan_and_an_exception_look_different(qtbot):
+    _, ribbon = shown(qtbot, StepRibbon, Odd())
+    assert ribbon._health.tolist() == [FINE, ABSENT, ABSENT, FINE, BAD, FINE, RAISED]
+    assert colour_at(ribbon, 1) == QColor(LIGHT.ghost)
+    assert {colour_at(ribbon, 4 + shift / 40).name() for shift in range(9)} >= {LIGHT.bad.lower(), LIGHT.panel}
+    assert {colour_at(ribbon, 6 + shift / 40).name() for shift in range(9)} >= {LIGHT.danger.lower(), LIGHT.panel}
+    assert "no good" in ribbon.describe(6)
+    assert "no loss" in ribbon.describe(1)
+    assert "loss NaN" in ribbon.describe(4)
+
+
+def test_a_stretch_is_read_once(qtbot):
+    losses = np.full(100_000, np.nan)
+    read = []
+
+    class Counting(Losses):
+        def __getitem__(self, index: int):
+            read.append(index)
+            return super().__getitem__(index)
+
+    looked_at: dict[int, int] = {}
+    recording = Counting(losses)
+    assert (health_of(recording, losses, looked_at) == BAD).all()
+    health_of(recording, losses, looked_at)
+    assert read == [0]

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from .records import Slot
 
 METHODS = (
-    "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot flatten "
-    "max mean min nonzero prod ravel repeat reshape round searchsorted squeeze std sum swapaxes take trace transpose var view "
-    "__copy__ __deepcopy__ __getitem__"
-).split()
-WRITING_METHODS = "fill itemset partition put setfield sort __setitem__".split()
-PLAIN_METHODS = "byteswap dump dumps getfield tobytes tofile tolist to_device __contains__ __reduce__ __reduce_ex__ __repr__ __str__ __format__".split()
+    *("all", "any", "argmax", "argmin", "argpartition", "argsort", "astype", "choose", "clip", "compress", "conj", "conjugate"),
+    *("copy", "cumprod", "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "nonzero", "prod", "ravel", "repeat"),
+    *("reshape", "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "transpose", "var", "view"),
+    *("__copy__", "__deepcopy__", "__getitem__"),
+)
+WRITING_METHODS = ("fill", "itemset", "partition", "put", "setfield", "sort", "__setitem__")
+PLAIN_METHODS = (
+    *("byteswap", "dump", "dumps", "getfield", "tobytes", "tofile", "tolist", "to_device"),
+    *("__contains__", "__reduce__", "__reduce_ex__", "__repr__", "__str__", "__format__"),
+)
 NAMES = {"__copy__": "copy", "__deepcopy__": "copy", "__getitem__": "getitem", "__setitem__": "setitem"}
 
 
@@ -104,7 +108,8 @@ def _resized(wrapped: TapeArray) -> Callable[..., None]:
             array.resize(*shape)  # raises: it looks into another array's memory
         owned = array.copy()
         owned.resize(*shape, refcheck=False)
-        np.ndarray.__setstate__(wrapped, (1, owned.shape, owned.dtype, False, owned.tobytes()))
+        restore: Any = np.ndarray.__setstate__
+        restore(wrapped, (1, owned.shape, owned.dtype, False, owned.tobytes()))
 
     return resize
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 _current: Tape | None = None
 
 
-def run(name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], target: int | None = None) -> Any:
+def run(
+    name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], target: int | None = None
+) -> Any:
     """Call ``function`` on plain arrays; the op is noted and its results are arrays on the tape, where a tape is on.
 
     ``target`` is the position of the argument that is written in place.

@@ -28,7 +28,7 @@ class TapeRandomState(np.random.RandomState, metaclass=LookalikeClass):
     """A RandomState whose arrays are on the tape."""
 
     def __reduce__(self) -> Any:
-        constructor, _, state = super().__reduce__()  # type: ignore[misc]
+        constructor, _, state = super().__reduce__()
         return constructor, (self._bit_generator,), state
 
 
@@ -39,7 +39,8 @@ class TapeNpzFile(NpzFile):
         return run("load", NpzFile.__getitem__, (self, key), {})
 
 
-TapeNpzFile.__name__, TapeNpzFile.__qualname__, TapeNpzFile.__module__ = NpzFile.__name__, NpzFile.__qualname__, NpzFile.__module__
+for _attribute in ("__name__", "__qualname__", "__module__"):
+    setattr(TapeNpzFile, _attribute, getattr(NpzFile, _attribute))
 
 CLASSES: dict[type, Any] = {np.random.Generator: TapeGenerator, np.random.RandomState: TapeRandomState}
 """What the script gets for a class of NumPy's whose objects make arrays."""

@@ -118,7 +118,10 @@ class _Backward:
             self._build.add_edge(target, NONE, value=value, by=by)
 
     def _user(self, of: Slot, gradient: Slot) -> int | None:
-        """The op that hands the gradient back. Of several that use the value, one whose own gradient went into this one, and that keeps its shape."""
+        """The op that hands the gradient back: of several that use the value one whose own gradient went into this one.
+
+        Else one that keeps its shape (in ``s - s.max()`` the difference, not the maximum).
+        """
         users = [op for op in self._flow.readers.get(of, ()) if op in self._path]
         if len(users) > 1:
             sources = self._flow.up_from([gradient])

@@ -13,7 +13,7 @@ class Lookalike(type):
 
     looks_like: type
 
-    __name__ = property(lambda cls: cls.looks_like.__name__)  # type: ignore[assignment]
+    __name__ = property(lambda cls: cls.looks_like.__name__)
 
     def __repr__(cls) -> str:
         return repr(cls.looks_like)

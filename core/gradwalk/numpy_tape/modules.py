@@ -15,7 +15,16 @@ from .generators import CLASSES, on_tape
 from .operands import plain_tree
 
 PACKAGES = frozenset(
-    ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.lib", "numpy.lib.stride_tricks", "numpy.lib.scimath", "numpy.emath")
+    (
+        "numpy",
+        "numpy.random",
+        "numpy.linalg",
+        "numpy.fft",
+        "numpy.lib",
+        "numpy.lib.stride_tricks",
+        "numpy.lib.scimath",
+        "numpy.emath",
+    )
 )
 TARGETS = {"copyto": 0, "put": 0, "place": 0, "putmask": 0, "fill_diagonal": 0, "put_along_axis": 0, "shuffle": 0}
 """Functions that write into an argument, and which."""
@@ -27,7 +36,9 @@ class NumpyModule(types.ModuleType):
     """A NumPy module whose functions note what they do. What is set on it is set on the real one."""
 
     def __init__(self, real: types.ModuleType) -> None:
-        self.__dict__.update({name: value for name, value in vars(real).items() if name.startswith("__") and name != "__getattr__"})
+        self.__dict__.update(
+            {name: value for name, value in vars(real).items() if name.startswith("__") and name != "__getattr__"}
+        )
         self.__dict__["_real"] = real
 
     def __getattr__(self, name: str) -> Any:
@@ -70,17 +81,9 @@ class Function:
     def __reduce__(self) -> tuple[Any, ...]:
         return operator.itemgetter(0), ([self._function],)
 
-    @property  # type: ignore[misc]
-    def __module__(self) -> str:
-        return str(self._function.__module__)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return type(self._function)
-
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self._function.__doc__
+    __module__ = property(lambda self: self._function.__module__)
+    __doc__ = property(lambda self: self._function.__doc__)
+    __class__ = property(lambda self: type(self._function))
 
 
 class Indexing:
@@ -90,7 +93,12 @@ class Indexing:
         self._real, self._name = real, name
 
     def __getitem__(self, key: Any) -> Any:
-        return run(self._name, lambda *parts: self._real[parts if type(key) is tuple else parts[0]], key if type(key) is tuple else (key,), {})
+        return run(
+            self._name,
+            lambda *parts: self._real[parts if type(key) is tuple else parts[0]],
+            key if type(key) is tuple else (key,),
+            {},
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PREFIXES = ("grad_", "gradient_", "g_", "d_", "dL_d", "dl_d", "dLd", "dloss_d", "dJ_d", "grad", "d")
+PREFIXES = ("grad_", "gradient_", "g_", "d_", "dL_d", "dl_d", "dLd", "dloss_d", "dJ_d", "grad", "d", "g")
 SUFFIXES = ("_grad", "_gradient", "_g", "grad")
 CONTAINERS = re.compile(r"^(?:.*\.)?(?:d|g|grad|grads|gradient|gradients|dparams|d_params)\[(.+)\]$")
 _KEY = re.compile(r"^(.*)\[(['\"])(.+)\2\]$")
@@ -30,7 +30,7 @@ def base_name(name: str) -> str:
 
 
 def gradient_bases(name: str) -> tuple[str, ...]:
-    """Of what a variable of this name may hold the gradient: ``("h",)`` for ``grad_h``, ``dh`` or ``grads['h']``; likeliest first."""
+    """Of what a variable may hold the gradient: ``("h",)`` for ``grad_h``, ``dh`` or ``grads['h']``; likeliest first."""
     container = CONTAINERS.match(name)
     if container:
         return (container.group(1).strip("'\""),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -45,20 +46,20 @@ def _only_numbers(things: Any) -> bool:
 
 
 class Operands:
-    """The arguments of one call. ``plain`` and ``named`` go to NumPy; ``arrays`` are those that are arrays or scalars on the tape.
+    """The arguments of one call. ``plain`` and ``named`` go to NumPy; ``arrays`` are the arrays, and the scalars on the tape.
 
-    Each of these comes as ``(original, plain, position)``; the position is None for what stands in a list or is named. ``out`` are
-    the arrays given as ``out=``: they are written and not read.
+    Each of these comes as ``(original, plain, position)``; the position is None for what stands in a list or is named. ``out``
+    are the arrays given as ``out=``: they are written and not read.
     """
 
     __slots__ = ("_made", "arrays", "named", "out", "plain")
 
-    def __init__(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def __init__(self, arguments: tuple[Any, ...], named: dict[str, Any], *, writes_out: bool = True) -> None:
         self._made: list[tuple[Any, Any]] = []
         self.arrays: list[tuple[Any, Any, int | None]] = []
         self.out: list[Any] = []
         self.plain = [self._take(thing, position, 0) for position, thing in enumerate(arguments)]
-        self.named = {name: self._take_named(name, thing) for name, thing in named.items()} if named else named
+        self.named = {name: self._take_named(name, thing, writes_out) for name, thing in named.items()} if named else named
 
     def original(self, result: Any) -> Any:
         """The argument that a result is (``np.asarray(x)`` is ``x``), or None for a new thing."""
@@ -76,13 +77,14 @@ class Operands:
             return made
         if kind not in (tuple, list) or depth > _DEEPEST or _only_numbers(thing):
             return thing
-        return kind([self._take(part, None, depth + 1) for part in thing])
+        parts = [self._take(part, None, depth + 1) for part in thing]
+        return thing if all(map(operator.is_, parts, thing)) else kind(parts)
 
-    def _take_named(self, name: str, thing: Any) -> Any:
-        if name != "out":
+    def _take_named(self, name: str, thing: Any, writes_out: bool) -> Any:
+        if name != "out" or not writes_out:
             return self._take(thing, None, 0)
         if type(thing) is tuple:
-            return tuple(self._take_named(name, part) for part in thing)
+            return tuple(self._take_named(name, part, writes_out) for part in thing)
         if isinstance(thing, np.ndarray):
             self.out.append(thing)
         return self._plain(thing)

@@ -1,9 +1,9 @@
 """Where one pass of the training loop ends and the next begins, told from which call sites come again.
 
-A pass is what lies between two calls from one site, if in between a leaf was updated that was read only within: that rules out
-loops inside a pass (layers, time steps: nothing updated yet) and the loop over the parameters at its end (what it updates was
-read before it, or after another of its updates). The first site for which this holds is the first site of the loop, since it is
-the first to come again.
+A pass is what lies between two calls from one site, if in between a leaf was updated with what came of reading it within. That
+rules out loops inside a pass (layers, time steps: nothing is updated yet) and the loop over the parameters at its end (what it
+updates was read before it, or it begins with an update). The first site for which this holds is the first site of the loop, since
+it is the first to come again.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-
 NEVER = -2
 """Before every moment, also before that of what was there before the tape saw it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A write to what an op of another statement had read: ``read`` is the moment of the first such op, ``at`` of the write."""
+    """A write to what was read: ``read`` is the moment of the op that read it, ``at`` of the write, ``born`` of the array."""
 
     read: int
     at: int
@@ -41,6 +40,10 @@ class Passes:
     def updated(self) -> bool:
         """Whether an update has been seen since ``begin``."""
         return self._last_update >= self.begin
+
+    def is_inside(self, born: int) -> bool:
+        """Whether an array was made in the pass that is under way, as far as its begin is known."""
+        return self.start is not None and born >= self.begin
 
     def arrive(self, site: Hashable, moment: int) -> list[int]:
         """An op is about to run. The moments at which passes begin that end now, oldest first; empty where none ends."""

@@ -80,7 +80,11 @@ class Places:
     def _is_main(self, frame: FrameType) -> bool:
         """Whether this is code of the script itself, wherever its file is."""
         code, namespace = frame.f_code, frame.f_globals
-        return namespace.get("__name__") == "__main__" and self._own.module(namespace) and code.co_filename == namespace.get("__file__")
+        return (
+            namespace.get("__name__") == "__main__"
+            and self._own.module(namespace)
+            and code.co_filename == namespace.get("__file__")
+        )
 
     def _place(self, key: tuple[int, ...], frames: list[FrameType], direct: bool) -> Place:
         place = self._places.get(key)

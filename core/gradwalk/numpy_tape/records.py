@@ -20,19 +20,17 @@ BEFORE = -1
 class Storage:
     """Memory that arrays (an array and its views) share, or a scalar.
 
-    Moments count the ops of the run. ``born``: the op that made it, or the one before it was made; ``version``: how often it was written;
-    ``read``, ``read_by``: the first op (and its statement) that read it since it was last written, or BEFORE.
+    Moments count the ops of the run. ``born``: the op that made it, or the one before it was made; ``version``: how often it was
+    written; ``owner``: a weak reference to the array that others look into.
     """
 
-    __slots__ = ("born", "owner", "read", "read_by", "root", "version")
+    __slots__ = ("born", "owner", "root", "version")
 
     def __init__(self, born: int, root: Any = None) -> None:
         self.born = born
         self.root = root
         self.owner: Any = None
         self.version = 0
-        self.read = BEFORE
-        self.read_by: object = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +81,7 @@ class OpRecord:
     rebound: Slot | None = None
     """The value whose name the result takes over: ``w = w - rate * grad_w``."""
     updates: bool = False
-    """Whether it writes, or takes over the name of, what an op of another statement had read."""
+    """Whether it updates a leaf, as far as can be told at the time."""
     counted: bool = False
     """Whether the result takes over the name of a plain number: ``a -= rate * grad_a`` for the first time."""
 

@@ -130,7 +130,7 @@ def _split(flow: Flow, loss: Slot | None, barrier: int, named: list[tuple[int, S
 
 
 def _gradients(flow: Flow, split: int) -> dict[Slot, Slot]:
-    """Per value after the forward that is called like a gradient, whose it is. The first name found for a value's stays its name."""
+    """Per value after the forward that is called like a gradient, whose it is; the first name found for a gradient stays it."""
     known = _by_name(flow.outside())
     for record in flow.records[: split + 1]:
         known.update(_by_name(record.outputs))

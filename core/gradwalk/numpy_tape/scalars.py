@@ -26,14 +26,14 @@ _NUMBERS = (int, float, np.floating, np.integer)
 class TapeFloat64(np.float64, metaclass=Lookalike):
     """A float64 on the tape. NumPy finds its dtype by its first base class."""
 
-    __class__ = property(lambda self: np.float64)  # type: ignore[assignment]
+    __class__ = property(lambda self: np.float64)
 
 
 @looks_like(np.float32)
 class TapeFloat32(np.float32, metaclass=Lookalike):
     """A float32 on the tape."""
 
-    __class__ = property(lambda self: np.float32)  # type: ignore[assignment]
+    __class__ = property(lambda self: np.float32)
 
 
 SCALARS: dict[type, Any] = {np.float64: TapeFloat64, np.float32: TapeFloat32}

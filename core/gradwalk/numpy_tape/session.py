@@ -76,14 +76,14 @@ class NumpyTape:
 
     def _failing(self, error: BaseException) -> tuple[OpRecord | None, bool]:
         """The op that raised the error that ended the program, and whether one did."""
-        if self._tape.raised is None:
+        raised = self._tape.raised
+        if raised is None:
             return None, False
-        record, raised = self._tape.raised
         seen: set[int] = set()
         cause: BaseException | None = error
         while cause is not None and id(cause) not in seen:
-            if cause is raised:
-                return record, True
+            if raised.is_by(cause):
+                return raised.record, True
             seen.add(id(cause))
             cause = cause.__cause__ or cause.__context__
         return None, False

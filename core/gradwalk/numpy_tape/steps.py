@@ -72,18 +72,14 @@ class Steps:
 
     def add(self, record: OpRecord) -> None:
         """An op has run."""
-        if self._cut_short:
+        if len(self._records) >= MOST_OPS and not self._has_room():
             return
-        if len(self._records) >= MOST_OPS:
-            self._too_many()
-            if self._cut_short:
-                return
         self._records.append(record)
         self._passes.note(record.place, record.moment)
         self.moment += 1
 
     def end(self, loss: Any = None) -> None:
-        """The script says that a step ends. What is before the first one's own sites is set-up: that is seen when the second ends."""
+        """The script says that a step ends. What came before the first one was set-up: that shows when the second one ends."""
         value = getattr(loss, "_slot", None)
         number = float(loss) if value is None and loss is not None else None
         ended = Pass(self._records, self._measured, loss=value, loss_value=number)
@@ -158,17 +154,18 @@ class Steps:
         limit = math.inf if self._sink.level == "tensors" and self._passes.start is not None else float(FULL_STEP_BYTES)
         self._captor.begin(statistics=wanted and self._sink.level != "structure", keep=keep, limit=limit)
 
-    def _too_many(self) -> None:
+    def _has_room(self) -> bool:
         """Before the loop is known the oldest ops go; of a known pass the rest is left out."""
         if self._passes.start is not None or self._explicit:
             self._cut_short = True
-            return
+            return False
         _let_go(self._records[: MOST_OPS // 2])
         self._records = self._records[MOST_OPS // 2 :]
         self._passes.forget(self._records[0].moment)
         used = {slot for record in self._records for slot in (*record.inputs, *record.outputs)}
         self._measured = {slot: measured for slot, measured in self._measured.items() if slot in used}
         self._captor.reckon(measured.kept for measured in self._measured.values())
+        return True
 
 
 def _released(held: Pass | None, sites: set[Place]) -> list[Pass]:

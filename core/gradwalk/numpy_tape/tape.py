@@ -1,7 +1,7 @@
 """The tape: every NumPy op of the script, in order, cut into steps.
 
-The cycle of one op, in order: 1. ``Operands`` finds the arrays among the arguments; 2. ``Passes`` says whether the op begins a new
-pass of the training loop, and then the passes that ended go to the sink as steps; 3. what the op reads is measured; 4. NumPy
+The cycle of one op, in order: 1. ``Operands`` finds the arrays among the arguments; 2. ``Passes`` says whether the op begins a
+new pass of the training loop, and then the passes that ended go to the sink as steps; 3. what the op reads is measured; 4. NumPy
 computes on plain arrays; 5. what it made or wrote is measured and put on the tape.
 """
 
@@ -12,17 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .capture import Captor
 from .dispatch import current, run_plain, switch
-from .names import is_fixed, is_gradient_name, is_member
+from .names import gradient_bases, is_fixed, is_member
 from .operands import Operands, map_results, plain
 from .own import Own
 from .passes import Passes, Update
 from .places import Places, names_for
-from .records import BEFORE, MOST_NAMES, SHAPE_ONLY, OpRecord, Slot
+from .records import BEFORE, MOST_NAMES, OpRecord, Slot
 from .steps import Steps
+from .updates import first_read, rebound, take_over
 from .values import Values
 
 if TYPE_CHECKING:
@@ -31,8 +33,22 @@ if TYPE_CHECKING:
 
 REARRANGING = frozenset(("transpose", "reshape", "ravel", "flatten", "squeeze", "swapaxes", "copy", "expand_dims"))
 """Ops whose result has the elements of their first argument, if it has as many."""
+_DEEPEST = 1000
 FAULTS = 10
 """After so many faults of ours the tape switches itself off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An op that raised. The exception itself is not held: it would keep the frames that it passed alive."""
+
+    record: OpRecord | None
+    error: int
+    sentence: str
+
+    def is_by(self, error: BaseException) -> bool:
+        """Whether the op raised this exception."""
+        return id(error) == self.error and _sentence(error) == self.sentence
 
 
 class Tape:
@@ -49,21 +65,25 @@ class Tape:
         self._busy = False
         self._faults = 0
         self._scalar_at = BEFORE
-        self.raised: tuple[OpRecord | None, BaseException] | None = None
-        """The last op that raised, and what."""
+        self._updating: set[Place] = set()
+        """Where leaves are known to be updated."""
+        self.raised: Raised | None = None
+        """The last op that raised."""
 
     def ready(self) -> bool:
         """Whether ops are noted now: not for what NumPy calls back from inside an op, nor in other threads."""
         return not self._busy and threading.get_ident() == self._thread
 
-    def run(self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], target: int | None) -> Any:
+    def run(
+        self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], target: int | None
+    ) -> Any:
         """Call ``function`` on plain arrays and note the op; see :func:`~.dispatch.run`."""
         self._busy = True
         try:
             place = self._place()
             if place is None:
                 return run_plain(function, arguments, named)
-            operands = Operands(arguments, named)
+            operands = Operands(arguments, named, writes_out=not name.startswith("savez"))
             record = self._before(name, place, operands)
             begin = time.perf_counter()
             try:
@@ -107,6 +127,8 @@ class Tape:
             text = names[position] if position is not None else ""
             if is_fixed(text):
                 slot.rename(text, place.depth)
+            elif not slot.name:
+                slot.name, slot.depth = text, _DEEPEST
             self.steps.see(slot, made)
             record.inputs.append(slot)
             record.texts.append(text)
@@ -116,7 +138,7 @@ class Tape:
         """Keep the op for the step that the error may end, and take our call out of the traceback."""
         if record is not None:
             record.begin, record.duration = begin, time.perf_counter() - begin
-        self.raised = record, error
+        self.raised = Raised(record, id(error), _sentence(error))
         trace = error.__traceback__
         if trace is not None and trace.tb_next is not None:
             trace.tb_next = trace.tb_next.tb_next
@@ -167,65 +189,46 @@ class Tape:
             record.writes.append((old, new))
         self._name_written(record)
         self._note_updates(record)
-        self._note_reads(record)
         self.steps.add(record)
 
-    def _note_reads(self, record: OpRecord) -> None:
-        """What an update reads besides (a momentum) is not read by the forward."""
-        if record.updates or record.name in SHAPE_ONLY:
-            return
-        writes = [old.storage for old, _ in record.writes]
-        for slot in record.inputs:
-            if slot.storage.read == BEFORE and slot.storage not in writes:
-                slot.storage.read, slot.storage.read_by = record.moment, record.place.statement
-
     def _name_written(self, record: OpRecord) -> None:
-        """An array made in this step takes the name under which it is written; one from outside keeps its own."""
+        """A gradient takes the name under which it is written (``dh = dh_relu; dh[h < 0] = 0``); other arrays keep theirs."""
         place = record.place
         record.variable = place.variable if place.direct else ""
         if not record.writes:
             return
-        old, new = record.writes[0]
+        _, new = record.writes[0]
         if record.variable and is_fixed(record.variable):
             new.aliases = (record.variable, *new.aliases)[:MOST_NAMES]
-            if old.maker is not None and place.depth <= new.depth and is_member(record.variable) >= is_member(new.name):
+            if gradient_bases(record.variable) and place.depth <= new.depth and is_member(record.variable) >= is_member(new.name):
                 new.name, new.depth = record.variable, place.depth
         record.variable = new.name or record.variable
 
     def _note_updates(self, record: OpRecord) -> None:
-        statement = record.place.statement
+        """Tell of a write to (or, by ``w = w - ...``, of a new array in place of) what the same pass has read before."""
         for old, _ in record.writes:
-            storage = old.storage
-            if storage.read != BEFORE and storage.read_by != statement:
-                record.updates = True
-                self._passes.update(storage, Update(storage.read, record.moment, storage.born))
-            storage.read = BEFORE
+            self._note_update(record, old)
         if record.writes or not record.variable or len(record.outputs) != 1:
             return
-        rebound = self._rebound(record)
-        if rebound is not None:
-            record.rebound, record.updates = rebound, True
-            _take_over(record.outputs[0], rebound)
-            self._passes.update(rebound.storage, Update(rebound.storage.read, record.moment, rebound.storage.born))
+        record.rebound = rebound(record, self._scalar_at)
+        if record.rebound is not None:
+            take_over(record.outputs[0], record.rebound)
+            self._note_update(record, record.rebound)
         elif record.variable in record.place.operands and record.variable not in record.texts:
             record.counted = True
             self._passes.count(record.moment)
 
-    def _rebound(self, record: OpRecord) -> Slot | None:
-        """The array whose name the result takes over after a gradient step, ``w = w - rate * grad_w``, or None.
-
-        It was read by another statement before; and the statement has a gradient by name, or a scalar (the loss) came since.
-        """
-        read = _read_in_statement(record)
-        name = record.variable if is_fixed(record.variable) else ""
-        called = (slot for slot, text in read if record.variable in (text, name and slot.name))
-        found = next((slot for slot in called if slot.shape == record.outputs[0].shape), None)
-        if found is None or found.storage.read == BEFORE or found.storage.read_by == record.place.statement:
-            return None
-        wanted = {record.variable, found.name}
-        by_name = any(is_gradient_name(called, of) for slot, text in read for called in (text, *slot.aliases) for of in wanted)
-        by_loss = self._scalar_at > found.storage.read and record.name in ("add", "subtract")
-        return found if by_name or by_loss else None
+    def _note_update(self, record: OpRecord, old: Slot) -> None:
+        if self._passes.is_inside(old.storage.born):
+            return
+        known = record.place in self._updating
+        read = self._passes.begin if known else first_read(record, old.storage)
+        if read is None:
+            return
+        if self._passes.start is not None:
+            self._updating.add(record.place)
+        record.updates = True
+        self._passes.update(old.storage, Update(read, record.moment, old.storage.born))
 
     def fault(self, fault: Exception) -> None:
         """Note a fault of ours; after ten the tape is off."""
@@ -240,6 +243,10 @@ class Tape:
             switch(None)
 
 
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _size(slot: Slot) -> int:
     return math.prod(slot.shape)
 
@@ -252,23 +259,6 @@ def _name(slots: list[Slot], place: Place) -> None:
     if len(names) == len(slots):
         for slot, name in zip(slots, names, strict=True):
             slot.rename(name, place.depth)
-
-
-def _take_over(slot: Slot, name_of: Slot) -> None:
-    """``params[k] = params[k] - ...``: the new array is called what the old one is, where its variable says nothing."""
-    if not is_fixed(slot.name):
-        slot.name, slot.depth, slot.aliases = name_of.name, name_of.depth, name_of.aliases
-
-
-def _read_in_statement(record: OpRecord) -> list[tuple[Slot, str]]:
-    """What a record read (with what it is called there), and the unnamed values before it in the same statement."""
-    found, at = list(zip(record.inputs, record.texts, strict=True)), 0
-    while at < len(found) and len(found) < 64:
-        maker = found[at][0].maker
-        if maker is not None and maker is not record and maker.place.statement == record.place.statement:
-            found += [pair for pair in zip(maker.inputs, maker.texts, strict=True) if pair not in found]
-        at += 1
-    return found
 
 
 def _arguments(operands: Operands) -> list[tuple[str, Any]]:

@@ -80,10 +80,10 @@ class Values:
             self._keep(array, slot)
         return slot
 
-    def _slot_of_foreign(self, array: Any) -> Slot:
+    def _slot_of_foreign(self, array: np.ndarray[Any, Any]) -> Slot:
         known = self._foreign.get(id(array))
         if known is not None and known[0]() is array:
-            slot = known[1]
+            slot: Slot = known[1]
             fits = slot.version == slot.storage.version and slot.shape == array.shape
             return slot if fits else self._give(array, next_version(slot, array))
         slot = _new_slot(Storage(BEFORE, root_of(array)), array)
@@ -108,7 +108,7 @@ def root_of(array: Any) -> Any:
 @lru_cache(maxsize=256)
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """``float64``, whatever the byte order."""
-    return dtype.name
+    return str(dtype.name)
 
 
 def next_version(slot: Slot, array: Any) -> Slot:

@@ -34,7 +34,7 @@ class Run:
         self.last = clock()
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
-        """The leaves (by their Node's place in the walk) that had no gradient before."""
+        """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
 
 
 class Backward:
@@ -128,7 +128,8 @@ class Backward:
         for place, node in enumerate(run.walk.nodes):
             run.handles.append(node.register_hook(partial(self._after_node, run, place)))
         for place, leaf in run.walk.leaves.items():
-            if leaf.grad is None:
+            before = None if leaf.grad is None else self._state.values.find(leaf.grad)
+            if leaf.grad is None or (before is not None and before.zeroed):
                 run.fresh.add(place)
         run.last = clock()
 
@@ -166,7 +167,7 @@ class Backward:
         if gradient is None:
             return
         if arriving is not None and place in run.fresh and not leaf._backward_hooks:
-            edge.measured, edge.copied = arriving.measured, arriving.copied
+            edge.measured, edge.copied = arriving.measured, state.copy_of(gradient)
         else:
             edge.measured, edge.copied = state.look_at_gradient(gradient)
         slot = gradient_slot(state, leaf, gradient)

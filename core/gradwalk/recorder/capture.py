@@ -86,6 +86,11 @@ class Captor:
             return None
 
 
+def whole_copy(copied: Copied | None) -> Array | None:
+    """The copy's elements, if it is there and has all of them."""
+    return copied.data if isinstance(copied, Kept) and copied.complete else None
+
+
 def _copy_on_device(tensor: torch.Tensor, whole: bool) -> LateCopy | None:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
         return None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Sequence
 
 from ..trace import NONE, StepError
+from .places import is_ours
 from .records import BackwardRecord, Failure, OpRecord, Record
 from .state import State
-
-_OURS = os.path.dirname(os.path.abspath(__file__))
 
 
 def note_failure(state: State, error: BaseException, record: OpRecord | BackwardRecord) -> None:
@@ -64,7 +62,7 @@ def _hand_over(
 def _text_of(error: BaseException) -> str:
     """The traceback as Python prints it, without our own frames."""
     told = traceback.TracebackException.from_exception(error)
-    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not frame.filename.startswith(_OURS)])
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not is_ours(frame.filename)])
     return "".join(told.format())
 
 

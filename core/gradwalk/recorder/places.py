@@ -13,7 +13,7 @@ from ..callsite import CallSite, call_of_frame, frame_of
 from ..trace import Site
 from .records import Place
 
-_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER = range(5)
+_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER, _RUNNER = range(6)
 _CACHE_LIMIT = 100_000
 _DEEPEST = 64
 _API_FILES = frozenset(
@@ -39,12 +39,13 @@ _TORCH = _folder(os.path.dirname(torch.__file__))
 OPTIMIZERS = _folder(os.path.dirname(torch.optim.__file__))
 """Where the code of torch's optimizers is. What they do shows as one update per parameter when their step is done."""
 _GRADWALK = _folder(os.path.dirname(os.path.dirname(__file__)))
+_RUN = os.path.join(_GRADWALK, "run", "")
 _STDLIB = _folder(sysconfig.get_paths()["stdlib"])
 _PACKAGES = (_folder(sysconfig.get_paths()["purelib"]), _folder(sysconfig.get_paths()["platlib"]))
 
 
 def kind_of(file: str) -> int:
-    """Whose code a file is: the user's, torch's and our own, that of torch's ops, an optimizer's, or a data loader's."""
+    """Whose code a file is: the user's, torch's or ours, that of torch's ops, optimizers, data loaders, or ``gradwalk run``."""
     path = os.path.realpath(file)
     if path.startswith(_TORCH):
         inside = path[len(_TORCH) :].replace(os.sep, "/")
@@ -53,11 +54,19 @@ def kind_of(file: str) -> int:
         if inside in _API_FILES:
             return _API
         return _LOADER if inside.startswith("utils/data/") else _INTERNAL
-    if path.startswith(_GRADWALK):
-        return _USER if path.startswith(os.path.join(_GRADWALK, "examples")) else _INTERNAL
+    if path.startswith(_RUN):
+        return _RUNNER
+    if is_ours(file):
+        return _INTERNAL
     if file.startswith("<frozen ") or (path.startswith(_STDLIB) and not path.startswith(_PACKAGES)):
         return _INTERNAL
     return _USER
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file is Gradwalk's own; its examples are the user's."""
+    path = os.path.realpath(file)
+    return path.startswith(_GRADWALK) and not path.startswith(os.path.join(_GRADWALK, "examples"))
 
 
 NOWHERE = Place(CallSite(Site("", 0, 0, 0, 0, "", "")), (), False)
@@ -89,6 +98,8 @@ class Places:
                 direct = direct if users else innermost
                 users.append(frame)
                 key += (id(code), frame.f_lasti)
+            elif kind == _RUNNER:
+                break  # ``gradwalk run`` itself, and what started it
             elif not through and (kind == _LOADER or (kind == _OPTIMIZER and not users)):
                 return None
             innermost = innermost and kind == _API

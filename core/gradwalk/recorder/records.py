@@ -76,6 +76,8 @@ class Slot:
     written = False
     """Whether it was made by an in-place write."""
     gradient_of: Slot | None = None
+    zeroed = False
+    """Whether it is a gradient that has just been zeroed."""
     graded = False
     """Whether a backward has reached this leaf: a write to it is then an update."""
     last_use = -1

@@ -16,7 +16,7 @@ from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace
 from .assemble import Assembler, Draft
-from .capture import ALL, FULL, NOTHING, SMALL, Captor
+from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
 from .host import host_array
 from .numbering import slots_of
 from .parameters import ParameterNames
@@ -128,23 +128,28 @@ class State:
         copy = self.captor.wanted and slot.copied_in != self._step
         if measure or copy:
             array = host_array(tensor)
-            if measure:
-                slot.measured, slot.measured_in = self.statistics.measure(tensor, array), self._step
             if copy:
                 slot.copied, slot.copied_in = self.captor.copy(tensor, array), self._step
+            if measure:
+                slot.measured = self.statistics.measure(tensor, array, whole_copy(slot.copied) if copy else None)
+                slot.measured_in = self._step
 
     def take_over(self, slot: Slot, measured: Measured | None, copied: Copied | None) -> None:
         """What has been measured and copied already is this Value's."""
         slot.measured, slot.copied = measured, copied
         slot.measured_in = slot.copied_in = self._step
 
+    def copy_of(self, gradient: torch.Tensor) -> Copied | None:
+        """A copy of a gradient, None where it is not wanted."""
+        return self.captor.copy(gradient, host_array(gradient)) if self.captor.wanted else None
+
     def look_at_gradient(self, gradient: torch.Tensor) -> tuple[Measured | None, Copied | None]:
         """The statistics and the copy of a gradient, None for what is not wanted."""
         if not self.looking:
             return None, None
         array = host_array(gradient)
-        measured = self.statistics.measure(gradient, array) if self.measuring else None
-        return measured, self.captor.copy(gradient, array) if self.captor.wanted else None
+        copied = self.captor.copy(gradient, array) if self.captor.wanted else None
+        return self.statistics.measure(gradient, array, whole_copy(copied)) if self.measuring else None, copied
 
     # ------------------------------------------------------------------ steps
 

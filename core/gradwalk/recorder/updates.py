@@ -48,7 +48,7 @@ def note_zeroed(state: State, tensors: list[torch.Tensor], place: Place, begin: 
     if not leaves or len(leaves) < len(tensors):
         return False
     for tensor, leaf in zip(tensors, leaves, strict=True):
-        state.values.write(tensor)
+        state.values.write(tensor).zeroed = True
         _note_zero_grad(state, leaf, place, begin)
     return True
 

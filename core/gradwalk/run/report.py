@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from ..platform import own_command
+
 
 def sentence_about(folder: Path, rank: int, handed_over: int) -> str:
     """Where a rank's recording is and how to open it, or why there is nothing in it, or not all of the steps ``handed_over``."""
@@ -18,7 +20,7 @@ def sentence_about(folder: Path, rank: int, handed_over: int) -> str:
             backward = any(event.phase == "backward" for graph in recording.graphs for event in graph.events)
     except (RecordingError, OSError) as error:
         return f"the recording in {folder} cannot be read ({error})"
-    where = f"open it with: gradwalk open {shlex.quote(str(folder))}"
+    where = f"open it with: {own_command()} open {shlex.quote(str(folder))}"
     if faults:
         where += f" (not all may be in it: {faults} fault{'' if faults == 1 else 's'} in the recorder, which its notes tell)"
     if ended is None or steps < handed_over:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ..icons import icon
 from ..numbers import number
-from ..panel import mix
 from ..ribbon import Ribbon, bin_edges, rgb
-from ..session import Play, Session, State
+from ..session import Play, Session, State, Steps
 from ..theme import Theme, magnitude_table
 
 FLAT = 0.5
 """How high bars are where all losses are equal."""
 LOWEST = 0.12
 """How high the bar of the smallest loss is."""
+FINE, ABSENT, BAD, RAISED = range(4)
+"""The health of a step, worse ones later: a loss, none, NaN or Inf, an exception."""
+RUNS_LOOKED_AT = 32
+"""Of so many stretches without a finite loss the first step is read to see why; of more, NaN is assumed."""
 
 
 class StepRibbon(Ribbon):
@@ -36,20 +39,28 @@ class StepRibbon(Ribbon):
         self.follow.setToolTip("Stay at the newest step   Ctrl+End")
         self.follow.setCursor(Qt.CursorShape.PointingHandCursor)
         self.follow.clicked.connect(self._follow_clicked)
-        self._losses = np.zeros(0)
+        self._losses, self._health = np.zeros(0), np.zeros(0, np.uint8)
+        self._looked_at: dict[int, int] = {}
         self._image: tuple[int, int, QImage] | None = None
         self.begin()
 
     def show_state(self, old: State, new: State) -> None:
         """Take in new steps, or move the playhead."""
-        unfinished = len(self._losses) > 0 and np.isnan(self._losses[-1])
-        if new.recording is not old.recording or new.length != old.length or unfinished:
-            self._losses = new.recording.losses()[: new.length] if new.recording is not None else np.zeros(0)
-            self._image = None
+        if new.recording is not old.recording:
+            self._looked_at.clear()
+        last_again = new.trace is not old.trace and new.step == new.length - 1
+        if new.recording is not old.recording or new.length != old.length or last_again:
+            self._take(new.recording, new.length)
         self.follow.setChecked(new.play is Play.FOLLOWING)
         self.follow.setEnabled(new.recording is not None)
         self.setAccessibleDescription(f"step {new.step + 1} of {new.length}")
         self.update()
+
+    def _take(self, recording: Steps | None, length: int) -> None:
+        self._image = None
+        self._looked_at.pop(len(self._losses) - 1, None)  # what was the last step may be complete only now
+        self._losses = recording.losses()[:length] if recording is not None else np.zeros(0)
+        self._health = np.zeros(0, np.uint8) if recording is None else health_of(recording, self._losses, self._looked_at)
 
     def apply_theme(self) -> None:
         """Draw anew."""
@@ -106,10 +117,9 @@ class StepRibbon(Ribbon):
         ratio = self.devicePixelRatioF()
         size = (max(1, round(area.width() * ratio)), max(1, round(area.height() * ratio)))
         if self._image is None or self._image[:2] != size:
-            self._image = (*size, bars_image(self._losses, *size, self.theme, gap=round(ratio)))
+            self._image = (*size, bars_image(self._losses, self._health, *size, self.theme))
         painter.drawImage(area, self._image[2])
         self._paint_here(painter, area)
-        self._paint_error(painter, area)
 
     def _paint_here(self, painter: QPainter, area: QRectF) -> None:
         width = area.width() / self.count()
@@ -119,35 +129,38 @@ class StepRibbon(Ribbon):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(cell.adjusted(0.5, 0, -0.5, 0), 3, 3)
 
-    def _paint_error(self, painter: QPainter, area: QRectF) -> None:
-        trace = self.drawn.trace
-        if trace is None or trace.error is None:
-            return
-        x = area.left() + (self.drawn.step + 0.5) * area.width() / self.count()
-        painter.setPen(QPen(QColor(self.theme.danger), 2))
-        painter.setBrush(QBrush(QColor(self.theme.danger), Qt.BrushStyle.BDiagPattern))
-        painter.drawEllipse(QPointF(x, area.center().y()), 5, 5)
+
+def health_of(recording: Steps, losses: NDArray[np.float64], looked_at: dict[int, int]) -> NDArray[np.uint8]:
+    """The health of every step, uint8 ``[steps]``; ``looked_at`` keeps what was read, by the first step of a stretch."""
+    odd = ~np.isfinite(losses)
+    health = np.where(odd, BAD, FINE).astype(np.uint8)
+    edges = np.flatnonzero(np.diff(odd.astype(np.int8), prepend=0, append=0))
+    for start, end in zip(edges[::2].tolist()[:RUNS_LOOKED_AT], edges[1::2].tolist(), strict=False):
+        if start not in looked_at:
+            trace = recording[start]
+            looked_at[start] = RAISED if trace.error is not None else ABSENT if trace.loss is None else BAD
+        health[start:end] = looked_at[start]
+    return health
 
 
-def bars_image(losses: NDArray[np.float64], width: int, height: int, theme: Theme, gap: int = 1) -> QImage:
-    """All bars, ``width`` by ``height`` device pixels; where many share a column the highest, and any bad one, shows."""
+def bars_image(losses: NDArray[np.float64], health: NDArray[np.uint8], width: int, height: int, theme: Theme) -> QImage:
+    """All bars, ``width`` by ``height`` device pixels; where many share a column the highest shows, and the worst health."""
     steps = len(losses)
     first = bin_edges(steps, min(steps, width))
     with np.errstate(invalid="ignore"):
         highest = np.fmax.reduceat(losses, first)
-    bad = np.logical_or.reduceat(~np.isfinite(losses), first)
-    tops = np.where(bad, 1.0, np.nan_to_num(heights_of(highest, finite_range(losses))))
-    colours = _colours(tops, bad, theme)
+    worst = np.maximum.reduceat(health, first)
+    tops = np.nan_to_num(heights_of(highest, finite_range(losses)))
+    colours = np.choose(worst, [_colours(tops, theme), *(np.uint32(rgb(c)) for c in (theme.ghost, theme.bad, theme.danger))])
+    tops = np.choose(worst, [tops, LOWEST, 1.0, 1.0])
     columns = np.arange(width) * steps // width if steps < width else np.arange(width)
     ground = np.uint32(rgb(theme.panel))
     rows = np.arange(height)[:, None]
     empty = rows < height - np.ceil(tops[columns] * height)[None, :]
-    hatched = bad[columns][None, :] & ((rows + np.arange(width)[None, :]) % 6 < 3)
+    hatched = (worst[columns] >= BAD)[None, :] & ((rows + np.arange(width)[None, :]) % 6 < 2)
     pixels = np.where(empty | hatched, ground, colours[columns][None, :])
     if steps < width / 4:
-        edge = np.flatnonzero(np.diff(columns, prepend=-1))
-        for shift in range(max(1, gap)):
-            pixels[:, np.minimum(edge + shift, width - 1)] = ground
+        pixels[:, np.flatnonzero(np.diff(columns, prepend=-1))] = ground
     pixels = np.ascontiguousarray(pixels, dtype=np.uint32)
     return QImage(pixels.data, width, height, width * 4, QImage.Format.Format_RGB32).copy()
 
@@ -170,9 +183,8 @@ def heights_of(losses: NDArray[np.float64], limits: tuple[float, float]) -> NDAr
     return heights
 
 
-def _colours(tops: NDArray[np.float64], bad: NDArray[np.bool_], theme: Theme) -> NDArray[np.uint32]:
+def _colours(tops: NDArray[np.float64], theme: Theme) -> NDArray[np.uint32]:
     table = magnitude_table(theme).astype(np.uint32)
     packed = 0xFF000000 | table[:, 0] << 16 | table[:, 1] << 8 | table[:, 2]
-    usual = packed[(np.nan_to_num(tops) * 255).astype(np.int64)]
-    colours: NDArray[np.uint32] = np.where(bad, np.uint32(rgb(mix(theme.bad, theme.panel, 0.9))), usual).astype(np.uint32)
-    return colours
+    chosen: NDArray[np.uint32] = packed[(tops * 255).astype(np.int64)].astype(np.uint32)
+    return chosen

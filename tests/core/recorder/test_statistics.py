@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from gradwalk.recorder.batches import DeviceBatch, HostBatch
 from gradwalk.recorder.host import host_array
-from gradwalk.recorder.statistics import Batch, Statistics, row_of_measured
+from gradwalk.recorder.statistics import Statistics, row_of_measured
 from gradwalk.sample import statistics_of
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -57,8 +58,8 @@ def test_a_row_is_that_of_numpy(name):
 )
 def test_a_batch_gives_the_same_in_one_transfer(name):
     tensor = TENSORS[name]
-    batch = Batch()
-    late = [batch.measure(torch.ones(3)), batch.measure(tensor)]
+    batch = DeviceBatch()
+    late = [batch.add(torch.ones(3)), batch.add(tensor)]
     batch.send()
     row = late[1].row()
     expected = statistics_of(tensor.resolve_neg().double().numpy())
@@ -76,7 +77,7 @@ def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record
     for user in ("state", "backward"):
         monkeypatch.setattr(f"gradwalk.recorder.{user}.host_array", lambda tensor: None)
     monkeypatch.setattr(
-        Statistics, "_measure", lambda self, tensor: self._batches.setdefault(tensor.device, Batch()).measure(tensor)
+        Statistics, "_measure", lambda self, tensor: self._devices.setdefault(tensor.device, DeviceBatch()).add(tensor)
     )
     counts = []
     with record() as late:
@@ -97,6 +98,18 @@ def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record
 )
 def test_what_has_no_statistics_says_so(tensor):
     assert Statistics().measure(tensor, host_array(tensor)) is None
+
+
+def test_a_batch_of_copies_is_measured_together(monkeypatch):
+    tensors = [tensor for tensor in TENSORS.values() if tensor.dtype == torch.float32 and tensor.numel() > 1]
+    arrays = [tensor.resolve_neg().numpy() for tensor in tensors]
+    batch = HostBatch()
+    rows = [batch.add(array.copy()) for array in arrays]
+    for array, late in zip(arrays, rows, strict=True):
+        np.testing.assert_allclose(late.row(), statistics_of(array), rtol=1e-6, atol=1e-6)
+    monkeypatch.setattr("gradwalk.recorder.batches._FLUSH", 100)
+    late = batch.add(np.ones(60, dtype=np.float32))
+    assert late._batch is None  # taken at once, where much is queued
 
 
 def test_an_empty_tensor_has_no_extremes():
