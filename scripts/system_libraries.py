@@ -5,40 +5,12 @@ Qt aborts the whole process where one is missing, so this runs before it. Exit c
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
 import sys
 
-ALWAYS = {
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libfontconfig.so.1": "libfontconfig1",
-}
-FOR_A_WINDOW = {
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-shape.so.0": "libxcb-shape0",
-}
-
-
-def missing(libraries: dict[str, str]) -> list[str]:
-    """The Debian packages of the libraries that cannot be loaded."""
-    return [package for soname, package in libraries.items() if not _loads(soname)]
-
-
-def _loads(soname: str) -> bool:
-    try:
-        ctypes.CDLL(soname)
-    except OSError:
-        return False
-    return True
+from gradwalk_gui.display import ALWAYS, FOR_X11, missing
 
 
 def install(packages: list[str]) -> bool:
@@ -62,7 +34,7 @@ def main() -> int:
     if not sys.platform.startswith("linux"):
         return 0
     display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    wanted = ALWAYS | (FOR_A_WINDOW if display else {})
+    wanted = ALWAYS | (FOR_X11 if display else {})
     packages = missing(wanted)
     if not packages or (install(packages) and not missing(wanted)):
         return 0
