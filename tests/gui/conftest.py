@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,23 @@ from PySide6.QtCore import QCoreApplication, QEvent
 
 from gradwalk.recording.info import run_info
 from gradwalk.recording.writer import Writer
-from gradwalk.sample import SampleRecording, sample_trace
+from gradwalk.sample import SampleRecording
 from gradwalk_gui import app, pictures, settings
 from gradwalk_gui.shell import Shell
 from gradwalk_gui.window import Window
+
+
+@lru_cache(maxsize=8)
+def sample(steps: int) -> SampleRecording:
+    """The sample takes a while to compute; it is never changed."""
+    return SampleRecording(steps)
 
 
 def write_recording(folder: Path, steps: int = 4, ended: str = "clean") -> Path:
     """A run folder with the first steps of the sample."""
     writer = Writer(folder, run_info(device="cpu", script="/somewhere/two_layer.py"))
     for step in range(steps):
-        writer.add(sample_trace(step))
+        writer.add(sample(steps)[step])
     writer.close(ended)
     return folder
 
@@ -61,7 +68,7 @@ def free(window: Window) -> None:
 @pytest.fixture
 def opened(shell: Shell, qtbot) -> Shell:
     """The window with three steps of the sample open."""
-    shell.session.open(SampleRecording(3))
+    shell.session.open(sample(3))
     qtbot.waitUntil(shell._window.desk.isVisible)
     return shell
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from gradwalk.sample import SampleRecording, sample_trace
+from gradwalk import sample
 from gradwalk.tape import phases
 from gradwalk.trace import STATISTICS, StepError
 from gradwalk_gui.panel import phase_colour
@@ -19,6 +20,9 @@ from gradwalk_gui.session import Play, Session
 from gradwalk_gui.theme import LIGHT
 from gradwalk_gui.views.ribbon_op import OpRibbon, bad_events, phase_codes
 from gradwalk_gui.views.ribbon_step import ABSENT, BAD, FINE, RAISED, StepRibbon, bars_image, finite_range, health_of, heights_of
+
+sample_trace = lru_cache(maxsize=4)(sample.sample_trace)
+SampleRecording = lru_cache(maxsize=4)(sample.SampleRecording)
 
 
 class Losses:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
-from gradwalk.sample import SampleRecording, sample_trace
+from gradwalk import sample
+from gradwalk.sample import SampleRecording
 from gradwalk.tape import event_at, phases
 from gradwalk_gui.session import SPEEDS, UNDO_DEPTH, Play, Selection, Session, State, resolve
+
+sample_trace = lru_cache(maxsize=8)(sample.sample_trace)
+RECORDING = SampleRecording(3)
 
 
 class Growing:
@@ -34,7 +39,7 @@ class Growing:
 @pytest.fixture
 def session() -> Session:
     made = Session()
-    made.open(SampleRecording(3))
+    made.open(RECORDING)
     return made
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from PySide6.QtCore import Qt
 
 from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk.tape import phases
+from gradwalk.trace import StepError
 from gradwalk_gui.commands import MEASURES
 from gradwalk_gui.session import SPEEDS, State
 from gradwalk_gui.transport import TRANSPORT, phase_text, step_text
@@ -70,9 +70,14 @@ def test_phase_text_at_the_ends():
     assert step_text(labelled) == "0 / 0  forward only"
 
 
-@pytest.mark.parametrize("name", TRANSPORT)
-def test_buttons_are_reached_with_tab_and_named(opened, name):
-    button = opened._window.desk.transport._buttons[name]
-    assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
-    assert button.accessibleName()
-    assert button.toolTip()
+def test_buttons_are_reached_with_tab_and_named(opened):
+    for name in TRANSPORT:
+        button = opened._window.desk.transport._buttons[name]
+        assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
+        assert button.accessibleName()
+        assert button.toolTip()
+
+
+def test_a_step_that_raised_says_so():
+    trace = replace(sample_trace(0), error=StepError("ValueError", "no good"))
+    assert phase_text(State(trace=trace, length=1, position=len(trace.tape)))[1].endswith("raised")

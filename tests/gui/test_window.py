@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-import pytest
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton
@@ -79,12 +78,12 @@ def test_keys_of_the_transport(opened, qtbot, focus):
     assert session.state.loop
 
 
-@pytest.mark.parametrize("panel", ["graph", "events", "op-ribbon", "step-ribbon"])
-def test_keys_without_ctrl_act_in_graph_ribbons_and_events(opened, qtbot, focus, panel):
-    view = opened._window.desk.views[panel]
-    focus(view)
-    qtbot.keyClick(QApplication.focusWidget() or view, Key.Key_Period)
-    assert opened.session.state.position == 1
+def test_keys_without_ctrl_act_in_graph_ribbons_and_events(opened, qtbot, focus):
+    for number, panel in enumerate(("graph", "events", "op-ribbon", "step-ribbon"), 1):
+        view = opened._window.desk.views[panel]
+        focus(view)
+        qtbot.keyClick(QApplication.focusWidget() or view, Key.Key_Period)
+        assert opened.session.state.position == number, panel
 
 
 def test_keys_without_ctrl_do_nothing_elsewhere_but_f_keys_do(opened, qtbot):
@@ -119,10 +118,10 @@ def test_the_speed_changes_the_beat_while_playing(opened):
     assert opened.player.timer.interval() == 400
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_named_layouts_show_their_panels(opened, layout):
-    opened._window.run(BY_ID[f"layout-{layout.lower()}"])
-    assert visible(opened._window) == set(SHOWN[layout])
+def test_named_layouts_show_their_panels(opened):
+    for layout in LAYOUTS:
+        opened._window.run(BY_ID[f"layout-{layout.lower()}"])
+        assert visible(opened._window) == set(SHOWN[layout])
 
 
 def test_panels_are_switched_from_the_view_menu_and_float(opened):
