@@ -56,8 +56,8 @@ def prepare(demo: Demo, options: Options, pictures: Path | None) -> Callable[[],
     if demo.device == "cuda":
         _want_cuda(demo)
     script = example(demo.name)
+    os.environ.setdefault(*PATIENT_THREADS)
     if options.window and has_display():
-        os.environ.setdefault(*PATIENT_THREADS)
         run = Run(find_program(str(script)), demo.command_line, replace(options, paused=True))
         return run.execute
     if options.folder is None:
