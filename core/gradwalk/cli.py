@@ -283,10 +283,15 @@ def _export_graph(trace: Trace, position: int, output: Path, theme: str, scale: 
         write_whole(output, dot_source(trace, position, mode=mode, halves=halves))
     else:
         with _qt(offscreen=True):
-            from gradwalk_gui.export import save_graph
+            from gradwalk_gui.export import ExportError, save_graph
             from gradwalk_gui.session import View
             from gradwalk_gui.theme import DARK, LIGHT
-        save_graph(trace, position, View(mode=mode, halves=halves), output, DARK if theme == "dark" else LIGHT, scale)
+        try:
+            save_graph(trace, position, View(mode=mode, halves=halves), output, DARK if theme == "dark" else LIGHT, scale)
+        except ExportError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from None
+            raise RefusalError(str(error).removesuffix(".")) from None
 
 
 def _export_loss(recording: Recording, output: Path, theme: str) -> None:

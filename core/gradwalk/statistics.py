@@ -12,6 +12,7 @@ from .trace import STATISTICS
 
 Row = tuple[float, ...]
 """One column of a statistics table, in the order of STATISTICS."""
+_PIECE = 10_000
 UNKNOWN: Row = (-1.0, *[math.nan] * 4, -1.0, -1.0, -1.0)
 """The row of what was not counted."""
 assert len(UNKNOWN) == len(STATISTICS)
@@ -33,8 +34,8 @@ def row_of(array: NDArray[np.generic]) -> Row:
     if not data.size:
         return (0.0, math.nan, math.nan, 0.0, 0.0, 0.0, 0.0, 0.0)
     with np.errstate(all="ignore"):
+        total, squares = float(np.add.reduce(data)), _sum_of_squares(data)
         low, high = float(np.minimum.reduce(data)), float(np.maximum.reduce(data))
-        total, squares = float(np.add.reduce(data)), float(np.dot(data, data))
         nan, inf = (0, 0) if math.isfinite(total) else _not_finite(data)
         zero = 0 if low > 0 or high < 0 else int(np.count_nonzero(data == 0))
     return (float(data.size), low, high, total, squares, float(nan), float(inf), float(zero))
@@ -49,6 +50,14 @@ def row_of_number(number: float) -> Row:
     except OverflowError:  # pragma: no cover - floats do not raise it
         square = math.inf
     return (1.0, number, number, number, square, float(nan), float(not finite and not nan), float(number == 0))
+
+
+def _sum_of_squares(data: NDArray[np.float64]) -> float:
+    """In pieces that BLAS does not share out to threads: waking them costs more, and their sum depends on how many there are."""
+    if data.size <= _PIECE:
+        return float(np.dot(data, data))
+    pieces = (data[start : start + _PIECE] for start in range(0, data.size, _PIECE))
+    return math.fsum(float(np.dot(piece, piece)) for piece in pieces)
 
 
 def _as_float64(array: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -37,12 +37,13 @@ def print_info(about: Mapping[str, Any], where: str) -> None:
 
 def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
     loss = about["loss"]
+    graphs = _counted(about["graphs"], "distinct graph")
     lines = [
         ("recording", where),
         ("program", " ".join(about["program"])),
         ("steps", f"{about['steps']:,}"),
         ("loss", f"first {loss['first']}, last {loss['last']}, smallest {loss['min']}" if loss else "none"),
-        ("last step", f"{about['ops']:,} ops, {about['nodes']:,} Nodes ({_counted(about['graphs'], 'distinct graph')} in all)"),
+        ("last step", f"{_counted(about['ops'], 'op')}, {_counted(about['nodes'], 'Node')} ({graphs} in all)"),
         ("ranks", f"{about['ranks']} (this is rank {about['rank']})"),
         ("device", about["device"] or "unknown"),
         ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
@@ -51,7 +52,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("ended", about["ended"] or "not yet, or it was killed"),
     ]
     if about["error"]:
-        lines.append(("error", about["error"]))
+        lines.append(("error", about["error"].removesuffix(": ")))
     if about["gaps"]:
         lines.append(("damage", f"{_counted(about['gaps'], 'gap')} where the file cannot be read"))
     if about["skipped"]:
@@ -85,7 +86,7 @@ def print_tape(trace: Trace) -> None:
     out = console()
     head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
     loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
-    out.print(f"{head}: {loss}, {len(trace.tape)} events", style="bold")
+    out.print(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}", style="bold")
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("event", overflow="fold")
@@ -97,4 +98,4 @@ def print_tape(trace: Trace) -> None:
         table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
     out.print(table)
     if trace.error is not None:
-        out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}", style="bold red"))
+        out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}".removesuffix(": "), style="bold red"))

@@ -112,6 +112,9 @@ def test_exports_that_cannot_be(gradwalk, tmp_path, recorded):
     assert "--event goes from 0 to" in export("--step", "0", "--event", "999", "-o", "graph.json")
     assert "cannot be written" in export("--step", "0", "-o", "no/such/folder/graph.json")
     assert "cannot be written" in export("--step", "0", "-o", "/dev/full/graph.json")
+    assert "cannot be written" in export("--step", "0", "-o", "no/such/folder/graph.svg")
+    assert "cannot be written" in export("--step", "0", "-o", "no/such/folder/graph.dot")
+    assert "cannot be written" in export("--loss", "-o", "no/such/folder/loss.svg")
     with open_recording(recorded) as recording:
         assert len(recording) == 3
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..statistics import UNKNOWN
 from ..trace import NONE, STATISTICS, Graph, Kept, Shape, StepError, TensorKey, Trace
-from .flow import Flow, flow_of
+from .flow import flow_of
 from .graph import build_graph, number
 from .places import Place
 from .records import Measured, OpRecord, Slot
@@ -79,9 +79,8 @@ class Assembler:
         """The Trace of a pass; ``clock`` is the time at which the clock of its records was 0."""
         self.last_place = ended.records[-1].place
         self._printed.update(r.place for r in ended.records if any(slot.printed for slot in r.outputs))
-        flow = flow_of(ended.records)
-        values = number(flow)
-        known = self._structure(ended, flow, values)
+        values = number(ended.records)
+        known = self._structure(ended, values)
         rows = [ended.measured[slot].row if slot in ended.measured else UNKNOWN for slot in values]
         table = np.array(rows, dtype=np.float64).reshape(len(rows), len(STATISTICS)).T.copy()
         times, durations = _times(ended.records, known.graph)
@@ -102,11 +101,11 @@ class Assembler:
             error=replace(ended.error, event=len(known.tape) - 1) if ended.error is not None and ended.raised else ended.error,
         )
 
-    def _structure(self, ended: Pass, flow: Flow, values: dict[Slot, int]) -> Known:
+    def _structure(self, ended: Pass, values: dict[Slot, int]) -> Known:
         signature = self._signature(ended, values)
         known = self._known.get(signature)
         if known is None:
-            known = self._known[signature] = self._build(ended, flow, values)
+            known = self._known[signature] = self._build(ended, values)
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         else:
@@ -132,7 +131,8 @@ class Assembler:
         slots = tuple([(slot.name, slot.aliases, slot.shape, slot.dtype) for slot in values])
         return ops, slots, values.get(ended.loss, NONE) if ended.loss is not None else NONE
 
-    def _build(self, ended: Pass, flow: Flow, values: dict[Slot, int]) -> Known:
+    def _build(self, ended: Pass, values: dict[Slot, int]) -> Known:
+        flow = flow_of(ended.records)
         roles = find_roles(flow, self._printed, ended.loss)
         graph = build_graph(flow, roles, values, self._made)
         same = self._graphs.get(graph.key)

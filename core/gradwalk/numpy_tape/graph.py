@@ -6,20 +6,27 @@ written down a gradient: from the op that used a value to the one that made it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..builder import GraphBuilder
 from ..trace import NONE, Graph, Role
 from .flow import Flow
-from .records import Slot
+from .records import OpRecord, Slot
 from .roles import Roles
 from .words import words
 
 LEAF_NODE = "gradient (by hand)"
 
 
-def number(flow: Flow) -> dict[Slot, int]:
+def number(records: Sequence[OpRecord]) -> dict[Slot, int]:
     """The id of every value, in order of appearance."""
-    slots = (slot for record in flow.records for slot in (*record.inputs, *record.outputs))
-    return {slot: index for index, slot in enumerate(dict.fromkeys(slots))}
+    found: dict[Slot, int] = {}
+    for record in records:
+        for slot in record.inputs:
+            found.setdefault(slot, len(found))
+        for slot in record.outputs:
+            found.setdefault(slot, len(found))
+    return found
 
 
 def build_graph(flow: Flow, roles: Roles, values: dict[Slot, int], graph_id: int) -> Graph:

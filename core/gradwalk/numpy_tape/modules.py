@@ -12,7 +12,6 @@ import numpy as np
 
 from .dispatch import current, run
 from .generators import CLASSES, on_tape
-from .operands import plain_tree
 
 PACKAGES = frozenset(
     (
@@ -66,6 +65,7 @@ class Function:
         self.__dict__["_called"] = (name, TARGETS.get(name))
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the function; the op is noted, and what it makes is on the tape."""
         name, target = self._called
         return run(name, self._function, arguments, named, target if arguments else None)
 
@@ -159,5 +159,3 @@ class _Maker(Function):
 
 
 MAKERS: dict[str, Callable[[Callable[..., Any]], Any]] = {"default_rng": _Maker, "load": _Maker}
-
-__all__ = ["NumpyModule", "numpy_module", "plain_tree", "wrapped"]

@@ -30,16 +30,13 @@ class Passes:
 
     start: Hashable | None = None
     begin: int = 0
+    updated: bool = False
+    """Whether something that is older has been updated since ``begin``."""
     sites: list[Hashable] = field(default_factory=list)
     _seen: dict[Hashable, list[int]] = field(default_factory=dict)
     _updates: dict[Hashable, Update] = field(default_factory=dict)
     _writes: list[int] = field(default_factory=list)
-    _last_update: int = -1
-
-    @property
-    def updated(self) -> bool:
-        """Whether an update has been seen since ``begin``."""
-        return self._last_update >= self.begin
+    _last_update: int = NEVER
 
     def is_inside(self, born: int) -> bool:
         """Whether an array was made in the pass that is under way, as far as its begin is known."""
@@ -47,9 +44,7 @@ class Passes:
 
     def arrive(self, site: Hashable, moment: int) -> list[int]:
         """An op is about to run. The moments at which passes begin that end now, oldest first; empty where none ends."""
-        if not self.updated:
-            return []
-        if site == self.start:
+        if site == self.start and self.updated:
             return [self.begin]
         seen = self._seen.get(site)
         if seen is None or self._last_update < seen[0]:
@@ -71,6 +66,7 @@ class Passes:
         """An op has updated something."""
         self._updates[what] = update
         self._last_update = update.at
+        self.updated = self.updated or not self.is_inside(update.born)
         self._writes.append(update.at)
 
     def count(self, moment: int) -> None:
@@ -79,7 +75,7 @@ class Passes:
 
     def restart(self, moment: int, start: Hashable | None) -> None:
         """Forget what was before; the next op is the first."""
-        self.begin, self.start = moment, start
+        self.begin, self.start, self.updated = moment, start, False
         self.sites = []
         self._seen = {}
         self._updates = {}
@@ -92,7 +88,7 @@ class Passes:
         updates = {what: update for what, update in self._updates.items() if update.at >= moment}
         writes = [at for at in self._writes if at >= moment]
         self.restart(moment, self.start)
-        self._updates = updates
+        self._updates, self.updated = updates, bool(updates)
         self._writes = writes
         for index, site in enumerate(sites):
             self.note(site, moment + index)

@@ -25,8 +25,8 @@ TRAMPOLINE = "<gradwalk>"
 class Place:
     """A call site of the script with the calls that led to it.
 
-    ``operands`` are the names of the positional operands (a method's receiver first), empty strings for what has none;
-    ``named`` are those of keyword arguments. ``depth`` counts the script's functions around the site, ``statement`` is equal for
+    ``operands`` are the names of the positional operands (a method's receiver first), empty strings for what has none.
+    ``depth`` counts the script's functions around the site, ``statement`` is equal for
     places of one statement. ``direct`` is False where another module's code stands between the script and NumPy. ``call`` calls a
     function as if from the script's own line, so that warnings say the same as without a tape.
     """
@@ -34,10 +34,11 @@ class Place:
     site: Site
     variable: str
     operands: tuple[str, ...]
-    named: dict[str, str]
     statement: tuple[object, ...]
     depth: int
     direct: bool
+    reuses: bool
+    """Whether the statement that gives the result a name may read that name too."""
     call: Callable[[Any, Any, Any], Any]
     codes: tuple[CodeType, ...]
     """Kept alive, so that their ``id`` stays their own."""
@@ -99,15 +100,16 @@ def _look(frames: list[FrameType], direct: bool) -> Place:
     innermost = frames[0]
     node = _node_of(innermost)
     site = replace(site_of_frame(innermost), stack=tuple(frame_of(frame) for frame in reversed(frames)))
-    operands, named = _operands(node) if direct else ((), {})
+    operands = _operands(node) if direct else ()
+    variable = _variable(node, frames) if direct else ""
     return Place(
         site=site,
-        variable=_variable(node, frames) if direct or not isinstance(node, ast.AugAssign) else "",
+        variable=variable,
         operands=operands,
-        named=named,
         statement=(id(innermost.f_code), *_lines(node, innermost)),
         depth=len(frames),
         direct=direct,
+        reuses=_reuses(node, variable),
         call=trampoline(innermost),
         codes=tuple(frame.f_code for frame in frames),
     )
@@ -145,12 +147,29 @@ def _key_in(values: ast.Dict, node: ast.AST) -> str:
     return str(key.value)
 
 
-def _operands(node: ast.AST | None) -> tuple[tuple[str, ...], dict[str, str]]:
+def _reuses(node: ast.AST | None, variable: str) -> bool:
+    statement = _statement_of(node)
+    if statement is None or not variable:
+        return False
+    if isinstance(statement, ast.AugAssign | ast.Return):
+        return True
+    return any(
+        text_of(part) == variable and isinstance(part.ctx, ast.Load) for part in ast.walk(statement) if hasattr(part, "ctx")
+    )
+
+
+def _statement_of(node: ast.AST | None) -> ast.stmt | None:
+    while node is not None and not isinstance(node, ast.stmt):
+        node = getattr(node, "parent", None)
+    return node
+
+
+def _operands(node: ast.AST | None) -> tuple[str, ...]:
     if isinstance(node, ast.Call):
         receiver = (text_of(node.func.value),) if isinstance(node.func, ast.Attribute) else ()
         arguments = () if any(isinstance(part, ast.Starred) for part in node.args) else tuple(map(text_of, node.args))
-        return receiver + arguments, {word.arg: text_of(word.value) for word in node.keywords if word.arg}
-    return tuple(map(text_of, _parts(node))), {}
+        return receiver + arguments
+    return tuple(map(text_of, _parts(node)))
 
 
 def _parts(node: ast.AST | None) -> tuple[ast.AST, ...]:
@@ -186,13 +205,12 @@ def text_of(node: ast.AST) -> str:
 
 
 def _lines(node: ast.AST | None, frame: FrameType) -> Iterator[int]:
-    while node is not None and not isinstance(node, ast.stmt):
-        node = getattr(node, "parent", None)
-    if node is None:
+    statement = _statement_of(node)
+    if statement is None:
         yield frame.f_lineno
         return
-    yield node.lineno
-    yield node.col_offset
+    yield statement.lineno
+    yield statement.col_offset
 
 
 _PLAIN: CodeType = (lambda function, arguments, named: function(*arguments, **named)).__code__

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ..statistics import Row
 from ..trace import Kept, Shape
@@ -21,16 +24,22 @@ class Storage:
     """Memory that arrays (an array and its views) share, or a scalar.
 
     Moments count the ops of the run. ``born``: the op that made it, or the one before it was made; ``version``: how often it was
-    written; ``owner``: a weak reference to the array that others look into.
+    written; ``read``: the first op of the pass that read it; ``root`` and ``owner``: weak references to the plain array
+    that owns the memory and to the array on the tape that others look into.
     """
 
-    __slots__ = ("born", "owner", "root", "version")
+    __slots__ = ("born", "owner", "read", "root", "version")
 
     def __init__(self, born: int, root: Any = None) -> None:
         self.born = born
-        self.root = root
-        self.owner: Any = None
+        self.root = weakref.ref(root) if isinstance(root, np.ndarray) else None
+        self.owner: weakref.ref[Any] | None = None
         self.version = 0
+        self.read = BEFORE
+
+    def is_in(self, root: Any) -> bool:
+        """Whether this is the memory that a plain array owns."""
+        return self.root is not None and self.root() is root
 
 
 @dataclass(slots=True, eq=False)

@@ -66,13 +66,14 @@ class Steps:
 
     def see(self, slot: Slot, value: Any, same: Slot | None = None) -> None:
         """Measure a value when it is first seen in the step. ``same`` is one with the same elements, in whatever order."""
-        if slot not in self._measured:
+        if slot not in self._measured and not self._cut_short:
             known = self._measured.get(same) if same is not None else None
             self._measured[slot] = self._captor.measure(value, known.row if known is not None else None)
 
     def add(self, record: OpRecord) -> None:
         """An op has run."""
-        if len(self._records) >= MOST_OPS and not self._has_room():
+        if self._cut_short or (len(self._records) >= MOST_OPS and not self._has_room()):
+            _let_go([record])
             return
         self._records.append(record)
         self._passes.note(record.place, record.moment)

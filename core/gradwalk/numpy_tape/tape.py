@@ -67,6 +67,8 @@ class Tape:
         self._scalar_at = BEFORE
         self._updating: set[Place] = set()
         """Where leaves are known to be updated."""
+        self._writing: set[Place] = set()
+        """Where something else is known to be written."""
         self.raised: Raised | None = None
         """The last op that raised."""
 
@@ -99,7 +101,7 @@ class Tape:
 
     def _place(self) -> Place | None:
         try:
-            return self._places.of(sys._getframe(3))
+            return self._places.of(sys._getframe(4))
         except Exception as fault:  # the program goes on, without this op
             self.fault(fault)
             return None
@@ -189,6 +191,9 @@ class Tape:
             record.writes.append((old, new))
         self._name_written(record)
         self._note_updates(record)
+        for slot in record.inputs:
+            if slot.storage.read < self._passes.begin or slot.storage.read == BEFORE:
+                slot.storage.read = record.moment
         self.steps.add(record)
 
     def _name_written(self, record: OpRecord) -> None:
@@ -208,9 +213,9 @@ class Tape:
         """Tell of a write to (or, by ``w = w - ...``, of a new array in place of) what the same pass has read before."""
         for old, _ in record.writes:
             self._note_update(record, old)
-        if record.writes or not record.variable or len(record.outputs) != 1:
+        if record.writes or not record.place.reuses or len(record.outputs) != 1:
             return
-        record.rebound = rebound(record, self._scalar_at)
+        record.rebound = rebound(record, self._scalar_at, self._passes.begin)
         if record.rebound is not None:
             take_over(record.outputs[0], record.rebound)
             self._note_update(record, record.rebound)
@@ -219,14 +224,14 @@ class Tape:
             self._passes.count(record.moment)
 
     def _note_update(self, record: OpRecord, old: Slot) -> None:
-        if self._passes.is_inside(old.storage.born):
+        place, inside = record.place, self._passes.is_inside(old.storage.born)
+        if inside and place in self._writing:
             return
-        known = record.place in self._updating
-        read = self._passes.begin if known else first_read(record, old.storage)
+        read = self._passes.begin if place in self._updating else first_read(record, old.storage)
+        if self._passes.start is not None:
+            (self._updating if read is not None else self._writing).add(place)
         if read is None:
             return
-        if self._passes.start is not None:
-            self._updating.add(record.place)
         record.updates = True
         self._passes.update(old.storage, Update(read, record.moment, old.storage.born))
 
@@ -263,6 +268,8 @@ def _name(slots: list[Slot], place: Place) -> None:
 
 def _arguments(operands: Operands) -> list[tuple[str, Any]]:
     """What is no array: ``(position or name, value)``."""
+    if not operands.named and len(operands.arrays) == len(operands.plain):
+        return []
     places = {position for _, _, position in operands.arrays}
     found = [(str(position), value) for position, value in enumerate(operands.plain) if position not in places]
     return found + [(name, value) for name, value in operands.named.items() if name != "out"]

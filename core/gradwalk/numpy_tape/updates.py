@@ -35,10 +35,11 @@ def _reads(record: OpRecord, storage: Storage) -> bool:
     return any(slot.storage is storage for slot in record.inputs) and all(old.storage is not storage for old, _ in record.writes)
 
 
-def rebound(record: OpRecord, scalar_at: int) -> Slot | None:
+def rebound(record: OpRecord, scalar_at: int, begin: int) -> Slot | None:
     """The array whose name the result takes over after a gradient step, ``w = w - rate * grad_w``, or None.
 
-    The statement has a gradient by name, or a scalar (the loss, at ``scalar_at``) came since the array was read.
+    The statement has a gradient by name, or a scalar (the loss, at ``scalar_at``) came since the pass, which
+    began at ``begin``, first read the array.
     """
     read = _read_in_statement(record)
     name = record.variable if is_fixed(record.variable) else ""
@@ -49,8 +50,7 @@ def rebound(record: OpRecord, scalar_at: int) -> Slot | None:
     wanted = {record.variable, found.name}
     if any(is_gradient_name(called, of) for slot, text in read for called in (text, *slot.aliases) for of in wanted):
         return found
-    first = first_read(record, found.storage) if record.name in ("add", "subtract") else None
-    return found if first is not None and first < scalar_at else None
+    return found if record.name in ("add", "subtract") and begin <= found.storage.read < scalar_at else None
 
 
 def _read_in_statement(record: OpRecord) -> list[tuple[Slot, str]]:

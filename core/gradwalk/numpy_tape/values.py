@@ -46,7 +46,7 @@ class Values:
             slot = _new_slot(Storage(moment), made)
             return (scalar(made, slot) if type(made) in SCALARS else made), slot
         root = root_of(made)
-        parent, shared = next(((array, slot) for array, slot in sources if slot.storage.root is root), (None, None))
+        parent, shared = next(((array, slot) for array, slot in sources if slot.storage.is_in(root)), (None, None))
         storage = shared.storage if shared is not None else Storage(moment, root)
         slot = _new_slot(storage, made)
         if made.dtype.kind not in KINDS:

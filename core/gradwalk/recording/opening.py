@@ -92,7 +92,7 @@ def check(access: Access) -> bool:
         start = access.up_to(0, 4096)
     except Damaged as error:
         raise RecordingError(access.path, f"cannot be read: {error}") from error
-    if start == MAGIC[: len(start)] and len(start) <= len(MAGIC) + RECORD.size:
+    if start[: len(MAGIC)] == MAGIC[: len(start)] and len(start) < len(MAGIC) + RECORD.size:
         if not start and access.path.suffix != ".mcap":
             raise RecordingError(access.path, "this file is empty, so it is no recording")
         return False

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import contextlib
 import io
 import linecache
@@ -132,8 +131,7 @@ class Scripts:
     def _run(self, path: Path) -> Ran:
         module = types.ModuleType("__main__")
         module.__file__ = str(path)
-        old, real_import = sys.modules["__main__"], builtins.__import__
-        before = set(sys.modules)
+        old, before = sys.modules["__main__"], set(sys.modules)
         sys.modules["__main__"] = module
         sys.path.insert(0, str(self.folder))
         out, error = io.StringIO(), None
@@ -143,7 +141,6 @@ class Scripts:
         except Exception as raised:
             error = raised
         finally:
-            assert builtins.__import__ == real_import or "end_import" in module.__dict__
             sys.modules["__main__"] = old
             sys.path.remove(str(self.folder))
             for name in set(sys.modules) - before:

@@ -57,6 +57,14 @@ def test_an_empty_folder(tmp_path):
         open_recording(tmp_path)
 
 
+@pytest.mark.parametrize("size", range(len(fmt.MAGIC) + mcap.RECORD.size + 1))
+def test_a_file_that_has_only_just_begun_opens_without_steps(size, finished, tmp_path):
+    start = tmp_path / "start.mcap"
+    start.write_bytes(finished.read_bytes()[:size])
+    with open_recording(start) as recording:
+        assert len(recording) == 0
+
+
 def test_a_folder_of_run_folders_names_the_newest(tmp_path):
     for name in ("run-1", "run-2"):
         Writer(tmp_path / name, run_info()).close("clean")
