@@ -93,9 +93,13 @@ def _first_gradients(flow: Flow) -> list[tuple[int, Slot]]:
 
 
 def _named_after(slot: Slot, known: dict[str, Slot]) -> Slot | None:
-    """The value of the same shape whose gradient this one is by one of its names."""
-    bases = (base for name in _names(slot) for base in gradient_bases(name))
-    return next((known[base] for base in bases if base in known and known[base].shape == slot.shape), None)
+    """The value of the same shape whose gradient this one is by one of its names; ``dw`` is also the gradient of ``W``."""
+    bases = [base for name in _names(slot) for base in gradient_bases(name)]
+    if not bases:
+        return None
+    alike = {name.lower(): value for name, value in known.items() if value.shape == slot.shape}
+    exact = (known[base] for base in bases if base in known and known[base].shape == slot.shape)
+    return next(exact, None) or next((alike[base.lower()] for base in bases if base.lower() in alike), None)
 
 
 def _names(slot: Slot) -> tuple[str, ...]:

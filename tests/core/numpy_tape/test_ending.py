@@ -290,3 +290,10 @@ def test_memory_does_not_grow_in_a_pass_that_was_cut_short(scripts, monkeypatch)
     early, late = ran.names["counts"]
     assert late <= early + 5
     assert len(ran.traces) == 3
+
+
+def test_what_the_script_lets_go_is_freed_within_the_step(scripts):
+    text = "import numpy as np, tracemalloc\ntracemalloc.start()\nfor i in range(40):\n    y = np.ones(500_000) * 2\n"
+    ran = scripts.taped(text + "peak = tracemalloc.get_traced_memory()[1]\ntracemalloc.stop()\n", Collecting(level="structure"))
+    assert ran.names["peak"] < 5 * 500_000 * 8
+    assert len(ran.traces[0].graph.ops) == 40

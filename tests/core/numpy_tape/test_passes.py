@@ -361,3 +361,10 @@ def test_a_long_time_without_an_update_can_be_forgotten():
     sequence(passes, "abcabcabc", {})
     passes.forget(6)
     assert (passes.begin, passes.sites) == (6, list("abc"))
+
+
+def test_the_gradient_of_a_matrix_may_be_written_in_small_letters(scripts):
+    text = DATA + "for t in range(3):\n    loss = ((X @ W - Y) ** 2).sum()\n    dw = X.T @ (X @ W - Y)\n    W -= 0.1 * dw\n"
+    for trace in scripts.taped(text).traces:
+        names = {value.name: trace.graph.values[value.gradient_of].name for value in trace.graph.values if value.gradient_of >= 0}
+        assert names["dw"] == "W"
