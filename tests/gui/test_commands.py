@@ -25,7 +25,7 @@ SPECIFIED = {
     "Ctrl+C": "copy", "Ctrl+Shift+C": "copy-window", "Ctrl+Shift+T": "theme",
     "Ctrl+F11": "full-screen",
 }  # fmt: skip
-"""SCREEN.md, "Transport and keys": what works now."""
+"""The keys of the transport that work now."""
 
 
 def test_the_keys_are_the_specified_ones():

@@ -16,7 +16,7 @@ from gradwalk.recording.retention import Keep, Retention
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph, Trace
 
-# The two-layer net of DESIGN.md section 1, as somebody would type it in.
+# The two-layer net, as somebody would type it in.
 TWO_LAYERS = """
 import numpy as np
 
