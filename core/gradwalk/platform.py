@@ -23,8 +23,8 @@ SOCKET_PATH_LIMIT = 100
 """Bytes that a local socket's path may have everywhere (macOS allows 103)."""
 
 PATIENT_THREADS = ("OMP_WAIT_POLICY", "PASSIVE")
-"""An environment variable that lets torch's threads sleep between ops instead of spinning: small nets train twice
-as fast on two cores that have a window or a test to serve too, with the same bits."""
+"""An environment variable that lets torch's threads sleep between ops instead of spinning: on a machine that serves a window
+besides, small nets train faster, with the same bits."""
 
 
 # Files
