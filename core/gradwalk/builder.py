@@ -53,10 +53,11 @@ class GraphBuilder:
         variable: str = "",
         parent: int = NONE,
         custom: bool = False,
+        tags: tuple[str, ...] = (),
     ) -> int:
         """Add an op whose ``outputs`` are Values already added, and make it their maker."""
         index = len(self.ops)
-        self.ops.append(Op(index, name, phase, inputs, outputs, arguments, module, site, variable, parent, custom))
+        self.ops.append(Op(index, name, phase, inputs, outputs, arguments, module, site, variable, parent, custom, tags))
         for position, output in enumerate(outputs):
             self.values[output] = replace(self.values[output], op=index, output=position, role="result")
         return index
@@ -125,7 +126,9 @@ def structural_key(graph: Graph) -> str:
             ).encode()
         )
     for op in graph.ops:
-        digest.update(repr((op.name, op.phase, op.inputs, op.outputs, op.module, op.site, op.variable, op.parent)).encode())
+        digest.update(
+            repr((op.name, op.phase, op.inputs, op.outputs, op.module, op.site, op.variable, op.parent, *op.tags)).encode()
+        )
     for node in graph.nodes:
         digest.update(repr((node.name, node.op, node.leaf)).encode())
     digest.update(repr([(e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward) for e in graph.edges]).encode())

@@ -82,6 +82,7 @@ def _ops(trace: Trace, done: list[bool]) -> list[dict[str, Any]]:
                 "module": _id(op.module),
                 "parent": _id(op.parent),
                 "custom": op.custom,
+                "tags": list(op.tags),
                 "inputs": list(op.inputs),
                 "outputs": list(op.outputs),
                 "file": site.file if site else None,

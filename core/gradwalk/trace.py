@@ -78,6 +78,12 @@ class Value:
     """The Value whose gradient this Value is: for ``w1.grad``, and for ``grad_h`` in a hand-written backward."""
 
 
+TAGS = ("no_grad", "inference_mode", "recomputed", "in backward", "compiled", "collective")
+"""What an Op may be tagged with: it ran while grad was off (``no_grad``, ``inference_mode``), again for a checkpoint's backward
+(``recomputed``), inside a custom backward or a hook (``in backward``), as one region of ``torch.compile`` (``compiled``), or
+between processes (``collective``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """One operation as executed. ``arguments`` are the non-tensor arguments as text, such as ``("min", "0")``."""
@@ -95,6 +101,8 @@ class Op:
     """The custom Function (an Op) inside whose forward this op ran."""
     custom: bool = False
     """Whether this is a custom ``autograd.Function``."""
+    tags: tuple[str, ...] = ()
+    """What is special about it: words of :data:`TAGS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +243,8 @@ class Trace:
     """What kind of step, where it is not a plain one: ``forward only``, ``micro-batch``."""
     done: bool = True
     error: StepError | None = None
+    scales: tuple[float, ...] = ()
+    """Per backward of the step the factor of a ``GradScaler`` that its gradients carry; empty where none was at work."""
 
     def __str__(self) -> str:
         events = self.graph.events

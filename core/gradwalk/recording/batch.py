@@ -79,6 +79,9 @@ def _texts(traces: Sequence[Trace]) -> dict[str, Any]:
         for row, t in enumerate(traces)
         if t.error is not None
     }
+    scales = {str(row): list(t.scales) for row, t in enumerate(traces) if t.scales}
+    if scales:
+        meta["scales"] = scales
     if labels:
         meta["labels"] = labels
     if errors:
@@ -112,6 +115,7 @@ class Batch:
     labels: Mapping[int, str]
     errors: Mapping[int, StepError]
     shapes: Mapping[int, Mapping[int, Shape]]
+    scales: Mapping[int, tuple[float, ...]]
     rank: int
     graph_bytes: bytes | None = None
     skipped: tuple[str, ...] = ()
@@ -151,6 +155,7 @@ class Batch:
             label=self.labels.get(row, ""),
             done=bool(flags & DONE),
             error=self.errors.get(row),
+            scales=self.scales.get(row, ()),
         )
 
 
@@ -195,6 +200,7 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
         labels=_labels(meta.get("labels", {}), count),
         errors=_errors(meta.get("errors", {}), count),
         shapes=_read_shapes(shapes, count),
+        scales=_scales(meta.get("scales", {}), count),
         rank=rank,
         graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
         skipped=(*header.skipped, *(name for name in header.columns if name not in KNOWN)),
@@ -239,6 +245,13 @@ def _errors(record: Any, count: int) -> dict[int, StepError]:
             raise Damaged("an error is malformed")
         errors[row] = StepError(kind, message, event, traceback)
     return errors
+
+
+def _scales(record: Any, count: int) -> dict[int, tuple[float, ...]]:
+    rows = _by_row(record, count)
+    if not all(isinstance(row, list) and all(isinstance(one, int | float) for one in row) for row in rows.values()):
+        raise Damaged("the scales of a batch are malformed")
+    return {row: tuple(map(float, scales)) for row, scales in rows.items()}
 
 
 def _read_shapes(flat: Array, count: int) -> dict[int, dict[int, Shape]]:

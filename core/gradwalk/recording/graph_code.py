@@ -55,6 +55,7 @@ def encode_graph(graph: Graph) -> bytes:
                 s(o.variable),
                 o.parent,
                 o.custom,
+                [s(tag) for tag in o.tags],
             ]
             for o in graph.ops
         ],
@@ -169,11 +170,16 @@ def _many(check: Check) -> Check:
     return checked
 
 
-def _tuple(*checks: Check) -> Check:
+def _tuple(*checks: Check, later: tuple[Check, Any] | None = None) -> Check:
+    """A row; ``later`` is the check and the default of a last field that the first minor version did not write."""
+
     def check(x: Any) -> tuple[Any, ...]:
         if not isinstance(x, list) or len(x) < len(checks):
             raise Damaged("a row in a graph is malformed")
-        return tuple(check(item) for check, item in zip(checks, x, strict=False))
+        row = tuple(check(item) for check, item in zip(checks, x, strict=False))
+        if later is None:
+            return row
+        return (*row, later[0](x[len(checks)]) if len(x) > len(checks) else later[1])
 
     return check
 
@@ -211,8 +217,8 @@ class _Reader:
     def id(self, name: str, *, needed: bool = False) -> Check:
         return _id(self.sizes[name], needed=needed)
 
-    def rows(self, name: str, *checks: Check) -> Iterable[tuple[Any, ...]]:
-        return map(_tuple(*checks), self.record[name])
+    def rows(self, name: str, *checks: Check, later: tuple[Check, Any] | None = None) -> Iterable[tuple[Any, ...]]:
+        return map(_tuple(*checks, later=later), self.record[name])
 
     def graph(self) -> Graph:
         number, key = _number(self.record.get("id")), self._string(self.record.get("key"))
@@ -242,6 +248,7 @@ class _Reader:
             text,
             self.id("ops"),
             _flag,
+            later=(_many(text), ()),
         )
         return tuple(Op(i, *row) for i, row in enumerate(rows))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from gradwalk.builder import GraphBuilder
 from gradwalk.recording.info import run_info
 from gradwalk.recording.writer import Writer
 from gradwalk.trace import Frame, Graph, Saved, Site, Trace
+
+SPECIAL: dict[str, Any] = {"custom": True, "tags": ("no_grad",)}
 
 
 def make_graph(name: str = "y", number: int = 0) -> Graph:
@@ -25,7 +28,7 @@ def make_graph(name: str = "y", number: int = 0) -> Graph:
     y = build.add_value((4, 2), "float32", name=name, requires_grad=True, device="cuda:0")
     mm = build.add_op("mm", (x, w), (y,), module=module, site=site, variable=name)
     loss = build.add_value((), "float32", name="loss", requires_grad=True)
-    total = build.add_op("sum", (y,), (loss,), arguments=(("dim", "None"), ("schön", "\ud800")), custom=True, parent=mm)
+    total = build.add_op("sum", (y,), (loss,), arguments=(("dim", "None"), ("schön", "\ud800")), parent=mm, **SPECIAL)
     build.add_event("op", "forward", mm)
     build.add_event("op", "forward", total)
     build.add_event("loss", "loss", loss)
@@ -59,6 +62,7 @@ def make_trace(step: int, graph: Graph | None = None) -> Trace:
         start=1.7e9 + step,
         times=np.sort(random.random(events)),
         durations=random.random(events) * 1e-4,
+        scales=(65536.0,) if step % 2 else (),
     )
 
 
@@ -70,7 +74,7 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def check_same(read: Trace, written: Trace) -> None:
-    for name in ("step", "graph", "loss", "start", "shapes", "rank", "label", "done", "error"):
+    for name in ("step", "graph", "loss", "start", "shapes", "rank", "label", "done", "error", "scales"):
         a, b = getattr(read, name), getattr(written, name)
         assert a == b or (a != a and b != b), name
     for name in ("tape", "values", "gradients", "times", "durations"):
