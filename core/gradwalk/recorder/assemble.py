@@ -23,7 +23,7 @@ _KNOWN = 256
 _UNKNOWN_ROW: Row = (-1.0, *[float("nan")] * 4, -1.0, -1.0, -1.0)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Known:
     """A structure that was seen: its Graph, with the shapes of the step that it was first seen in."""
 
@@ -40,9 +40,8 @@ class Assembler:
         self._graphs: dict[str, Known] = {}
         self._made = 0
 
-    def assemble(self, records: Sequence[Record], step: int, start: float) -> Draft:
+    def assemble(self, numbers: Numbers, step: int, start: float) -> Draft:
         """A step's Trace without its statistics, and what will bring them. ``start`` is the time at which the clock was 0."""
-        numbers = Numbers(records)
         known = self._known.get(numbers.signature)
         if known is None:
             known = self._known[numbers.signature] = self._build(numbers)
@@ -61,7 +60,7 @@ class Assembler:
             known,
             shapes,
             start,
-            _times(records),
+            _times(numbers.records),
             [slot.measured for slot in slots],
             [edge.measured for _, edge in numbers.edges],
             copies,

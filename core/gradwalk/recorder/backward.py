@@ -8,19 +8,23 @@ edge; 4. AccumulateGrad brings ``.grad``; 5. the hooks are removed. Nothing outl
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import torch
 from torch.autograd.graph import GradientEdge, Node
 
+from .engine import EngineRun, begin_run
 from .failures import note_failure
 from .graph_walk import Walk, failing_node, walk
 from .host import host_array
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
 from .state import State, clock
+from .trail import Arrival, What
 from .updates import gradient_slot
 from .values import describe, version_of
 
@@ -35,6 +39,27 @@ class Run:
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
         """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
+
+
+class Started:
+    """How a backward was started. Two that are alike keep the graph or not, and have no inputs named."""
+
+    __slots__ = ("_plain", "walk")
+
+    def __init__(self, found: Walk | None, args: tuple[Any, ...]) -> None:
+        self.walk = found
+        keeps, creates, inputs = args[1:4] if len(args) > 3 else (True, True, ())
+        self._plain = not (keeps or creates or inputs)
+
+    @property
+    def followable(self) -> bool:
+        """Whether such a backward can be followed."""
+        return self._plain and self.walk is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Started) and other._plain == self._plain
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Backward:
@@ -59,7 +84,11 @@ class Backward:
             thread = state.thread
             if state.off or thread.backwards:
                 return original(outputs, *args, **kwargs)
-            run = state.guarded(self._begin, tuple(outputs), args)
+            frame = sys._getframe(1)
+            followed = state.guarded(self._follow, tuple(outputs), args, frame)
+            if followed is not None:
+                return self._run_followed(followed, outputs, original, args, kwargs)
+            run = state.guarded(self._begin, tuple(outputs), args, frame)
             thread.backwards += 1
             try:
                 result = original(outputs, *args, **kwargs)
@@ -77,13 +106,67 @@ class Backward:
 
         return run_backward
 
-    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...]) -> Run | None:
+    # ------------------------------------------------------------------ following
+
+    def _follow(self, outputs: tuple[Any, ...], args: tuple[Any, ...], frame: FrameType | None) -> EngineRun | None:
+        """The run of the backward that is expected, if this is it."""
+        state = self._state
+        follower = state.following()
+        if follower is None:
+            return None
+        item = follower.passes(What.BACKWARD, None, frame, Started(None, args))
+        running = follower.running
+        run = None
+        if item is not None and running is not None and follower.starts(item, outputs):
+            run = begin_run(state, running, item, [_root(output) for output in outputs])
+        if run is None:
+            follower.leave()
+        return run
+
+    def _run_followed(
+        self, run: EngineRun, outputs: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        state = self._state
+        begin = clock()
+        state.thread.backwards += 1
+        try:
+            result = original(outputs, *args, **kwargs)
+        except Exception as error:
+            state.guarded(self._followed_raised, run, error)
+            raise
+        finally:
+            state.thread.backwards -= 1
+            run.unhook()
+        state.guarded(self._followed_ended, run, begin, clock())
+        return result
+
+    def _followed_ended(self, run: EngineRun, begin: float, end: float) -> None:
+        follower = self._state.following()
+        if run.lost is None and follower is not None and run.ended(begin, end):
+            follower.advance(run.item)
+            return
+        self._lose(run)
+        if run.lost is not None:
+            run.lost.ended()
+
+    def _followed_raised(self, run: EngineRun, error: BaseException) -> None:
+        self._lose(run)
+        if run.lost is not None:
+            note_failure(self._state, error, run.lost.record)
+
+    def _lose(self, run: EngineRun) -> None:
+        if run.lost is None and self._state.lead is not None:
+            self._state.lead.lose(run)
+
+    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...], frame: FrameType | None) -> Run | None:
         state = self._state
         state.backward_seen = True
+        started = Started(None, args)
+        state.arrive(Arrival(What.BACKWARD, None, state.chain_of(frame), detail=started))
         roots = [_root(output) for output in outputs]
         if not roots or any(node is None for node, _ in roots):
             return None  # the engine will say what is wrong
-        found = walk([node for node, _ in roots if node is not None])
+        found = started.walk = walk([node for node, _ in roots if node is not None])
         owners = Owners(state)
         losses = [owners.slot_of(output, *root) for output, root in zip(outputs, roots, strict=True)]
         loss = losses[0]
@@ -97,6 +180,7 @@ class Backward:
             if seeds is not None and isinstance(seeds[index], torch.Tensor):
                 edge.measured, edge.copied = state.look_at_gradient(seeds[index])
             record.seeds.append(edge)
+        state.trail.note(record)
         state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
         run = Run(found, record)
         self._hook(run)

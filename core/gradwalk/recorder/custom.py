@@ -15,10 +15,13 @@ import torch
 from torch.autograd import function as autograd_function
 
 from .failures import note_failure
-from .forward import NOTHING, OpCall, finish_op, observe_op, sequence_number
+from .forward import NOTHING, OpCall, finish_op, observe_op
 from .functions import split, tensors_in
+from .graph_walk import sequence_number
 from .records import OpRecord, Slot
+from .running import Opening
 from .state import State, clock
+from .trail import Arrival, What, spec_of
 
 _BASE: type = autograd_function._SingleLevelFunction
 
@@ -45,60 +48,95 @@ class CustomFunctions:
             if state.off or state.thread.backwards:
                 return original(*args, **kwargs)
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
-            opened = state.guarded(_open, state, args) or (-1, ())
+            opening = Opening()
+            state.guarded(_open, state, call, opening, sys._getframe(1))
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
-                state.guarded(_note_raised, state, call, opened, error, sys._getframe(1))
+                state.guarded(_note_raised, state, call, opening, error, sys._getframe(1))
                 raise
             finally:
-                if opened[0] >= 0:
+                if opening.serial >= 0:
                     state.thread.functions.pop()
             call.end = clock()
-            if opened[0] >= 0:
-                state.guarded(_close, state, call, opened, result, sys._getframe(1))
+            state.guarded(_close, state, call, opening, result, sys._getframe(1))
             return result
 
         return apply
 
 
-def _open(state: State, args: tuple[Any, ...]) -> tuple[int, tuple[Slot, ...]]:
+class Began:
+    """How a custom Function began: its serial number and its inputs. All beginnings of one class are alike."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.began: tuple[int, tuple[Slot, ...]] = (-1, ())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Began) and other.function is self.function
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _open(state: State, call: OpCall, opening: Opening, frame: FrameType | None) -> None:
     """The custom Function begins: its inputs are read before its forward can write to them."""
-    inputs = tuple(state.slot_of(tensor) for tensor in tensors_in(args))
-    serial = state.next_serial()
-    state.thread.functions.append(serial)
-    return serial, inputs
+    follower = state.following()
+    if follower is not None:
+        item = follower.passes(What.OPEN, None, frame, Began(call.function))
+        if item is not None and follower.opens(item, list(tensors_in(call.args)), opening):
+            return
+        follower.leave()
+    began = Began(call.function)
+    state.arrive(Arrival(What.OPEN, None, state.chain_of(frame), detail=began))
+    opening.inputs = tuple(state.slot_of(tensor) for tensor in tensors_in(call.args))
+    opening.serial = state.next_serial()
+    began.began = opening.serial, opening.inputs
+    state.thread.functions.append(opening.serial)
 
 
-def _close(state: State, call: OpCall, opened: tuple[int, tuple[Slot, ...]], result: Any, frame: FrameType | None) -> None:
+def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: FrameType | None) -> None:
+    follower = state.following()
+    if follower is not None and opening.serial < 0:
+        item = follower.passes(What.CLOSE, None, frame, Began(call.function))
+        if item is not None and follower.took_op(item, call.args, result, call.begin, call.end):
+            return
+        follower.leave()
+        if opening.serial >= 0:
+            state.thread.functions.pop()
+    if opening.serial < 0:
+        return
+    detail = Began(call.function)
+    state.arrive(Arrival(What.CLOSE, None, state.chain_of(frame), spec_of(call.args, call.kwargs), detail=detail))
     place = state.places.of(frame)
     made = list(tensors_in((result,)))
     if place is not None and made:
-        record = _record(call, opened)
+        record = _record(call, opening)
         finish_op(state, call, record, place, made, NOTHING)
         last = state.steps.log[-1] if state.steps.log else record
-        if last.serial > opened[0]:  # the ops inside stand before it on the tape, and so do their times
+        if last.serial > opening.serial:  # the ops inside stand before it on the tape, and so do their times
             record.begin = max(record.begin, last.begin)
-        state.steps.add(record)
+        state.log(record)
         read = list(tensors_in(call.args))
         observe_op(state, record, read, made, {id(tensor) for tensor in read if state.values.was_written(tensor)})
 
 
-def _record(call: OpCall, opened: tuple[int, tuple[Slot, ...]]) -> OpRecord:
-    record = OpRecord(0, call.function.__name__, opened[1], ())
-    record.opened = opened[0]
+def _record(call: OpCall, opening: Opening) -> OpRecord:
+    record = OpRecord(0, call.function.__name__, opening.inputs, ())
+    record.opened = opening.serial
     record.function = getattr(call.function, "forward", None)
     record.arguments = split((None, *call.args), call.kwargs)[1]
     return record
 
 
-def _note_raised(
-    state: State, call: OpCall, opened: tuple[int, tuple[Slot, ...]], error: BaseException, frame: FrameType | None
-) -> None:
+def _note_raised(state: State, call: OpCall, opening: Opening, error: BaseException, frame: FrameType | None) -> None:
+    follower = state.following()
+    if follower is not None:
+        follower.leave()
+    state.trail.broken = True
     place = state.places.of(frame)
-    if place is not None and opened[0] >= 0:
+    if place is not None and opening.serial >= 0:
         call.end = clock()
-        record = _record(call, opened)
+        record = _record(call, opening)
         finish_op(state, call, record, place, [], NOTHING)
-        record.makes_graph = any(slot.requires_grad for slot in opened[1])
+        record.makes_graph = any(slot.requires_grad for slot in opening.inputs)
         note_failure(state, error, record)

@@ -16,64 +16,128 @@ from torch.overrides import TorchFunctionMode
 
 from ..callsite import names_for
 from .failures import note_failure
+from .follower import Follower
 from .functions import Kind, kind_of, op_name, split, tensors_in, writes
+from .graph_walk import sequence_number
 from .places import NOWHERE, OPTIMIZERS
 from .records import OpRecord, Place, Slot
+from .routine import Item
 from .state import State, clock
+from .trail import Arrival, What, spec_of
 from .updates import note_data_set, note_grad_read, note_grad_set, note_zeroed
 from .values import describe
 
-sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 """Whether vmap, grad and the like are at work, whose tensors are not to be looked at."""
 _KINDS_LIMIT = 50_000
 
 
 class ForwardMode(TorchFunctionMode):
-    """Watches one thread's torch functions."""
+    """Watches one thread's torch functions. The thread whose steps may be followed gives its ``follower``."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, follower: Follower | None = None) -> None:
         super().__init__()
         self._state = state
+        self._follower = follower
         self._kinds: dict[Any, Kind] = {}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = {} if kwargs is None else kwargs
+        follower = self._follower
+        if follower is not None:
+            item = follower.item
+            if item is not None and item.function is func:
+                return self._follow(follower, item, func, args, kwargs, sys._getframe(1))
+        kind = self._kinds.get(func) if func.__hash__ is not None else Kind.IGNORED
+        if kind is None:
+            kind = self._kind(func)
+        if kind is Kind.IGNORED or self._state.off or self._state.thread.backwards or _transforming():
+            return func(*args, **kwargs) if kwargs else func(*args)
+        return self._come(kind, func, args, {} if kwargs is None else kwargs, sys._getframe(1))
+
+    def _kind(self, function: Callable[..., Any]) -> Kind:
+        if len(self._kinds) > _KINDS_LIMIT:
+            self._kinds.clear()
+        kind = self._kinds[function] = self._state.guarded(kind_of, function) or Kind.IGNORED
+        return kind
+
+    # ------------------------------------------------------------------ what is followed
+
+    def _follow(
+        self,
+        follower: Follower,
+        item: Item,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        frame: FrameType,
+    ) -> Any:
+        """A call of the function that is expected next: run it, and compare before and after."""
         state = self._state
-        if state.off or state.thread.backwards or _transforming():
+        if not follower.expects(item, args, kwargs, frame):
+            return self._come(self._kinds.get(func) or self._kind(func), func, args, kwargs or {}, frame)
+        begin = clock()
+        try:
+            result = func(*args, **kwargs) if kwargs else func(*args)
+        except Exception as error:
+            call = OpCall(func, args, kwargs or {}, begin, follower.sequence_at(item))
+            state.guarded(follower.leave)
+            state.trail.broken = True
+            state.guarded(_note_raised, state, call, error, frame)
+            raise
+        end = clock()
+        if not follower.took(item, args, result, begin, end):
+            call = OpCall(func, args, kwargs or {}, begin, follower.sequence_at(item))
+            call.end = end
+            state.guarded(follower.leave)
+            state.guarded(_note_slowly, state, self._kinds.get(func) or self._kind(func), call, result, frame)
+        return result
+
+    # ------------------------------------------------------------------ the slow way
+
+    def _come(self, kind: Kind, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+        """Something that was not expected, or not known to be."""
+        state = self._state
+        if kind is Kind.IGNORED or state.off or _transforming():
             return func(*args, **kwargs)
-        kind = self._kind(func)
-        if kind is Kind.IGNORED:
-            return func(*args, **kwargs)
-        frame = sys._getframe(1)
         if kind is Kind.GRAD_SET:
-            state.guarded(note_grad_set, state, args, frame)
+            state.guarded(note_grad_set, state, func, args, frame)
             return func(*args, **kwargs)
         if kind is not Kind.ZERO and frame.f_code.co_filename.startswith(OPTIMIZERS):
             return func(*args, **kwargs)
+        follower = state.guarded(state.following)
+        if follower is not None:
+            item = follower.item
+            if item is not None and kind in _OPS and item.function == func and follower.expects(item, args, kwargs, frame):
+                return self._follow(follower, item, func, args, kwargs, frame)
+            if kind is Kind.GRAD_READ or kind is Kind.SHARED:
+                result = func(*args, **kwargs)
+                if not state.guarded(follower.told, kind, func, args, result, frame):
+                    state.guarded(_note_slowly, state, kind, OpCall(func, args, kwargs, clock(), 0), result, frame)
+                return result
+            state.guarded(follower.leave)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
         try:
             result = func(*args, **kwargs)
         except Exception as error:
+            state.trail.broken = True
             if kind in _OPS:
                 state.guarded(_note_raised, state, call, error, frame)
             raise
         call.end = clock()
-        state.guarded(_AFTER[kind], state, call, result, frame)
+        state.guarded(_note_slowly, state, kind, call, result, frame)
         return result
 
-    def _kind(self, function: Callable[..., Any]) -> Kind:
-        try:
-            kind = self._kinds.get(function)
-        except TypeError:  # a callable that does not hash
-            return Kind.IGNORED
-        if kind is None:
-            if len(self._kinds) > _KINDS_LIMIT:
-                self._kinds.clear()
-            kind = self._kinds[function] = self._state.guarded(kind_of, function) or Kind.IGNORED
-        return kind
+
+def _note_slowly(state: State, kind: Kind, call: OpCall, result: Any, frame: FrameType | None) -> None:
+    what = _WHATS.get(kind)
+    if what is None:
+        state.trail.broken = True
+    else:
+        chain = state.chain_of(frame)
+        state.arrive(Arrival(what, call.function, chain, spec_of(call.args, call.kwargs), tuple(call.kwargs)))
+    _AFTER[kind](state, call, result, frame)
 
 
 class OpCall:
@@ -114,7 +178,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     finish_op(state, call, record, place, made, written)
     if not record.makes_graph:
         _link_doors(state, record, read, made)
-    state.steps.add(record)
+    state.log(record)
     observe_op(state, record, read, made, written)
 
 
@@ -196,6 +260,8 @@ def _leaves_behind(
 ) -> tuple[list[torch.Tensor], list[torch.Tensor], Container[int]]:
     """A write to ``w.detach()`` or to a view of ``w`` is a write to the leaf ``w``."""
     doors = {id(tensor): state.values.leaf_behind(tensor) for tensor in made if id(tensor) in written}
+    if any(id(leaf) != tensor for tensor, leaf in doors.items()):
+        state.trail.broken = True
     swap = [doors.get(id(tensor), tensor) for tensor in read], [doors.get(id(tensor), tensor) for tensor in made]
     return *swap, {id(leaf) for leaf in doors.values()}
 
@@ -290,6 +356,14 @@ def _note_shared(state: State, call: OpCall, result: Any, frame: FrameType | Non
         state.values.share(call.args[0])
 
 
+_WHATS = {
+    Kind.OP: What.OP,
+    Kind.ZERO: What.OP,
+    Kind.ITEM_SET: What.OP,
+    Kind.GRAD_READ: What.GRAD_READ,
+    Kind.SHARED: What.SHARED,
+}
+"""How the arrivals that can be followed are called; the others break the trail."""
 _OPS = (Kind.OP, Kind.ZERO, Kind.ITEM_SET)
 _AFTER: dict[Kind, Callable[[State, OpCall, Any, FrameType | None], None]] = {
     Kind.OP: note_op,

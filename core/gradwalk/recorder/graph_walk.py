@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch.autograd.graph import Node
 
+sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
+"""The sequence number that the next Node of this thread gets."""
 ACCUMULATE_GRAD = "AccumulateGrad"
 
 
@@ -18,6 +20,9 @@ class Walk:
     nodes: list[Node] = field(default_factory=list)
     index: dict[int, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    types: list[type] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list)
+    """Per Node how many outputs it has."""
     sequences: list[int] = field(default_factory=list)
     edges: list[list[tuple[int, int, int]]] = field(default_factory=list)
     """Per Node ``(output number, place of the next Node, its input number)``."""
@@ -39,10 +44,11 @@ def walk(roots: Iterable[Node]) -> Walk:
     for node in found.nodes:  # grows while it is walked
         name = node.name().rpartition("::")[2]
         found.names.append(name)
+        found.types.append(type(node))
         found.sequences.append(node._sequence_nr())
-        found.edges.append(
-            [(i, _place(found, following), nr) for i, (following, nr) in enumerate(node.next_functions) if following]
-        )
+        outputs = node.next_functions
+        found.widths.append(len(outputs))
+        found.edges.append([(i, _place(found, following), nr) for i, (following, nr) in enumerate(outputs) if following])
         if name == ACCUMULATE_GRAD:
             found.leaves[len(found.names) - 1] = node.variable  # type: ignore[attr-defined]
     return found

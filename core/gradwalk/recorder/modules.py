@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from types import FrameType
 from typing import Any
 
@@ -15,10 +16,27 @@ from .functions import tensors_in
 from .places import NOWHERE
 from .records import Call, OpRecord
 from .state import State
+from .trail import Arrival, What
 
 _LOOK_BACK = 64
 _MODULE_FILE = register_module_forward_hook.__code__.co_filename
 _CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner"))
+
+
+class Entered:
+    """That a module was entered or left. Two are equal for the same module and grad mode."""
+
+    __slots__ = ("_grad", "_module", "call")
+
+    def __init__(self, module: nn.Module, grad: bool) -> None:
+        self._module = weakref.ref(module)
+        self._grad = grad
+        self.call: Call | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entered) and other._grad == self._grad and other._module() is self._module() is not None
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class ModuleCalls:
@@ -45,8 +63,20 @@ class ModuleCalls:
             self._state.guarded(self._leave, module, result, sys._getframe(1))
 
     def _enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
-        state, calls = self._state, self._state.thread.calls
+        state = self._state
         frame = _caller(frame)
+        follower, entered = state.following(), Entered(module, grad)
+        if follower is not None:
+            item = follower.passes(What.ENTER, None, frame, entered)
+            if item is not None:
+                follower.advance(item)
+                return
+            follower.leave()
+        state.arrive(Arrival(What.ENTER, None, state.chain_of(frame), detail=entered))
+        entered.call = self._note_call(module, args, grad, frame)
+
+    def _note_call(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> Call:
+        state, calls = self._state, self._state.thread.calls
         unknown = [tensor for tensor in tensors_in(args) if state.values.before(tensor) is None]
         place = state.places.of(frame) or NOWHERE if unknown or not calls else NOWHERE
         parent = calls[-1] if calls else None
@@ -54,16 +84,27 @@ class ModuleCalls:
         root = parent.root if parent is not None else state.parameters.root_of(module, callee)
         path = state.parameters.path(root, module)
         outermost = calls[0] if calls else None
-        calls.append(Call(path, _name(path, parent), type(module).__name__, parent, outermost, id(module), root))
+        call = Call(path, _name(path, parent), type(module).__name__, parent, outermost, id(module), root)
+        calls.append(call)
         if parent is None:
             state.steps.enter_module(id(module), grad)
         if unknown and place.direct:
             names = dict(zip(map(id, args), names_for(place.call, len(args)), strict=False))
             for tensor in unknown:
                 state.slot_of(tensor, names.get(id(tensor), ""))
+        return call
 
     def _leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
-        calls = self._state.thread.calls
+        state = self._state
+        follower, left = state.following(), Entered(module, False)
+        if follower is not None:
+            item = follower.passes(What.LEAVE, None, None, left)
+            if item is not None:
+                follower.advance(item)
+                return
+            follower.leave()
+        calls = state.thread.calls
+        state.arrive(Arrival(What.LEAVE, None, (), detail=left))
         while calls and calls.pop().module != id(module):
             pass  # calls whose hooks never came
         if isinstance(result, torch.Tensor):

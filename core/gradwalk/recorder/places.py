@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sysconfig
+from functools import lru_cache
 from types import FrameType
 
 import torch
@@ -61,6 +62,12 @@ def kind_of(file: str) -> int:
     if file.startswith("<frozen ") or (path.startswith(_STDLIB) and not path.startswith(_PACKAGES)):
         return _INTERNAL
     return _USER
+
+
+@lru_cache(maxsize=4096)
+def is_runner(file: str) -> bool:
+    """Whether a file is part of ``gradwalk run``, which starts the script."""
+    return kind_of(file) == _RUNNER
 
 
 def is_ours(file: str) -> bool:

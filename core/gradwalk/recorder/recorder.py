@@ -14,6 +14,7 @@ from .backward import Backward
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
+from .lead import Lead
 from .modules import ModuleCalls
 from .state import State
 from .threads import Threads
@@ -44,9 +45,10 @@ class Recorder:
         if self._parts or self._ended:
             return
         state = self._state
+        state.lead = Lead(state)
         self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
         self._parts.append(Threads(lambda: ForwardMode(state)))
-        self._mode = ForwardMode(state)
+        self._mode = ForwardMode(state, state.lead.follower)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -63,6 +65,8 @@ class Recorder:
 
     def _finish(self, error: BaseException | None) -> None:
         state = self._state
+        if state.lead is not None:
+            state.lead.unwind(failed=False)
         if error is None or isinstance(error, SystemExit | GeneratorExit):
             state.steps.end()
         else:

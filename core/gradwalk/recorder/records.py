@@ -85,6 +85,8 @@ class Slot:
     reference: Callable[[], torch.Tensor | None] | None = None
     shared = False
     """Whether NumPy may write to it behind torch's back; it is then measured in every step."""
+    followed_in = -1
+    """The followed step in which it was last seen (``Running.serial``)."""
     measured: Measured | None = None
     measured_in = -1
     copied: Copied | None = None

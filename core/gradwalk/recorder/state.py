@@ -7,7 +7,9 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from threading import get_ident
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -17,15 +19,22 @@ from ..recording.sink import Sink
 from ..trace import StepError, Trace
 from .assemble import Assembler, Draft
 from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
+from .followed import FollowedDraft
 from .host import host_array
-from .numbering import slots_of
+from .numbering import Numbers, slots_of
 from .parameters import ParameterNames
 from .places import Places
 from .prelude import without_setup
-from .records import Call, Copied, Failure, Measured, Record, Slot
+from .records import Call, Copied, Failure, Measured, OpRecord, Record, Slot
+from .running import Running
 from .statistics import Statistics
 from .steps import Cut, Steps
+from .trail import Arrival, Chain, Trail, chain_of
 from .values import Values, describe, is_foreign
+
+if TYPE_CHECKING:
+    from .follower import Follower
+    from .lead import Lead
 
 T = TypeVar("T")
 
@@ -65,11 +74,15 @@ class State:
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
         self._assembler = Assembler()
-        self._late: deque[tuple[Draft, str]] = deque()
-        self._lock = threading.RLock()
+        self._late: deque[tuple[Draft | FollowedDraft, str]] = deque()
+        self.lock = threading.RLock()
+        self.trail = Trail()
+        self.lead: Lead | None = None
+        """What follows steps that are known; set once the recorder has started."""
         self._serial = 0
         self._step = 0
         self._faults = 0
+        self._many = 0
         self._files: set[str] = set()
         self._device = ""
         self._epoch = time.time() - clock()
@@ -82,7 +95,7 @@ class State:
         if self.off:
             return None
         try:
-            with self._lock, torch._C.DisableTorchFunction():
+            with self.lock, torch._C.DisableTorchFunction():
                 if not torch.is_grad_enabled():
                     return work(*arguments)
                 torch._C._set_grad_enabled(False)
@@ -91,10 +104,11 @@ class State:
                 finally:
                     torch._C._set_grad_enabled(True)
         except Exception as fault:
-            self._note_fault(fault)
+            self.fault(fault)
             return None
 
-    def _note_fault(self, fault: Exception) -> None:
+    def fault(self, fault: Exception) -> None:
+        """Note a fault of ours; after too many of them recording goes off."""
         self._faults += 1
         try:
             where = "".join(traceback.format_exception(fault)[-3:])
@@ -104,6 +118,36 @@ class State:
                 self.sink.note("off", f"recording switched itself off after {_FAULTS} faults of its own", self._step)
         except Exception:
             self.off = True
+
+    # ------------------------------------------------------------------ what comes
+
+    def arrive(self, arrival: Arrival) -> None:
+        """Something came the slow way."""
+        self.trail.add(arrival)
+        if self.lead is not None:
+            self.lead.came(arrival)
+
+    def following(self) -> Follower | None:
+        """What follows the step in this thread, if it is followed; what comes in another thread ends that."""
+        lead = self.lead
+        if lead is None:
+            return None
+        follower = lead.follower
+        if follower.item is None:
+            return follower if lead.begins() else None
+        if get_ident() != follower.thread:
+            follower.leave()
+            return None
+        return follower
+
+    def chain_of(self, frame: FrameType | None) -> Chain:
+        """The frames that have to be the same for a call to be the same."""
+        return chain_of(frame, in_module=bool(self.thread.calls))
+
+    def log(self, record: OpRecord) -> None:
+        """An op or an update ran."""
+        self.trail.note(record)
+        self.steps.add(record)
 
     # ------------------------------------------------------------------ Values
 
@@ -156,7 +200,7 @@ class State:
     def _begin_step(self) -> None:
         wanted = self.sink.wants(self._step)
         self.measuring = wanted and self.sink.level != "structure"
-        keep = self.sink.plan(self._step) if wanted else Keep.NONE
+        self.keep = keep = self.sink.plan(self._step) if wanted else Keep.NONE
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
         self.captor.begin_step(level)
         self.looking = self.measuring or self.captor.wanted
@@ -167,21 +211,46 @@ class State:
         if not records:
             return
         step, self._step = self._step, self._step + 1
+        numbers = Numbers(records)
+        draft = self._draft(numbers, step)
         if self.sink.wants(step):
-            draft = self._draft(records, step)
-            late = self.statistics.end_step()
-            while self._late:
-                self._hand_over(self.sink.add)
-            self._late.append((draft, cut.label))
-            if not late:
-                self._hand_over(self.sink.add)
+            self._pass_on(draft, cut.label)
+        if self.lead is not None:
+            self.lead.step_ended(cut, numbers, draft.known)
         self._forget(records, cut.following)
         self._begin_step()
+        self._end_if_full()
+
+    def close_followed(self, running: Running) -> None:
+        """A step that was followed has ended."""
+        step, self._step = self._step, self._step + 1
+        if self.sink.wants(step):
+            self._pass_on(FollowedDraft(running, step, self._epoch), running.routine.label)
+        if len(self.values) > self._many:
+            self.values.forget_dead()
+            self._many = 2 * len(self.values) + 64
+        self._begin_step()
+        self._end_if_full()
+
+    def _pass_on(self, draft: Draft | FollowedDraft, label: str) -> None:
+        late = self.statistics.end_step()
+        while self._late:
+            self._hand_over(self.sink.add)
+        self._late.append((draft, label))
+        if not late:
+            self._hand_over(self.sink.add)
+
+    def _end_if_full(self) -> None:
         if self.sink.steps is not None and self._step >= self.sink.steps:
             self.when_full()
 
-    def _draft(self, records: Sequence[Record], step: int) -> Draft:
-        draft = self._assembler.assemble(records, step, self._epoch)
+    @property
+    def step_number(self) -> int:
+        """The number of the open step."""
+        return self._step
+
+    def _draft(self, numbers: Numbers, step: int) -> Draft:
+        draft = self._assembler.assemble(numbers, step, self._epoch)
         for site in draft.known.graph.sites:
             if site.file not in self._files:
                 self._files.add(site.file)
@@ -212,7 +281,7 @@ class State:
     def hand_over_incomplete(self, records: Sequence[Record], error: StepError, give: Callable[[Trace], None]) -> None:
         """Hand over the step that an exception cut short, if it is wanted."""
         if records and self.sink.wants(self._step):
-            give(self._draft(records, self._step).finish(label="", error=error))
+            give(self._draft(Numbers(records), self._step).finish(label="", error=error))
 
     def hand_over_late(self) -> None:
         """Hand over the steps whose numbers were still on their way from a GPU."""

@@ -103,6 +103,18 @@ class Steps:
                 self._laps.append(self._end_of_forward(self._counted))
         self._append(record)
 
+    def append(self, record: OpRecord) -> None:
+        """Put back what the step that is open began with."""
+        self._append(record)
+
+    def reopen(self) -> None:
+        """A new log for a step that was followed."""
+        self._open([])
+
+    def close(self) -> None:
+        """End the training step: the next one has begun."""
+        self._close()
+
     def prepare(self, record: OpRecord) -> None:
         """Close the training step that this op does not belong to."""
         if self._trained and self._starts_anew(record):

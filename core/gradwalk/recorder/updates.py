@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from types import FrameType
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from .records import OpRecord, Place, Slot
 from .state import State, clock
+from .trail import Arrival, What
 from .values import describe
 
 
@@ -32,10 +34,18 @@ def gradient_slot(state: State, tensor: torch.Tensor, gradient: torch.Tensor) ->
     return state.values.put(gradient, slot)
 
 
-def note_grad_set(state: State, args: tuple[Any, ...], frame: FrameType | None) -> None:
+def note_grad_set(state: State, function: Any, args: tuple[Any, ...], frame: FrameType | None) -> None:
     """``w.grad = None`` is about to happen; dropping a gradient is an update named ``zero_grad``."""
     tensor, gradient = args[0], args[1] if len(args) > 1 else None
-    if gradient is None and tensor.is_leaf and tensor.grad is not None:
+    drops = gradient is None and tensor.is_leaf and tensor.grad is not None
+    follower = state.following()
+    if follower is not None:
+        item = follower.passes(What.GRAD_SET, function, frame, drops)
+        if item is not None and follower.dropped_gradient(item, tensor):
+            return
+        follower.leave()
+    state.arrive(Arrival(What.GRAD_SET, function, state.chain_of(frame), detail=drops))
+    if drops:
         slot = state.values.find(tensor.grad)
         leaf = slot.gradient_of if slot is not None and slot.gradient_of is not None else state.slot_of(tensor)
         _note_zero_grad(state, leaf, state.places.of(frame, through=True), clock())
@@ -63,6 +73,7 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     if state.values.same(tensor, data):
         state.values.settle(tensor)
         return
+    state.trail.broken = True
     source, old = state.slot_of(data), state.values.before(tensor) or state.slot_of(tensor)
     new = state.values.write(tensor)
     state.observe(source, data)
@@ -80,7 +91,21 @@ def _note_update(
     record = OpRecord(serial, name, inputs, outputs)
     record.begin, record.duration = begin, clock() - begin
     record.update, record.place, record.variable = True, place, inputs[0].name
-    state.steps.add(record)
+    state.log(record)
+
+
+class Stepped:
+    """That an optimizer made a step. Two are equal for the same optimizer."""
+
+    __slots__ = ("_optimizer",)
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer = weakref.ref(optimizer)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stepped) and other._optimizer() is self._optimizer() is not None
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class OptimizerSteps:
@@ -110,6 +135,13 @@ class OptimizerSteps:
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         state = self._state
         begin = self._begins.pop(id(optimizer), clock())
+        follower, stepped = state.following(), Stepped(optimizer)
+        if follower is not None:
+            item = follower.passes(What.OPTIMIZER, None, frame, stepped)
+            if item is not None and follower.stepped(item, optimizer, begin):
+                return
+            follower.leave()
+        state.arrive(Arrival(What.OPTIMIZER, None, state.chain_of(frame), detail=stepped))
         place = state.places.of(frame, through=True)
         for group in optimizer.param_groups:
             for parameter in group["params"]:

@@ -118,6 +118,11 @@ class Values:
         self._entries[id(tensor)] = _Entry(reference, slot, version_of(tensor))
         return slot
 
+    def put_again(self, tensor: torch.Tensor, slot: Slot, version: int) -> None:
+        """The tensor was this Slot when it had this version."""
+        slot.reference = reference = weakref.ref(tensor)
+        self._entries[id(tensor)] = _Entry(reference, slot, version)
+
     def write(self, tensor: torch.Tensor) -> Slot:
         """The new Slot of a known tensor that has just been written, for every door to it."""
         self._entries[id(tensor)].version = version_of(tensor)

@@ -125,7 +125,7 @@ class Ring:
 
     def __init__(self, steps: int = RING_STEPS, limit: int | None = None) -> None:
         self._steps = steps
-        self._limit = _ring_bytes() if limit is None else limit
+        self.limit = _ring_bytes() if limit is None else limit
         self._held: deque[tuple[int, Tensors, int]] = deque()
         self._bytes = 0
 
@@ -134,7 +134,7 @@ class Ring:
         size = bytes_of(trace.tensors)
         self._held.append((trace.step, trace.tensors, size))
         self._bytes += size
-        while self._held and (len(self._held) > self._steps or self._bytes > self._limit):
+        while self._held and (len(self._held) > self._steps or self._bytes > self.limit):
             self._bytes -= self._held.popleft()[2]
 
     def take(self) -> list[tuple[int, Tensors]]:

@@ -47,6 +47,11 @@ class Sink:
         """How many steps were handed over."""
         return self.writer.steps
 
+    @property
+    def ring_bytes(self) -> int:
+        """How many bytes the tensors of the last steps may take."""
+        return self._ring.limit
+
     def wants(self, step: int) -> bool:
         """Whether this step is to be recorded."""
         return step % self.every == 0 and (self.steps is None or step < self.steps)

@@ -25,7 +25,8 @@ _KINDS = {"v": "value", "g": "gradient"}
 
 def bytes_of(tensors: Tensors) -> int:
     """How many bytes tensors take."""
-    return sum(kept.data.nbytes for kept in tensors.values())
+    size = getattr(tensors, "nbytes", None)  # of those that are copied together, without making each
+    return size if isinstance(size, int) else sum(kept.data.nbytes for kept in tensors.values())
 
 
 def blocks_of(step: int, tensors: Tensors) -> tuple[list[list[Part]], list[TensorKey]]:

@@ -1,0 +1,188 @@
+"""What a backward of a known structure is: its Nodes, which gradients to look at where, and the order in which they ran."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch.autograd.graph import Node
+
+from ..trace import NONE
+from .graph_walk import Walk
+from .records import BackwardRecord, EdgeRecord, OpRecord, Slot
+
+_PASSES_ALL = frozenset(
+    [
+        "ViewBackward0",
+        "UnsafeViewBackward0",
+        "ReshapeAliasBackward0",
+        "TBackward0",
+        "TransposeBackward0",
+        "PermuteBackward0",
+        "UnsqueezeBackward0",
+        "SqueezeBackward0",
+        "SqueezeBackward1",
+        "SqueezeBackward2",
+        "AliasBackward0",
+        "CloneBackward0",
+    ]
+)
+_PASSES_FIRST = frozenset(("AddBackward0", "SubBackward0"))
+"""Nodes that send on the gradient that came to them, all of them or through their first output: its elements are the same."""
+
+
+class Spot:
+    """One input of a Node, at which a gradient arrives."""
+
+    __slots__ = ("alias", "column", "input_nr", "place")
+
+    def __init__(self, place: int, input_nr: int, column: int, alias: int) -> None:
+        self.place, self.input_nr = place, input_nr
+        self.column = column
+        """The one edge that arrives there, or NONE for several: their sources tell."""
+        self.alias = alias
+        """The edge whose gradient has the same elements, or NONE."""
+
+
+class LeafEnd:
+    """Where a backward ends in a leaf: the leaf's Value, that of its ``.grad``, and the edges to and from AccumulateGrad."""
+
+    __slots__ = ("arriving", "edge", "gradient", "leaf")
+
+    def __init__(self, leaf: int, gradient: int, edge: int, arriving: int) -> None:
+        self.leaf, self.gradient, self.edge, self.arriving = leaf, gradient, edge, arriving
+
+
+class EnginePlan:
+    """A backward, as it was walked and as it ran. Edges are numbered as in the Graph."""
+
+    def __init__(self, found: Walk, record: BackwardRecord, first_edge: int, numbers: dict[Slot, int], base: int) -> None:
+        self.types = found.types
+        self.sequences = [
+            None if node.leaf is not None else number - base for node, number in zip(record.nodes, found.sequences, strict=True)
+        ]
+        """Counted from ``base``, the sequence number at which the step began; AccumulateGrad has none of its own."""
+        self.widths = found.widths
+        self.visits = _visits(found)
+        self.order = [place for place, _, _ in record.ran]
+        self.losses = [numbers.get(edge.slot, NONE) if edge.slot is not None else NONE for edge in record.seeds]
+        self._edges: list[EdgeRecord] = [*record.seeds, *[edge for node in record.nodes for edge in node.edges]]
+        self._first = first_edge
+        self.arriving = self._arriving()
+        self._own = {edge.source: index for index, edge in enumerate(self._edges) if edge.target < 0}
+        self.spots = self._spots(record)
+        self.several = self._several(record)
+        self.lent: Any = None
+        """The hooks, once they are made (``engine.Lent``)."""
+        self._watched: tuple[frozenset[int], list[int], list[int]] = (frozenset(), self.order, list(range(len(self.order))))
+        gradients = {slot.gradient_of: n for slot, n in numbers.items() if slot.gradient_of and slot.serial == record.serial}
+        self.leaves = {
+            place: self._leaf_end(place, node.leaf, numbers, gradients)
+            for place, node in enumerate(record.nodes)
+            if node.leaf is not None
+        }
+
+    def watched(self, silent: frozenset[int]) -> tuple[list[int], list[int]]:
+        """The places at which something is seen, in order, and which of the Nodes that run each is; ``silent`` have no hook."""
+        if self._watched[0] != silent:
+            seen = [(place, index) for index, place in enumerate(self.order) if place not in silent]
+            self._watched = silent, [place for place, _ in seen], [index for _, index in seen]
+        return self._watched[1], self._watched[2]
+
+    def _arriving(self) -> dict[tuple[int, int], list[int]]:
+        arriving: dict[tuple[int, int], list[int]] = {}
+        for index, edge in enumerate(self._edges):
+            if edge.target >= 0:
+                arriving.setdefault((edge.target, edge.input_nr), []).append(self._first + index)
+        return arriving
+
+    def _spots(self, record: BackwardRecord) -> list[list[Spot]]:
+        """Per place its spots, in the order in which they are hooked."""
+        spots: list[list[Spot]] = [[] for _ in record.nodes]
+        for (place, input_nr), edges in sorted(self.arriving.items()):
+            one = edges[0] if len(edges) == 1 else NONE
+            spots[place].append(Spot(place, input_nr, one, self._alias(one, record) if one != NONE else NONE))
+        return spots
+
+    def _alias(self, index: int, record: BackwardRecord) -> int:
+        """The edge that arrives at the source of this one, where that passes on what it gets."""
+        edge = self._edges[index - self._first]
+        if edge.source < 0:
+            return NONE
+        node = record.nodes[edge.source]
+        passes = node.name in _PASSES_ALL or (node.name in _PASSES_FIRST and (edge.output == 0 or _adds_plainly(node)))
+        before = self.arriving.get((edge.source, 0), ()) if passes else ()
+        if len(before) != 1:
+            return NONE
+        sizes = _elements(edge), _elements(self._edges[before[0] - self._first])
+        return before[0] if sizes[0] == sizes[1] is not None else NONE
+
+    def _several(self, record: BackwardRecord) -> dict[int, list[tuple[int, int, int]]]:
+        """Per place, where edges start that meet others: ``(output, edge, alias)``; a hook after the Node tells their gradients."""
+        found: dict[int, list[tuple[int, int, int]]] = {}
+        for edges in self.arriving.values():
+            for index in edges if len(edges) > 1 else ():
+                edge = self._edges[index - self._first]
+                if edge.source >= 0:
+                    found.setdefault(edge.source, []).append((edge.output, index, self._alias(index, record)))
+        return found
+
+    def _leaf_end(self, place: int, leaf: Slot, numbers: dict[Slot, int], gradients: dict[Slot | None, int]) -> LeafEnd:
+        edges = self.arriving.get((place, 0), ())
+        arriving = edges[0] if len(edges) == 1 else NONE
+        return LeafEnd(numbers.get(leaf, NONE), gradients.get(leaf, NONE), self._first + self._own[place], arriving)
+
+
+def _elements(edge: EdgeRecord) -> int | None:
+    """How many elements the gradient on an edge has, where the record tells."""
+    shape = edge.slot.shape if edge.slot is not None else edge.shape
+    return None if shape is None else math.prod(shape)
+
+
+def _adds_plainly(node: Any) -> bool:
+    """Whether an addition had nothing but tensors for arguments: no ``alpha``."""
+    owner: OpRecord | None = node.owner
+    return node.name == "AddBackward0" and owner is not None and owner.arguments is None
+
+
+def _visits(found: Walk) -> list[list[tuple[int, int, int, bool]]]:
+    """Per place ``(output, target, input number, whether the walk comes there for the first time)``."""
+    seen: set[int] = set()
+    visits: list[list[tuple[int, int, int, bool]]] = []
+    for edges in found.edges:
+        row = []
+        for output, target, input_nr in edges:
+            row.append((output, target, input_nr, target not in seen))
+            seen.add(target)
+        visits.append(row)
+    return visits
+
+
+def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: int) -> list[Node] | None:
+    """The Nodes of a backward, place by place, if they are those of the plan; ``first_sequence`` is what was 0 in the plan."""
+    nodes: list[Any] = [None] * len(plan.types)
+    places = 0
+    for root in roots:
+        if root is None:
+            return None
+        if not any(root is node for node in nodes[:places]):
+            nodes[places] = root
+            places += 1
+    sequences = plan.sequences
+    for place, kind in enumerate(plan.types):
+        node = nodes[place]
+        if type(node) is not kind or not (sequences[place] is None or node._sequence_nr() - first_sequence == sequences[place]):
+            return None
+        following = node.next_functions
+        if len(following) != plan.widths[place]:
+            return None
+        for output, target, input_nr, first in plan.visits[place]:
+            child, number = following[output]
+            if number != input_nr:
+                return None
+            if first and nodes[target] is None:
+                nodes[target] = child
+            elif nodes[target] is not child:
+                return None
+    return nodes

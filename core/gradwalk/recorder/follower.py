@@ -1,0 +1,408 @@
+"""Following a step that is known: each arrival is compared with what the Routine expects, and only its numbers are noted.
+
+1. A step that went the slow way was learned (``routine.py``). 2. From then on each arrival is compared: the function, the place
+that it is called from, the tensors themselves and their versions. 3. What agrees is noted by number. 4. When the first op of the
+next step comes, the step is handed over as a whole. 5. What does not agree ends the following: the part that was followed becomes
+records (``unwind.py``), and the slow way goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from ..trace import NONE
+from .functions import Kind, tensors_in
+from .graph_walk import sequence_number
+from .records import OpRecord, Slot
+from .routine import Item
+from .running import Column, Opening, Running, unbound
+from .state import State, clock
+from .trail import What, comes_along, holds_tensor
+from .updates import gradient_slot
+from .values import describe, is_foreign
+
+reference = weakref.ref
+_CONTAINERS = (list, tuple, dict)
+
+
+class Leader(Protocol):
+    """What begins and ends the following (``lead.Lead``)."""
+
+    def close(self) -> bool:
+        """The step before has ended; whether this one can be followed further."""
+        ...
+
+    def step_is_complete(self) -> None:
+        """Everything of the step has come."""
+        ...
+
+    def leave(self) -> None:
+        """From here on the slow way."""
+        ...
+
+
+class Follower:
+    """Follows the steps of one thread. ``item`` is what is expected next, None while the slow way is gone."""
+
+    def __init__(self, state: State, lead: Leader) -> None:
+        self.state = state
+        self._lead = lead
+        self.item: Item | None = None
+        self.running: Running | None = None
+        self.shift = 0
+        """How far autograd's sequence numbers are beyond those of the step that was learned."""
+        self.thread = threading.get_ident()
+
+    # ------------------------------------------------------------------ what comes
+
+    def expects(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: FrameType) -> bool:
+        """Whether a call of the expected function is the expected one; no fault of ours comes out of here."""
+        try:
+            return self.expects_op(item, args, kwargs, frame)
+        except RuntimeError:  # a tensor without a version, or without memory
+            return False
+        except Exception as fault:
+            self.state.fault(fault)
+            return False
+
+    def took(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
+        """Note what it made; no fault of ours comes out of here."""
+        try:
+            with self.state.lock:
+                return self.took_op(item, args, result, begin, end)
+        except RuntimeError:
+            return False
+        except Exception as fault:
+            self.state.fault(fault)
+            return False
+
+    def expects_op(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: FrameType) -> bool:
+        """Whether a call of the expected function is the expected one, from the expected place on the expected tensors."""
+        running = self.running
+        if running is None or not comes_along(frame, item.chain):
+            return False
+        if not item.records:
+            return True
+        if (tuple(kwargs) if kwargs else ()) != item.keywords:
+            return False
+        if item.zeroes:
+            return self._expects_gradients(running, item, args)
+        spec = item.spec
+        if spec is None:
+            return self._expects_inside(running, item, args, kwargs)
+        if len(args) != len(spec):
+            return False
+        refs, versions = running.refs, running.versions
+        argument: Any
+        for argument, number in zip(args, spec, strict=True):
+            if number >= 0:
+                if refs[number]() is not argument:
+                    if not self.bind(running, number, argument, measured=number not in item.bases):
+                        return False
+                elif argument._version != versions[number]:
+                    return False
+            elif isinstance(argument, torch.Tensor) or (isinstance(argument, _CONTAINERS) and holds_tensor(argument)):
+                return False
+        return True
+
+    def _expects_gradients(self, running: Running, item: Item, args: tuple[Any, ...]) -> bool:
+        """Whether these are the gradients of the leaves whose gradients are to be zeroed."""
+        gradients = list(tensors_in(args))
+        if len(gradients) != len(item.inputs):
+            return False
+        for gradient, number in zip(gradients, item.inputs, strict=True):
+            slot = self.state.values.find(gradient)
+            leaf = slot.gradient_of if slot is not None else None
+            if leaf is None or leaf.reference is None or leaf.reference() is not running.refs[number]():
+                return False
+        return True
+
+    def _expects_inside(self, running: Running, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> bool:
+        """The same where tensors are in lists or among the named arguments."""
+        tensors = list(tensors_in((*args, *(kwargs or {}).values())))
+        if len(tensors) != len(item.inputs):
+            return False
+        for tensor, number in zip(tensors, item.inputs, strict=True):
+            if not self.is_value(running, number, tensor, measured=number not in item.bases):
+                return False
+        return True
+
+    def is_value(self, running: Running, number: int, tensor: torch.Tensor, *, measured: bool = True) -> bool:
+        """Whether a tensor is the Value of that number; an external one is bound to it where it comes for the first time."""
+        if running.refs[number]() is tensor:
+            return tensor._version == running.versions[number]
+        return self.bind(running, number, tensor, measured=measured)
+
+    def bind(self, running: Running, number: int, tensor: Any, *, measured: bool) -> bool:
+        """A tensor comes for the first time in the step: whether it may be the Value of that number."""
+        routine = running.routine
+        if running.refs[number] is not unbound or not isinstance(tensor, torch.Tensor):
+            return False
+        before = routine.successor_of.get(number)
+        if before is not None:
+            if running.refs[before]() is not tensor or tensor._version == running.versions[before]:
+                return False
+        elif not routine.is_external(number) or not self._bind_external(running, number, tensor):
+            return False
+        running.refs[number] = reference(tensor)
+        running.versions[number] = tensor._version
+        if running.measuring:
+            self._look(running, number, tensor, measured)
+        return True
+
+    def _look(self, running: Running, number: int, tensor: torch.Tensor, measured: bool) -> None:
+        slot = running.held.get(number)
+        if slot is not None and slot.measured is not None and not slot.shared:
+            running.borrow(number, slot)
+        elif measured and running.routine.measurable[number]:
+            running.measure(number, tensor)
+            if slot is not None:
+                slot.measured = Column(running, number)
+        if measured:
+            running.keep(("value", number), tensor)
+
+    def _bind_external(self, running: Running, number: int, tensor: torch.Tensor) -> bool:
+        """Look the tensor up among the known ones; one that is not known must be none that the step made."""
+        values, template = self.state.values, running.routine.slots[number]
+        slot = values.find(tensor)
+        if slot is None:
+            if any(other() is tensor for other in running.refs):
+                return False
+            slot = describe(tensor, self.state.parameters.name_of(tensor) or template.name)
+            values.put(tensor, slot)
+            slot.shared = is_foreign(tensor)
+        elif slot.followed_in == running.serial:
+            return False
+        if not alike(slot, template):
+            return False
+        slot.followed_in = running.serial
+        if running.closed:
+            slot.base = slot.copied = None
+        running.held[number] = slot
+        if slot.shape != template.shape:
+            running.shapes[number] = slot.shape
+        return True
+
+    # ------------------------------------------------------------------ what was made
+
+    def took_op(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
+        """Note what a call that was expected made; False where that is not what was expected."""
+        running = self.running
+        if running is None or self.item is not item:
+            return False
+        if item.position == running.routine.closes and not self._lead.close():
+            return False
+        if not item.records:
+            return self._took_nothing(item, args, result)
+        running.begins[item.event] = begin
+        running.durations[item.event] = end - begin
+        if item.zeroes:
+            for gradient in tensors_in(args):
+                self.state.values.write(gradient).zeroed = True
+            self.advance(item)
+            return True
+        made = (result,) if isinstance(result, torch.Tensor) else _made(result, args)
+        if len(made) != len(item.made):
+            return False
+        for index, tensor in enumerate(made):
+            if item.bases[index] == NONE:
+                if not self._took_new(running, item, index, tensor, args):
+                    return False
+            elif not self.took_written(running, item.made[index], item.bases[index], tensor):
+                return False
+        self.advance(item)
+        return True
+
+    def _took_nothing(self, item: Item, args: tuple[Any, ...], result: Any) -> bool:
+        """A call of which no record was made the last time: it gave no tensor, or gave back what it got."""
+        if isinstance(result, torch.Tensor):
+            if not any(result is argument for argument in args):
+                return False
+        elif isinstance(result, _CONTAINERS) and holds_tensor(result):
+            return False
+        self.advance(item)
+        return True
+
+    def _took_new(self, running: Running, item: Item, index: int, tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+        number = item.made[index]
+        if tensor.dtype is not item.dtypes[index] or tensor.requires_grad is not item.grads[index]:
+            return False
+        for argument in args:
+            if argument is tensor:
+                return False
+        shape = tensor.shape
+        if shape != item.shapes[index]:
+            if len(shape) != len(item.shapes[index]):
+                return False
+            running.shapes[number] = tuple(shape)
+        running.refs[number] = reference(tensor)
+        running.versions[number] = tensor._version
+        if running.measuring:
+            if item.same_as != NONE:
+                running.same_as(number, item.same_as)
+            elif running.routine.measurable[number]:
+                running.measure(number, tensor)
+            running.keep(("value", number), tensor)
+        return True
+
+    def took_written(self, running: Running, number: int, base: int, tensor: torch.Tensor) -> bool:
+        """A tensor was written in place: it is the next Value."""
+        version = tensor._version
+        if running.refs[base]() is not tensor or version == running.versions[base]:
+            return False
+        running.refs[number], running.versions[number] = running.refs[base], version
+        if base in running.shapes:
+            running.shapes[number] = tuple(tensor.shape)
+        if base in running.held:
+            slot = self.state.values.write(tensor)
+            slot.base, slot.followed_in = None, running.serial
+            running.held[number] = slot
+            if running.measuring:
+                slot.measured = Column(running, number)
+        if running.measuring and running.routine.measurable[number]:
+            running.measure(number, tensor)
+            running.keep(("value", number), tensor)
+        return True
+
+    # ------------------------------------------------------------------ other arrivals
+
+    def passes(self, what: What, function: Any, frame: FrameType | None, detail: Any = None) -> Item | None:
+        """The expected item if it is of this kind, function and place, and of this detail."""
+        item, running = self.item, self.running
+        if item is None or running is None or item.what is not what or item.function != function or item.detail != detail:
+            return None
+        if not comes_along(frame, item.chain):
+            return None
+        if item.position == running.routine.closes and not self._lead.close():
+            return None
+        return item
+
+    def opens(self, item: Item, tensors: list[torch.Tensor], opening: Opening) -> bool:
+        """A custom Function begins on these tensors."""
+        running = self.running
+        if running is None or len(tensors) != len(item.inputs):
+            return False
+        if not all([self.is_value(running, n, tensor) for n, tensor in zip(item.inputs, tensors, strict=True)]):  # noqa: C419
+            return False
+        running.openings[item.position] = opening
+        self.advance(item)
+        return True
+
+    def dropped_gradient(self, item: Item, tensor: torch.Tensor) -> bool:
+        """``w.grad = None`` is about to happen."""
+        running = self.running
+        if running is None or (item.records and running.refs[item.inputs[0]]() is not tensor):
+            return False
+        if item.records:
+            running.begins[item.event] = clock()
+        self.advance(item)
+        return True
+
+    def stepped(self, item: Item, optimizer: Optimizer, begin: float) -> bool:
+        """An optimizer wrote to its parameters: whether to those that were expected, with the gradients expected."""
+        running = self.running
+        if running is None:
+            return False
+        end = clock()
+        at, updates = 0, item.updates
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if at < len(updates) and running.refs[updates[at][0]]() is parameter:
+                    if not self._took_update(running, updates[at], parameter):
+                        return False
+                    at += 1
+                elif self.state.values.was_written(parameter):
+                    return False
+        if at < len(updates):
+            return False
+        event = item.event
+        running.begins[event : event + at] = [end] * at
+        if at:
+            running.begins[event], running.durations[event] = begin, end - begin
+        self.advance(item)
+        return True
+
+    def _took_update(self, running: Running, update: tuple[int, int, int], parameter: torch.Tensor) -> bool:
+        old, gradient, new = update
+        grad = parameter.grad
+        if (grad is None) is not (gradient == NONE) or (grad is not None and not self.is_value(running, gradient, grad)):
+            return False
+        return self.took_written(running, new, old, parameter)
+
+    def starts(self, item: Item, outputs: tuple[Any, ...]) -> bool:
+        """A backward is about to start from these outputs."""
+        running, losses = self.running, item.owner.losses
+        if running is None or len(outputs) != len(losses):
+            return False
+        loss = outputs[0]
+        for output, number in zip(outputs, losses, strict=True):
+            if number == NONE or not isinstance(output, torch.Tensor) or running.refs[number]() is not output:
+                return False
+        if running.loss is None and running.loss_at == NONE:
+            running.loss_at = losses[0]
+            if not running.measuring and loss.numel() == 1:
+                running.loss = float(loss.item())
+        return True
+
+    def told(self, kind: Kind, function: Any, args: tuple[Any, ...], result: Any, frame: FrameType) -> bool:
+        """A gradient was read, or a tensor shown to NumPy; leaves where that was not expected."""
+        what = What.GRAD_READ if kind is Kind.GRAD_READ else What.SHARED
+        item = self.passes(what, function, frame)
+        if item is None:
+            self.leave()
+            return False
+        if kind is Kind.GRAD_READ:
+            return self.took_gradient(item, args[0], result)
+        if isinstance(args[0], torch.Tensor):
+            self.state.values.share(args[0])
+        self.advance(item)
+        return True
+
+    def took_gradient(self, item: Item, tensor: torch.Tensor, gradient: torch.Tensor | None) -> bool:
+        """``w.grad`` was read."""
+        if gradient is not None and self.state.values.find(gradient) is None:
+            gradient_slot(self.state, tensor, gradient)
+        self.advance(item)
+        return True
+
+    def advance(self, item: Item) -> None:
+        """The item is done; at the end of the step the next one begins."""
+        self.item = item.after
+        if item.after is None:
+            self._lead.step_is_complete()
+
+    # ------------------------------------------------------------------ leaving
+
+    def leave(self) -> None:
+        """Go the slow way from here on."""
+        if self.item is not None:
+            self._lead.leave()
+
+    def sequence_at(self, item: Item) -> int:
+        """The sequence number that autograd was at when this op began."""
+        record = item.records[0] if item.records else None
+        return record.first_sequence + self.shift if isinstance(record, OpRecord) else sequence_number()
+
+
+def alike(slot: Slot, template: Slot) -> bool:
+    """Whether a Value from outside is what it was in the step that was learned."""
+    return (
+        len(slot.shape) == len(template.shape)
+        and slot.name == template.name
+        and slot.dtype == template.dtype
+        and slot.device == template.device
+        and slot.requires_grad == template.requires_grad
+        and slot.leaf == template.leaf
+        and slot.gradient_of is None
+    )
+
+
+def _made(result: Any, args: tuple[Any, ...]) -> list[torch.Tensor]:
+    made = list(tensors_in((result,)))
+    return made or list(tensors_in(args[:1]))

@@ -1,0 +1,201 @@
+"""The numbers of one step that is followed: its tensors by number, its times, and its statistics in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from ..trace import NONE, Shape, TensorKey, empty_table
+from .host import host_array
+from .kept import KeptStrip
+from .large import row_of_large
+from .records import Copied, Measured, Row, Slot
+from .routine import Routine
+from .statistics import Statistics, row_of_measured
+from .strips import CAPACITY, LONG, SHORT, Strip, Table
+
+Reference = Callable[[], "torch.Tensor | None"]
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def unbound() -> None:
+    """Stands for a tensor that has not come yet."""
+    return
+
+
+class Strips:
+    """The strips in which the small tensors of a step are reduced; used by one step after the other."""
+
+    def __init__(self) -> None:
+        self.short, self.long = Strip(rows=False), Strip(rows=True)
+
+
+class Opening:
+    """A custom Function under way: its serial number and inputs, once it has gone the slow way."""
+
+    __slots__ = ("inputs", "serial")
+
+    def __init__(self, serial: int = -1, inputs: tuple[Slot, ...] = ()) -> None:
+        self.serial, self.inputs = serial, inputs
+
+
+class Column:
+    """The statistics of a Value of a followed step, for the Slot that goes on to the next."""
+
+    __slots__ = ("_column", "_running")
+
+    def __init__(self, running: Running, column: int) -> None:
+        self._running, self._column = running, column
+
+    @property
+    def at(self) -> tuple[Running, int]:
+        """The step, and the column of its table."""
+        return self._running, self._column
+
+    def row(self) -> Row:
+        """The statistics."""
+        self._running.settle()
+        return tuple(self._running.table[:, self._column].tolist())
+
+
+class Running:
+    """A step under way. ``table`` is float64 ``[8, Values + edges]``."""
+
+    def __init__(
+        self, serial: int, routine: Routine, strips: Strips, statistics: Statistics, *, measuring: bool, kept: KeptStrip | None
+    ) -> None:
+        self.serial = serial
+        self.routine = routine
+        count = len(routine.slots)
+        self.refs: list[Reference] = [unbound] * count
+        self.versions = [0] * count
+        self.begins = [0.0] * routine.events
+        self.durations = [0.0] * routine.events
+        self.shapes: dict[int, Shape] = {}
+        self.held: dict[int, Slot] = {}
+        """The Slots of those Values that are known beyond the step: external ones, leaves written, gradients."""
+        self.gradients: list[Slot] = []
+        """The Slots of the leaves' gradients."""
+        self.openings: dict[int, Opening] = {}
+        """The custom Functions that are under way, by the position of the item at which they began."""
+        self.closed = False
+        self.complete = False
+        """Whether the step before has ended."""
+        self.loss_at = NONE
+        self.sequence = 0
+        """The sequence number at which the step began."""
+        self.edges = count
+        """The column of edge 0."""
+        self.measuring = measuring
+        self.kept = kept
+        self.scales: tuple[float, ...] = ()
+        self.loss: float | None = None
+        self.table: Table = empty_table(count + routine.edges) if measuring else empty_table(0)
+        self._strips = strips
+        self._statistics = statistics
+        self._late: list[tuple[int, Measured]] = []
+        self._borrowed: list[tuple[int, Running, int]] = []
+        self._aliases: list[tuple[int, int]] = []
+        self.copies: list[tuple[TensorKey, Copied]] = []
+
+    # ------------------------------------------------------------------ statistics
+
+    def measure(self, column: int, tensor: torch.Tensor) -> None:
+        """Take the statistics of a tensor as it is now."""
+        if tensor.dtype is torch.float32 and tensor.is_cpu and type(tensor) in _PLAIN and tensor.is_contiguous():
+            size = tensor.numel()
+            if 0 < size <= LONG:
+                strip = self._strips.short if size <= SHORT else self._strips.long
+                strip.add(column, tensor.data_ptr(), size)
+                if strip.used >= CAPACITY:
+                    strip.reduce(self.table)
+                return
+        self._measure_slowly(column, tensor)
+
+    def _measure_slowly(self, column: int, tensor: torch.Tensor) -> None:
+        array = host_array(tensor)
+        if (
+            array is not None
+            and array.size > LONG
+            and array.dtype.kind == "f"
+            and array.dtype.itemsize >= 4
+            and any(array.strides)
+        ):
+            self.table[:, column] = row_of_large(array, tensor)
+            return
+        measured = self._statistics.measure(tensor, array)
+        if measured is not None:
+            self._late.append((column, measured))
+
+    def same_as(self, column: int, other: int) -> None:
+        """The Value or edge has the elements of another one."""
+        self._aliases.append((column, other))
+
+    def borrow(self, column: int, slot: Slot) -> None:
+        """A Value that is known from before the step brings its statistics along."""
+        measured = slot.measured
+        if isinstance(measured, Column):
+            self._borrowed.append((column, *measured.at))
+        elif measured is not None:
+            self._late.append((column, measured))
+
+    def close(self) -> None:
+        """Nothing more comes: the strips are the next step's."""
+        if self.measuring and not self.complete:
+            self._strips.short.reduce(self.table)
+            self._strips.long.reduce(self.table)
+        self.complete = True
+
+    def settle(self) -> None:
+        """Have everything that was measured in the table; waits for what is under way from a device."""
+        table = self.table
+        if not self.complete:
+            self._strips.short.reduce(table)
+            self._strips.long.reduce(table)
+        late, self._late = self._late, []
+        for column, measured in late:
+            table[:, column] = row_of_measured(measured)
+        borrowed, self._borrowed = self._borrowed, []
+        _copy_borrowed(table, borrowed)
+        aliases, self._aliases = self._aliases, []
+        if aliases:
+            _copy_aliases(table, aliases)
+
+    def loss_value(self) -> float | None:
+        """The number that the first backward started from, if it was one."""
+        if self.loss is None and self.measuring and self.loss_at != NONE and self.table[0, self.loss_at] == 1:
+            return float(self.table[1, self.loss_at])
+        return self.loss
+
+    # ------------------------------------------------------------------ copies
+
+    def keep(self, key: TensorKey, tensor: torch.Tensor) -> None:
+        """Keep the elements of a tensor for the ring, if there is room."""
+        if self.kept is not None:
+            self.kept.add(key, tensor)
+
+    @property
+    def tensors(self) -> Mapping[TensorKey, Any]:
+        """What was kept."""
+        return {} if self.kept is None else self.kept.tensors()
+
+
+def _copy_borrowed(table: Table, borrowed: list[tuple[int, Running, int]]) -> None:
+    sources: dict[int, tuple[Running, list[int], list[int]]] = {}
+    for column, running, other in borrowed:
+        _, to, of = sources.setdefault(id(running), (running, [], []))
+        to.append(column)
+        of.append(other)
+    for running, to, of in sources.values():
+        running.settle()
+        table[:, to] = running.table[:, of]
+
+
+def _copy_aliases(table: Table, aliases: list[tuple[int, int]]) -> None:
+    """Each alias stands behind what it is an alias of, so that one pass finds the first of a chain."""
+    first: dict[int, int] = {}
+    for column, other in aliases:
+        first[column] = first.get(other, other)
+    table[:, list(first)] = table[:, list(first.values())]
