@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import get_ident
+from typing import TypeAlias
 
 from ..recording.retention import Keep
 from .assemble import Known
@@ -16,9 +17,11 @@ from .running import Running, Strips
 from .state import State
 from .steps import Cut
 from .strips import FLOAT
-from .trail import Arrival
+from .trail import Arrival, Chain
 from .unwind import LostRun, Unwinder, unwound
 
+Key: TypeAlias = tuple[Known, Chain]
+"""A structure, and the place that its first call came from."""
 _REMEMBERED = 64
 _HISTORY = 8
 _LEARNED_AFTER = 2
@@ -34,10 +37,10 @@ class Lead:
     def __init__(self, state: State) -> None:
         self.follower = Follower(state, self)
         self._state = state
-        self._routines: dict[Known, Routine | None] = {}
-        self._seen: dict[Known, int] = {}
-        self._next: dict[tuple[Known, ...], Known] = {}
-        self._history: tuple[Known, ...] = ()
+        self._routines: dict[Key, Routine | None] = {}
+        self._seen: dict[Key, int] = {}
+        self._next: dict[tuple[Key, ...], Key] = {}
+        self._history: tuple[Key, ...] = ()
         self._shadow: Routine | None = None
         self._matched = 0
         self._runs = 0
@@ -63,7 +66,7 @@ class Lead:
         if shadow is None or self._matched < len(shadow.items) or get_ident() != self.follower.thread:
             return False
         self._shadow = None
-        self._follow(self._after((*self._history, shadow.known)[-_HISTORY:]))
+        self._follow(self._after((*self._history, shadow.key)[-_HISTORY:]))
         return self.follower.item is not None
 
     def step_ended(self, cut: Cut, numbers: Numbers, known: Known) -> None:
@@ -71,36 +74,34 @@ class Lead:
         trail = self._state.trail
         closing = trail.closing
         arrivals = trail.cut(cut.records)
-        self._remember(known)
-        seen = self._seen[known] = self._seen.get(known, 0) + 1
-        if known not in self._routines and seen >= _LEARNED_AFTER:
-            self._learn(known, numbers, arrivals, closing, cut.label)
+        key = known, arrivals[0].chain if arrivals else ()
+        self._remember(key)
+        seen = self._seen[key] = self._seen.get(key, 0) + 1
+        if arrivals and closing >= 0 and key not in self._routines and seen >= _LEARNED_AFTER:
+            self._learn(key, numbers, arrivals, closing, cut.label)
         if self.follower.item is None:
             self._expect(self._after(self._history))
 
-    def _learn(self, known: Known, numbers: Numbers, arrivals: list[Arrival] | None, closing: int, label: str) -> None:
-        if arrivals is None or closing < 0:
-            return  # another time
+    def _learn(self, key: Key, numbers: Numbers, arrivals: list[Arrival], closing: int, label: str) -> None:
         if len(self._routines) >= _REMEMBERED:
             self._routines.clear()
+            self._seen.clear()
             self._next.clear()
         try:
-            routine: Routine | None = Routine(known, numbers, arrivals, label)
-        except NotFollowable:
-            routine = None
-        if routine is not None:
+            self._routines[key] = routine = Routine(key[0], numbers, arrivals, label)
             routine.closes = closing
-        self._routines[known] = routine
+        except NotFollowable:
+            self._routines[key] = None
 
-    def _remember(self, known: Known) -> None:
+    def _remember(self, key: Key) -> None:
         history = self._history
-        self._next[history] = self._next[history[-1:]] = known
-        self._history = (*history, known)[-_HISTORY:]
+        self._next[history] = self._next[history[-1:]] = key
+        self._history = (*history, key)[-_HISTORY:]
 
-    def _after(self, history: tuple[Known, ...]) -> Routine | None:
+    def _after(self, history: tuple[Key, ...]) -> Routine | None:
         """The Routine that came after these steps the last time."""
-        known = self._next.get(history, self._next.get(history[-1:]))
-        routine = self._routines.get(known) if known is not None else None
+        key = self._next.get(history, self._next.get(history[-1:]))
+        routine = self._routines.get(key) if key is not None else None
         return routine if routine is not None and routine.failures < _MOST_FAILURES else None
 
     def _expect(self, routine: Routine | None) -> None:
@@ -138,7 +139,7 @@ class Lead:
         running.close()
         running.routine.failures = 0
         self._pending = running
-        self._follow(self._after((*self._history, running.routine.known)[-_HISTORY:]))
+        self._follow(self._after((*self._history, running.routine.key)[-_HISTORY:]))
 
     def close(self) -> bool:
         """The step before has ended; whether the one that has begun can be followed further."""
@@ -149,7 +150,7 @@ class Lead:
         if pending is None:
             state.steps.close()
         else:
-            self._remember(pending.routine.known)
+            self._remember(pending.routine.key)
             state.close_followed(pending)
         if self.follower.item is None or running is None or state.off:
             return False

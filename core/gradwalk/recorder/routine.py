@@ -119,6 +119,8 @@ class Routine:
 
     def __init__(self, known: Known, numbers: Numbers, arrivals: Sequence[Arrival], label: str) -> None:
         self.known = known
+        self.key = known, arrivals[0].chain
+        """The structure, and the place that its first call came from."""
         self.label = label
         self.slots = list(numbers.slots)
         self.bases = [numbers.slot(slot.base) for slot in self.slots]
