@@ -118,6 +118,8 @@ class Routine:
     """The items of a step, and the Slots of the step that it was learned from: templates, which hold no tensor."""
 
     def __init__(self, known: Known, numbers: Numbers, arrivals: Sequence[Arrival], label: str) -> None:
+        if not numbers.backwards:
+            raise NotFollowable  # what ends a forward alone, only the slow way knows
         self.known = known
         self.key = known, arrivals[0].chain
         """The structure, and the place that its first call came from."""

@@ -82,7 +82,6 @@ class State:
         self._serial = 0
         self._step = 0
         self._faults = 0
-        self._many = 0
         self._files: set[str] = set()
         self._device = ""
         self._epoch = time.time() - clock()
@@ -226,9 +225,7 @@ class State:
         step, self._step = self._step, self._step + 1
         if self.sink.wants(step):
             self._pass_on(FollowedDraft(running, step, self._epoch), running.routine.label)
-        if len(self.values) > self._many:
-            self.values.forget_dead()
-            self._many = 2 * len(self.values) + 64
+        self.values.forget_dead()
         self._begin_step()
         self._end_if_full()
 

@@ -24,6 +24,10 @@ class ListSink:
         self.notes: list[tuple[str, str, int]] = []
         self.sources: dict[str, str] = {}
 
+    @property
+    def ring_bytes(self) -> int:
+        return 8 << 20
+
     def wants(self, step: int) -> bool:
         return step % self.every == 0 and (self.steps is None or step < self.steps)
 
