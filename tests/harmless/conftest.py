@@ -1,0 +1,67 @@
+"""The shared runner: a program runs plain and recorded, in one process, and nothing of it may differ."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+import gradwalk
+from gradwalk.recording.reader import Recording
+
+sys.path.insert(0, str(Path(__file__).parent))
+from bits import assert_same_bits, outcome
+
+Program = Callable[[], Any]
+WRONG = ("fault", "off", "disk", "dropped", "exception")
+"""Kinds of notes that the recording of a program must not hold."""
+
+
+class Row(NamedTuple):
+    """One scenario: what it is called, the program, ops that its recording must hold; ``bug`` where that fails as yet."""
+
+    name: str
+    program: Program
+    ops: str
+    bug: str = ""
+
+
+def rows(table: Sequence[Row]) -> Callable[[Any], Any]:
+    """Make a test of every row."""
+    assert len({row.name for row in table}) == len(table)
+    marks = [[pytest.mark.xfail(strict=True, reason=row.bug)] if row.bug else [] for row in table]
+    cases = [pytest.param(row, id=row.name, marks=mark) for row, mark in zip(table, marks, strict=True)]
+    return pytest.mark.parametrize("row", cases)
+
+
+@pytest.fixture
+def harmless(tmp_path: Path) -> Callable[..., Recording]:
+    """Run a program plain, then recorded; give back the recording, in which all the ``ops`` must be and no fault of ours."""
+
+    def run(program: Program, ops: str, level: str = "statistics") -> Recording:
+        plain = outcome(program)
+        with gradwalk.record(tmp_path / level, level=level):
+            recorded = outcome(program)
+        assert_same_bits(recorded, plain)
+        recording = gradwalk.open_recording(tmp_path / level)
+        assert [note.message for note in recording.notes if note.kind in WRONG] == []
+        assert recording.ended == "clean"
+        held = {op.name for trace in recording for op in trace.graph.ops}
+        assert ops
+        assert set(ops.split()) <= held, f"recorded: {' '.join(sorted(held))}"
+        assert all(trace.done for trace in recording)
+        return recording
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
