@@ -22,7 +22,7 @@ from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
 from .state import State, clock
 from .updates import gradient_slot
-from .values import describe, version_of
+from .values import describe, shape_of, version_of
 
 
 class Run:
@@ -148,7 +148,7 @@ class Backward:
             gradient = grad_inputs[edge.output] if edge.output < len(grad_inputs) else None
             if gradient is not None:
                 if edge.slot is None:
-                    edge.shape = tuple(gradient.shape)
+                    edge.shape = shape_of(gradient)
                 if state.looking:
                     self._look(edge, gradient, node.arriving)
 
