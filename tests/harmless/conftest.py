@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,27 +14,10 @@ from gradwalk.recording.reader import Recording
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bits import assert_same_bits, outcome
+from scenario import Program
 
-Program = Callable[[], Any]
 WRONG = ("fault", "off", "disk", "dropped", "exception")
 """Kinds of notes that the recording of a program must not hold."""
-
-
-class Row(NamedTuple):
-    """One scenario: what it is called, the program, ops that its recording must hold; ``bug`` where that fails as yet."""
-
-    name: str
-    program: Program
-    ops: str
-    bug: str = ""
-
-
-def rows(table: Sequence[Row]) -> Callable[[Any], Any]:
-    """Make a test of every row."""
-    assert len({row.name for row in table}) == len(table)
-    marks = [[pytest.mark.xfail(strict=True, reason=row.bug)] if row.bug else [] for row in table]
-    cases = [pytest.param(row, id=row.name, marks=mark) for row, mark in zip(table, marks, strict=True)]
-    return pytest.mark.parametrize("row", cases)
 
 
 @pytest.fixture

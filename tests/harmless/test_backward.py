@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from conftest import Row, rows
 from loops import differentiate, randn, train
+from scenario import Row, rows
 from torch import nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -74,7 +74,13 @@ def hessian_vector():
     (g,) = torch.autograd.grad(w.pow(3).sum(), w, create_graph=True)
     (h,) = torch.autograd.grad(g, w, v)
     whole = torch.autograd.functional.hessian(lambda x: x.pow(3).sum(), w.detach())
-    return w, h, whole, torch.autograd.functional.jacobian(torch.tanh, w.detach()), torch.autograd.functional.hvp(torch.sum, w.detach(), v)
+    return (
+        w,
+        h,
+        whole,
+        torch.autograd.functional.jacobian(torch.tanh, w.detach()),
+        torch.autograd.functional.hvp(torch.sum, w.detach(), v),
+    )
 
 
 def checked_gradients():
@@ -524,7 +530,11 @@ TABLE = [
     Row("evaluation between steps", trained_and_evaluated, "linear batch_norm dropout"),
     Row("checkpoint, reentrant", lambda: checkpointed(use_reentrant=True), "linear"),
     Row("checkpoint", lambda: checkpointed(use_reentrant=False), "linear tanh dropout"),
-    Row("checkpoint that leaves the random state", lambda: checkpointed(use_reentrant=False, preserve_rng_state=False, determinism_check="none"), "linear"),
+    Row(
+        "checkpoint that leaves the random state",
+        lambda: checkpointed(use_reentrant=False, preserve_rng_state=False, determinism_check="none"),
+        "linear",
+    ),
     Row("a checkpoint inside a checkpoint", nested_checkpoints, "linear"),
     Row("checkpoint_sequential", checkpointed_sequential, "linear"),
     Row("autocast", lambda: mixed_precision(scaler=False), "linear float"),
@@ -545,7 +555,11 @@ TABLE = [
     Row("Function with setup_context", lambda: differentiate(Cube.apply, randn(3)), "Cube"),
     Row("Function under vmap", vmapped_function, "Cube"),
     Row("Function in place", lambda: differentiate(lambda x: InPlace.apply(x * 1), randn(3)), "InPlace"),
-    Row("Function without materialised gradients", lambda: differentiate(lambda x: NoneGradients.apply(x)[1], randn(3)), "NoneGradients"),
+    Row(
+        "Function without materialised gradients",
+        lambda: differentiate(lambda x: NoneGradients.apply(x)[1], randn(3)),
+        "NoneGradients",
+    ),
     Row("Function with a backward inside", lambda: differentiate(EngineInside.apply, randn(3)), "EngineInside"),
     Row("backward in threads", lambda: in_threads(lambda m, x: m(x).sum().backward()), "linear tanh"),
     Row("autograd.grad in threads", lambda: in_threads(lambda m, x: train(m, x, steps=1)), "linear tanh"),
@@ -554,7 +568,9 @@ TABLE = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:.*create_graph=True.*|.*[Dd]eterminis.*|.*non-full backward.*|.*GradScaler.*|.*lr_scheduler.*:Warning")
+@pytest.mark.filterwarnings(
+    "ignore:.*create_graph=True.*|.*[Dd]eterminis.*|.*non-full backward.*|.*GradScaler.*|.*lr_scheduler.*:Warning"
+)
 @rows(TABLE)
 def test_same_bits(harmless, row):
     harmless(row.program, row.ops)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Row, rows
 from loops import randn, train
+from scenario import Row, rows
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn
@@ -143,7 +143,10 @@ def averaged():
 
 
 def gan():
-    maker, judge = nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(), nn.Linear(4, 3)), nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    maker, judge = (
+        nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)),
+    )
     first, second = optim.Adam(maker.parameters(), 0.01), optim.Adam(judge.parameters(), 0.01)
     real, yes, no = randn(6, 3), torch.ones(6, 1), torch.zeros(6, 1)
     for _ in range(3):
@@ -341,12 +344,26 @@ TABLE = [
     Row("SGD with momentum", lambda: with_optimizer(optim.SGD, momentum=0.9, nesterov=True, weight_decay=0.1), "SGD.step"),
     Row("SGD one by one", lambda: with_optimizer(optim.SGD, momentum=0.9, foreach=False), "SGD.step"),
     Row("SGD foreach", lambda: with_optimizer(optim.SGD, momentum=0.9, foreach=True, maximize=True), "SGD.step"),
-    Row("SGD fused", lambda: with_optimizer(optim.SGD, momentum=0.9, fused=True), "SGD.step", bug="a fused kernel leaves the version counter as it was"),
+    Row(
+        "SGD fused",
+        lambda: with_optimizer(optim.SGD, momentum=0.9, fused=True),
+        "SGD.step",
+        bug="a fused kernel leaves the version counter as it was",
+    ),
     Row("Adam", lambda: with_optimizer(optim.Adam, amsgrad=True), "Adam.step"),
     Row("Adam foreach", lambda: with_optimizer(optim.Adam, foreach=True), "Adam.step"),
-    Row("Adam fused", lambda: with_optimizer(optim.Adam, fused=True), "Adam.step", bug="a fused kernel leaves the version counter as it was"),
+    Row(
+        "Adam fused",
+        lambda: with_optimizer(optim.Adam, fused=True),
+        "Adam.step",
+        bug="a fused kernel leaves the version counter as it was",
+    ),
     Row("AdamW", lambda: with_optimizer(optim.AdamW), "AdamW.step"),
-    Row("AdamW with a tensor as rate", lambda: train(mlp(), randn(6, 4), optimizer=lambda p, lr: optim.AdamW(p, torch.tensor(lr), foreach=False)), "AdamW.step"),
+    Row(
+        "AdamW with a tensor as rate",
+        lambda: train(mlp(), randn(6, 4), optimizer=lambda p, lr: optim.AdamW(p, torch.tensor(lr), foreach=False)),
+        "AdamW.step",
+    ),
     Row("Adagrad", lambda: with_optimizer(optim.Adagrad, lr_decay=0.1), "Adagrad.step"),
     Row("RMSprop", lambda: with_optimizer(optim.RMSprop, centered=True, momentum=0.5), "RMSprop.step"),
     Row("Adadelta", lambda: with_optimizer(optim.Adadelta), "Adadelta.step"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Row, rows
 from loops import differentiate, randn
+from scenario import Row, rows
 
 
 def on(function, *shapes):
@@ -34,7 +34,13 @@ def writes_to_views(x):
 
 
 def out_arguments():
-    w, a, into, low, where = randn(3, 2, requires_grad=True), randn(2, 3), torch.empty(2, 2), torch.empty(2), torch.empty(2).long()
+    w, a, into, low, where = (
+        randn(3, 2, requires_grad=True),
+        randn(2, 3),
+        torch.empty(2, 2),
+        torch.empty(2),
+        torch.empty(2).long(),
+    )
     for _ in range(3):
         with torch.no_grad():
             torch.mm(a, w, out=into)
@@ -110,7 +116,17 @@ def numpy_beside():
 
 def leaves_python():
     x = torch.arange(6.0).view(2, 3).requires_grad_()
-    scalars = [x.sum().item(), x.tolist(), len(x), 2.0 in x, int(x[0, 1].detach()), str(x), f"{x.sum().item():.1f}", x.size(), hash(x) == id(x)]
+    scalars = [
+        x.sum().item(),
+        x.tolist(),
+        len(x),
+        2.0 in x,
+        int(x[0, 1].detach()),
+        str(x),
+        f"{x.sum().item():.1f}",
+        x.size(),
+        hash(x) == id(x),
+    ]
     if x.sum() > 1 and all(bool(row.sum() > 0) for row in x):
         scalars.append([row.max().item() for row in x])
     (x * len(scalars)).sum().backward()
@@ -159,29 +175,148 @@ def distributions(mean, scale):
 
 
 TABLE = [
-    Row("arithmetic", lambda: on(lambda x, y: 2 * x - y / 3 + x % 2 - (-y) ** 2 + 1 / (x * x + 1), (2, 3), (3,)), "mul rdiv neg pow remainder"),
+    Row(
+        "arithmetic",
+        lambda: on(lambda x, y: 2 * x - y / 3 + x % 2 - (-y) ** 2 + 1 / (x * x + 1), (2, 3), (3,)),
+        "mul rdiv neg pow remainder",
+    ),
     Row("einsum", lambda: on(lambda a, b, c: torch.einsum("bij,bjk,k->bi", a, b, c), (2, 3, 4), (2, 4, 5), (5,)), "einsum"),
-    Row("matrix products", lambda: on(lambda a, b: (a @ b, torch.bmm(a, b), torch.baddbmm(a @ b, a, b), a.matmul(b[0])), (2, 3, 4), (2, 4, 3)), "matmul bmm baddbmm"),
+    Row(
+        "matrix products",
+        lambda: on(lambda a, b: (a @ b, torch.bmm(a, b), torch.baddbmm(a @ b, a, b), a.matmul(b[0])), (2, 3, 4), (2, 4, 3)),
+        "matmul bmm baddbmm",
+    ),
     Row("in place", lambda: on(in_place, (3, 4)), "add_ mul_ clamp_ setitem"),
     Row("writes to views", lambda: on(writes_to_views, (3, 4)), "view add_ mul_ sub_"),
     Row("out=", out_arguments, "mm add min"),
-    Row("views", lambda: on(lambda x: (x.t(), x.T, x.reshape(6), x[None], x.expand(2, 2, 3), x.unfold(1, 2, 1), x.as_strided((2,), (1,)), x.movedim(0, 1), x.diagonal()), (2, 3)), "t T expand unfold as_strided"),
-    Row("splitting and joining", lambda: on(lambda x: (torch.cat(x.split(2)), torch.stack(x.unbind(1)), torch.vstack(x.chunk(2)), x.tensor_split(2)), (4, 3)), "cat split stack unbind vstack chunk"),
-    Row("indexing", lambda: on(lambda x: (x[0], x[:, 1:], x[..., -1], x[[0, 2]], x[x > 0], x[torch.tensor([1]), 2], x[None, 0]), (3, 4)), "getitem gt"),
+    Row(
+        "views",
+        lambda: on(
+            lambda x: (
+                x.t(),
+                x.T,
+                x.reshape(6),
+                x[None],
+                x.expand(2, 2, 3),
+                x.unfold(1, 2, 1),
+                x.as_strided((2,), (1,)),
+                x.movedim(0, 1),
+                x.diagonal(),
+            ),
+            (2, 3),
+        ),
+        "t T expand unfold as_strided",
+    ),
+    Row(
+        "splitting and joining",
+        lambda: on(
+            lambda x: (torch.cat(x.split(2)), torch.stack(x.unbind(1)), torch.vstack(x.chunk(2)), x.tensor_split(2)), (4, 3)
+        ),
+        "cat split stack unbind vstack chunk",
+    ),
+    Row(
+        "indexing",
+        lambda: on(lambda x: (x[0], x[:, 1:], x[..., -1], x[[0, 2]], x[x > 0], x[torch.tensor([1]), 2], x[None, 0]), (3, 4)),
+        "getitem gt",
+    ),
     Row("item assignment", lambda: on(set_items, (2, 3)), "setitem zeros"),
     Row("scatter and gather", lambda: on(scatters, (2, 3)), "scatter scatter_add gather index_select take"),
     Row("where and masks", lambda: on(where_and_masks, (3, 3)), "where masked_fill masked_select"),
     Row("loops over data", lambda: on(loops_over, (4, 3)), "tanh"),
-    Row("reductions", lambda: on(lambda x: (x.sum(0), x.mean(), x.var(1), x.std(), x.prod(), x.norm(), x.max(1), x.amin(0), x.logsumexp(0), x.median(), x.nanmean()), (3, 4)), "sum var prod max logsumexp median"),
-    Row("sorting", lambda: on(lambda x: (x.sort(1), x.topk(2), x.argsort(), x.kthvalue(2), x.cummax(0), torch.unique(x.detach())), (3, 4)), "sort topk argsort cummax"),
-    Row("cumulative", lambda: on(lambda x: (x.cumsum(0), x.cumprod(1), x.logcumsumexp(0), x.diff(), x.flip(0), x.roll(1), x.repeat(2, 1)), (3, 4)), "cumsum cumprod diff flip roll repeat"),
-    Row("linear algebra", lambda: on(lambda x: (torch.linalg.inv(x @ x.T + torch.eye(3)), torch.linalg.svdvals(x), torch.linalg.qr(x), torch.linalg.cholesky(x @ x.T + torch.eye(3)), torch.linalg.det(x)), (3, 3)), "linalg_inv linalg_svdvals linalg_qr"),
-    Row("eigenvalues and solving", lambda: on(lambda x: (torch.linalg.eigh(x + x.T)[0], torch.linalg.solve(x, x.T), torch.matrix_exp(x)), (3, 3)), "linalg_eigh linalg_solve"),
-    Row("fourier", lambda: on(lambda x: (torch.fft.rfft(x), torch.fft.ifft(torch.fft.fft2(x)).real, torch.stft(x.reshape(-1), 8, window=torch.ones(8), return_complex=True)), (4, 8)), "fft_rfft fft_fft2 stft"),
-    Row("special functions", lambda: on(lambda x: (torch.special.erfcx(x), torch.lgamma(x.abs() + 1), torch.special.i0e(x), torch.digamma(x.abs() + 1), torch.sinc(x)), (5,)), "special_erfcx lgamma digamma"),
-    Row("bilinear sampling", lambda: on(lambda x, g: F.grid_sample(x, g.tanh(), align_corners=False), (1, 2, 4, 4), (1, 3, 3, 2)), "grid_sample"),
-    Row("attention by hand", lambda: on(lambda q: F.scaled_dot_product_attention(q, q, q, is_causal=True, dropout_p=0.1), (2, 3, 4)), "scaled_dot_product_attention"),
-    Row("padding", lambda: on(lambda x: (F.pad(x, (1, 1)), F.pad(x, (1, 1), "circular"), torch.nn.utils.rnn.pad_sequence(list(x))), (2, 3, 4)), "pad"),
+    Row(
+        "reductions",
+        lambda: on(
+            lambda x: (
+                x.sum(0),
+                x.mean(),
+                x.var(1),
+                x.std(),
+                x.prod(),
+                x.norm(),
+                x.max(1),
+                x.amin(0),
+                x.logsumexp(0),
+                x.median(),
+                x.nanmean(),
+            ),
+            (3, 4),
+        ),
+        "sum var prod max logsumexp median",
+    ),
+    Row(
+        "sorting",
+        lambda: on(lambda x: (x.sort(1), x.topk(2), x.argsort(), x.kthvalue(2), x.cummax(0), torch.unique(x.detach())), (3, 4)),
+        "sort topk argsort cummax",
+    ),
+    Row(
+        "cumulative",
+        lambda: on(
+            lambda x: (x.cumsum(0), x.cumprod(1), x.logcumsumexp(0), x.diff(), x.flip(0), x.roll(1), x.repeat(2, 1)), (3, 4)
+        ),
+        "cumsum cumprod diff flip roll repeat",
+    ),
+    Row(
+        "linear algebra",
+        lambda: on(
+            lambda x: (
+                torch.linalg.inv(x @ x.T + torch.eye(3)),
+                torch.linalg.svdvals(x),
+                torch.linalg.qr(x),
+                torch.linalg.cholesky(x @ x.T + torch.eye(3)),
+                torch.linalg.det(x),
+            ),
+            (3, 3),
+        ),
+        "linalg_inv linalg_svdvals linalg_qr",
+    ),
+    Row(
+        "eigenvalues and solving",
+        lambda: on(lambda x: (torch.linalg.eigh(x + x.T)[0], torch.linalg.solve(x, x.T), torch.matrix_exp(x)), (3, 3)),
+        "linalg_eigh linalg_solve",
+    ),
+    Row(
+        "fourier",
+        lambda: on(
+            lambda x: (
+                torch.fft.rfft(x),
+                torch.fft.ifft(torch.fft.fft2(x)).real,
+                torch.stft(x.reshape(-1), 8, window=torch.ones(8), return_complex=True),
+            ),
+            (4, 8),
+        ),
+        "fft_rfft fft_fft2 stft",
+    ),
+    Row(
+        "special functions",
+        lambda: on(
+            lambda x: (
+                torch.special.erfcx(x),
+                torch.lgamma(x.abs() + 1),
+                torch.special.i0e(x),
+                torch.digamma(x.abs() + 1),
+                torch.sinc(x),
+            ),
+            (5,),
+        ),
+        "special_erfcx lgamma digamma",
+    ),
+    Row(
+        "bilinear sampling",
+        lambda: on(lambda x, g: F.grid_sample(x, g.tanh(), align_corners=False), (1, 2, 4, 4), (1, 3, 3, 2)),
+        "grid_sample",
+    ),
+    Row(
+        "attention by hand",
+        lambda: on(lambda q: F.scaled_dot_product_attention(q, q, q, is_causal=True, dropout_p=0.1), (2, 3, 4)),
+        "scaled_dot_product_attention",
+    ),
+    Row(
+        "padding",
+        lambda: on(
+            lambda x: (F.pad(x, (1, 1)), F.pad(x, (1, 1), "circular"), torch.nn.utils.rnn.pad_sequence(list(x))), (2, 3, 4)
+        ),
+        "pad",
+    ),
     Row("randomness", random_writes, "randn_like bernoulli"),
     Row("stochastic functions", lambda: on(gumbel, (4, 5)), "gumbel_softmax dropout"),
     Row("distributions", lambda: on(distributions, (3,), (3,)), "softplus"),
@@ -190,13 +325,69 @@ TABLE = [
     Row("swap_tensors", swapped, "mul", bug="weak references of ours"),
     Row("numpy beside torch", numpy_beside, "mul"),
     Row("to python and back", leaves_python, "mul"),
-    Row("copies and casts", lambda: on(lambda x: (x.clone(), x.double(), x.to(torch.float64).to("cpu"), x.contiguous(), x.type_as(x), x.detach(), x.half().float(), x.long()), (2, 3)), "clone to double"),
-    Row("made from nothing", lambda: on(lambda x: x * torch.arange(3) + torch.linspace(0, 1, 3) + torch.full((3,), 2.0) + torch.tensor([1, 2, 3]) + x.new_ones(3), (3,)), "arange linspace full"),
-    Row("a tensor many times", lambda: on(lambda x: torch.cat([x, x, x]) + x.repeat(3) * torch.stack((x, x, x)).view(-1), (3,)), "cat stack"),
-    Row("tensors inside containers", lambda: on(lambda x, y: (torch.block_diag(x, y), torch.cartesian_prod(x, y), torch.meshgrid(x, y, indexing="ij"), torch.broadcast_tensors(x, y)), (3,), (3,)), "block_diag cartesian_prod"),
-    Row("gradients of integers' neighbours", lambda: on(lambda x: (x.round(), x.floor(), x.sign(), x.ceil() + x.frac(), torch.bucketize(x, torch.tensor([0.0]))), (4,)), "round floor frac"),
-    Row("nan and infinity", lambda: on(lambda x: (x / 0, (-x.abs()).sqrt(), torch.log(x * 0), torch.nan_to_num(x / 0)), (3,)), "div sqrt log nan_to_num"),
-    Row("foreach", lambda: on(lambda x, y: torch._foreach_add(torch._foreach_mul([x, y], 2.0), [y, x]), (3,), (3,)), "_foreach_mul _foreach_add"),
+    Row(
+        "copies and casts",
+        lambda: on(
+            lambda x: (
+                x.clone(),
+                x.double(),
+                x.to(torch.float64).to("cpu"),
+                x.contiguous(),
+                x.type_as(x),
+                x.detach(),
+                x.half().float(),
+                x.long(),
+            ),
+            (2, 3),
+        ),
+        "clone to double",
+    ),
+    Row(
+        "made from nothing",
+        lambda: on(
+            lambda x: (
+                x * torch.arange(3) + torch.linspace(0, 1, 3) + torch.full((3,), 2.0) + torch.tensor([1, 2, 3]) + x.new_ones(3)
+            ),
+            (3,),
+        ),
+        "arange linspace full",
+    ),
+    Row(
+        "a tensor many times",
+        lambda: on(lambda x: torch.cat([x, x, x]) + x.repeat(3) * torch.stack((x, x, x)).view(-1), (3,)),
+        "cat stack",
+    ),
+    Row(
+        "tensors inside containers",
+        lambda: on(
+            lambda x, y: (
+                torch.block_diag(x, y),
+                torch.cartesian_prod(x, y),
+                torch.meshgrid(x, y, indexing="ij"),
+                torch.broadcast_tensors(x, y),
+            ),
+            (3,),
+            (3,),
+        ),
+        "block_diag cartesian_prod",
+    ),
+    Row(
+        "gradients of integers' neighbours",
+        lambda: on(
+            lambda x: (x.round(), x.floor(), x.sign(), x.ceil() + x.frac(), torch.bucketize(x, torch.tensor([0.0]))), (4,)
+        ),
+        "round floor frac",
+    ),
+    Row(
+        "nan and infinity",
+        lambda: on(lambda x: (x / 0, (-x.abs()).sqrt(), torch.log(x * 0), torch.nan_to_num(x / 0)), (3,)),
+        "div sqrt log nan_to_num",
+    ),
+    Row(
+        "foreach",
+        lambda: on(lambda x, y: torch._foreach_add(torch._foreach_mul([x, y], 2.0), [y, x]), (3,), (3,)),
+        "_foreach_mul _foreach_add",
+    ),
 ]
 
 
