@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..callsite import source_text
 from ..recording.retention import Keep
@@ -33,6 +34,7 @@ _FAULTS = 10
 """Faults of ours after which recording switches itself off."""
 
 clock = time.perf_counter
+_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 
 class Thread(threading.local):
@@ -81,6 +83,8 @@ class State:
         """Do our own work: unwatched, without grad, one thread at a time. A fault of ours ends here, as a note."""
         if self.off:
             return None
+        if _dispatch_modes():  # of the user's: they must not see what we do
+            return self._unseen(work, *arguments)
         try:
             with self._lock, torch._C.DisableTorchFunction():
                 if not torch.is_grad_enabled():
@@ -90,6 +94,14 @@ class State:
                     return work(*arguments)
                 finally:
                     torch._C._set_grad_enabled(True)
+        except Exception as fault:
+            self._note_fault(fault)
+            return None
+
+    def _unseen(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        try:
+            with _disable_current_modes():
+                return self.guarded(work, *arguments)
         except Exception as fault:
             self._note_fault(fault)
             return None
