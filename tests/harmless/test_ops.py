@@ -322,7 +322,7 @@ TABLE = [
     Row("distributions", lambda: on(distributions, (3,), (3,)), "softplus"),
     Row("updates by hand", updates_by_hand, "sub_ set_data copy_"),
     Row("set_, resize_", memory_surgery, "mul"),
-    Row("swap_tensors", swapped, "mul", bug="weak references of ours"),
+    Row("swap_tensors", swapped, "mul"),
     Row("numpy beside torch", numpy_beside, "mul"),
     Row("to python and back", leaves_python, "mul"),
     Row(

@@ -16,6 +16,7 @@ from .failures import end_with
 from .forward import ForwardMode
 from .modules import ModuleCalls
 from .state import State
+from .swapping import Swapping
 from .threads import Threads
 from .updates import OptimizerSteps
 
@@ -45,7 +46,7 @@ class Recorder:
             return
         state = self._state
         self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
-        self._parts.append(Threads(lambda: ForwardMode(state)))
+        self._parts += [Threads(lambda: ForwardMode(state)), Swapping(state)]
         self._mode = ForwardMode(state)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]
 
