@@ -301,11 +301,7 @@ TABLE = [
     Row("an ensemble by vmap", ensemble, "sum"),
     Row("forward-mode derivatives", forward_mode, "exp"),
     Row("under a dispatch mode", lambda: under(CountDispatches()), "linear"),
-    Row(
-        "bfloat16 under a dispatch mode",
-        lambda: under(CountDispatches(), torch.bfloat16),
-        "linear"
-    ),
+    Row("bfloat16 under a dispatch mode", lambda: under(CountDispatches(), torch.bfloat16), "linear"),
     Row("under a function mode", inside_our_mode, "linear"),
     Row("under a default device and dtype", default_device_and_dtype, "linear"),
     Row("under anomaly detection", lambda: under(torch.autograd.detect_anomaly()), "linear"),

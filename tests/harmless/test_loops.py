@@ -348,7 +348,6 @@ TABLE = [
         "SGD fused",
         lambda: with_optimizer(optim.SGD, momentum=0.9, fused=True),
         "SGD.step",
-        bug="a fused kernel leaves the version counter as it was",
     ),
     Row("Adam", lambda: with_optimizer(optim.Adam, amsgrad=True), "Adam.step"),
     Row("Adam foreach", lambda: with_optimizer(optim.Adam, foreach=True), "Adam.step"),
@@ -356,7 +355,6 @@ TABLE = [
         "Adam fused",
         lambda: with_optimizer(optim.Adam, fused=True),
         "Adam.step",
-        bug="a fused kernel leaves the version counter as it was",
     ),
     Row("AdamW", lambda: with_optimizer(optim.AdamW), "AdamW.step"),
     Row(
