@@ -18,6 +18,7 @@ from .modules import ModuleCalls
 from .state import State
 from .swapping import Swapping
 from .threads import Threads
+from .tracing import Tracing
 from .updates import OptimizerSteps
 
 
@@ -46,7 +47,7 @@ class Recorder:
             return
         state = self._state
         self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
-        self._parts += [Threads(lambda: ForwardMode(state)), Swapping(state)]
+        self._parts += [Threads(lambda: ForwardMode(state)), Swapping(state), Tracing(state, ForwardMode)]
         self._mode = ForwardMode(state)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]
 

@@ -41,7 +41,7 @@ class SavedTensors:
                 self._place(name, tensor, slots, record.owner),
                 shape_of(tensor),
                 dtype_name(tensor.dtype),
-                tensor.numel() * tensor.element_size(),
+                _bytes_of(tensor),
             )
             for name, tensor in saved_of(node)
         ]
@@ -57,6 +57,11 @@ class SavedTensors:
             if alive is not None and _same_memory(alive, tensor):
                 return place
         return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
+
+
+def _bytes_of(tensor: torch.Tensor) -> int:
+    size = tensor.numel() * tensor.element_size()
+    return size if type(size) is int else 0  # symbolic
 
 
 def _same_memory(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -62,7 +62,7 @@ def shape_of(tensor: torch.Tensor) -> Shape:
         shape = tuple(tensor.shape)
     except RuntimeError:
         return ()
-    if type(tensor) in _WITH_PLAIN_SIZES or all(type(size) is int for size in shape):
+    if (type(tensor) in _WITH_PLAIN_SIZES and not tensor.is_meta) or all(type(size) is int for size in shape):
         return shape
     return ()  # symbolic sizes
 
