@@ -148,3 +148,10 @@ TABLE = [
 @rows(TABLE)
 def test_same_bits(harmless, row):
     harmless(row.program, row.ops)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("program", [traced, exported], ids=["torch.jit.trace", "torch.export"])
+def test_what_runs_to_be_traced_is_not_on_record(harmless, program):
+    recording = harmless(program, "linear")
+    assert {value.device for trace in recording for value in trace.graph.values} == {"cpu"}

@@ -1,4 +1,7 @@
-"""``torch.jit.trace`` reads names and lines off the Python frame that calls an op: ours must not stand between."""
+"""``torch.jit.trace`` reads names and lines off the Python frame that calls an op: ours must not stand between.
+
+``torch.export`` runs the model on tensors without memory: no op of the user's training.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.export
 import torch.jit._trace
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
@@ -18,11 +22,12 @@ _ENTRIES = (
     (torch.jit._trace, "trace_module"),
     (torch.jit, "trace_module"),
     (torch.jit, "_get_trace_graph"),
+    (torch.export, "export"),
 )
 
 
 class Tracing:
-    """While installed, nothing is recorded of what torch.jit traces, and our mode leaves the stack for as long as it does."""
+    """While installed, nothing is recorded of what is traced, and our mode leaves the stack for as long as it does."""
 
     def __init__(self, state: State, kind: type[TorchFunctionMode]) -> None:
         self._patched: list[tuple[Any, str, Any, Any]] = []
