@@ -124,5 +124,5 @@ def _memory(tensor: torch.Tensor, path: str) -> Iterator[Fact]:
     elif tensor.device.type == "meta":
         yield f"{path}.bytes", "meta"
     else:
-        plain = tensor.as_subclass(torch.Tensor).resolve_conj().resolve_neg().contiguous().reshape(-1)
+        plain = tensor.as_subclass(torch.Tensor).resolve_conj().resolve_neg().contiguous().reshape(-1).clone()
         yield f"{path}.bytes", plain.view(torch.uint8).numpy().tobytes()

@@ -81,7 +81,13 @@ def scripted():
     net, _, _ = trained()
     script = torch.jit.script(net)
     back = written(script)
-    return script.code, back.code, back.state_dict(), back(randn(3, 4)).detach(), torch.jit.freeze(torch.jit.script(net.eval())).code
+    return (
+        script.code,
+        back.code,
+        back.state_dict(),
+        back(randn(3, 4)).detach(),
+        torch.jit.freeze(torch.jit.script(net.eval())).code,
+    )
 
 
 def traced():
@@ -124,7 +130,13 @@ def exported(**settings):
     torch.export.save(program, file)
     back = torch.export.load(io.BytesIO(file.getvalue()))
     frames = [str(node.meta.get("stack_trace")) for node in program.graph.nodes]
-    return str(program.graph), frames, program.state_dict, back.module()(randn(5, 4)), go_on(program.module())["model"] if settings else None
+    return (
+        str(program.graph),
+        frames,
+        program.state_dict,
+        back.module()(randn(5, 4)),
+        go_on(program.module())["model"] if settings else None,
+    )
 
 
 TABLE = [
@@ -132,7 +144,11 @@ TABLE = [
     Row("deepcopy and copy", deeply_copied, "linear batch_norm relu"),
     Row("torch.save of a state", lambda: saved(lambda net, optimizer, out: net.state_dict(), True), "linear batch_norm"),
     Row("torch.save of a model", lambda: saved(lambda net, optimizer, out: net, False), "linear batch_norm"),
-    Row("torch.save of an optimizer's state", lambda: saved(lambda net, optimizer, out: list(optimizer.state_dict().values()), True), "linear"),
+    Row(
+        "torch.save of an optimizer's state",
+        lambda: saved(lambda net, optimizer, out: list(optimizer.state_dict().values()), True),
+        "linear",
+    ),
     Row("torch.save of results", lambda: saved(lambda net, optimizer, out: [out, net.fc1.weight.grad], True), "linear"),
     Row("load_state_dict", loaded_back, "linear batch_norm"),
     Row("torch.jit.script", scripted, "linear batch_norm"),

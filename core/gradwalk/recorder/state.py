@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import traceback
@@ -116,6 +117,13 @@ class State:
                 self.sink.note("off", f"recording switched itself off after {_FAULTS} faults of its own", self._step)
         except Exception:
             self.off = True
+
+    def give_up(self, fault: Exception) -> None:
+        """After a fault with which recording cannot go on: it is off, and says so."""
+        self._note_fault(fault)
+        self.off = True
+        with contextlib.suppress(Exception):
+            self.sink.note("off", "recording could not start", self._step)
 
     # ------------------------------------------------------------------ Values
 

@@ -30,13 +30,10 @@ class Tracing:
     """While installed, nothing is recorded of what is traced, and our mode leaves the stack for as long as it does."""
 
     def __init__(self, state: State, kind: type[TorchFunctionMode]) -> None:
-        self._patched: list[tuple[Any, str, Any, Any]] = []
-        for owner, name in _ENTRIES:
-            original = getattr(owner, name, None)
-            if original is not None:
-                wrapper = _wrap(state, kind, original)
-                setattr(owner, name, wrapper)
-                self._patched.append((owner, name, original, wrapper))
+        known = [(owner, name, getattr(owner, name)) for owner, name in _ENTRIES if hasattr(owner, name)]
+        self._patched = [(owner, name, original, _wrap(state, kind, original)) for owner, name, original in known]
+        for owner, name, _, wrapper in self._patched:
+            setattr(owner, name, wrapper)
 
     def remove(self) -> None:
         """Take the wrappers away."""
