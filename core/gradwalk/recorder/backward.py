@@ -26,7 +26,7 @@ from .saved import SavedTensors
 from .state import State, clock
 from .trail import Arrival, What
 from .updates import gradient_slot
-from .values import describe, version_of
+from .values import describe, shape_of, version_of
 
 
 class Run:
@@ -145,18 +145,14 @@ class Backward:
         if run.lost is None and follower is not None and run.ended(begin, end):
             follower.advance(run.item)
             return
-        self._lose(run)
+        run.lose()
         if run.lost is not None:
             run.lost.ended()
 
     def _followed_raised(self, run: EngineRun, error: BaseException) -> None:
-        self._lose(run)
+        run.lose()
         if run.lost is not None:
             note_failure(self._state, error, run.lost.record)
-
-    def _lose(self, run: EngineRun) -> None:
-        if run.lost is None and self._state.lead is not None:
-            self._state.lead.lose(run)
 
     def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...], frame: FrameType | None) -> Run | None:
         state = self._state
@@ -232,7 +228,7 @@ class Backward:
             gradient = grad_inputs[edge.output] if edge.output < len(grad_inputs) else None
             if gradient is not None:
                 if edge.slot is None:
-                    edge.shape = tuple(gradient.shape)
+                    edge.shape = shape_of(gradient)
                 if state.looking:
                     self._look(edge, gradient, node.arriving)
 

@@ -91,7 +91,7 @@ def whole_copy(copied: Copied | None) -> Array | None:
     return copied.data if isinstance(copied, Kept) and copied.complete else None
 
 
-def _copy_on_device(tensor: torch.Tensor, whole: bool) -> LateCopy | None:
+def _copy_on_device(tensor: torch.Tensor, whole: bool) -> Copied | None:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
         return None
     data = tensor.detach()
@@ -99,4 +99,5 @@ def _copy_on_device(tensor: torch.Tensor, whole: bool) -> LateCopy | None:
         data = data.clone(memory_format=torch.contiguous_format)
     else:
         data = data.reshape(-1)[torch.from_numpy(sample_indices(tensor.numel())).to(tensor.device)]
-    return LateCopy(data, dtype_name(tensor.dtype), tuple(tensor.shape))
+    late = LateCopy(data, dtype_name(tensor.dtype), tuple(tensor.shape))
+    return late.kept() if data.is_cpu else late  # at once: a wrapped or batched tensor has no elements to copy, and says so here

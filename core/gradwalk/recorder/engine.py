@@ -6,8 +6,8 @@ AccumulateGrad takes none of these; it needs one only where a leaf has a gradien
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -153,10 +153,14 @@ class EngineRun:
             self.state.fault(fault)
 
     def _lose(self, spot: Spot, gradient: Any) -> None:
-        if self.state.lead is not None:
-            self.state.guarded(self.state.lead.lose, self)
+        self.state.guarded(self.lose)
         if self.lost is not None:
             self.lost.arrived(spot, gradient, True)
+
+    def lose(self) -> None:
+        """The plan does not hold any more."""
+        if self.lost is None and self.state.lead is not None:
+            self.state.lead.lose(self)
 
     def _look(self, spot: Spot, gradient: torch.Tensor) -> None:
         running, edge = self.running, spot.column
@@ -169,13 +173,14 @@ class EngineRun:
 
     def unhook(self) -> None:
         """The backward has ended."""
-        cell = self.plan.lent.cell
-        if cell.run is self:
-            cell.run = None
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self.nodes = []
+        with contextlib.suppress(Exception):
+            cell = self.plan.lent.cell
+            if cell.run is self:
+                cell.run = None
+            for handle in self._handles:
+                handle.remove()
+            self._handles.clear()
+            self.nodes = []
 
     def ended(self, begin: float, end: float) -> bool:
         """Note the times and the leaves' gradients; False where not all Nodes ran."""

@@ -76,7 +76,9 @@ class EnginePlan:
         self.lent: Any = None
         """The hooks, once they are made (``engine.Lent``)."""
         self._watched: tuple[frozenset[int], list[int], list[int]] = (frozenset(), self.order, list(range(len(self.order))))
-        gradients = {slot.gradient_of: n for slot, n in numbers.items() if slot.gradient_of and slot.serial == record.serial}
+        gradients = {
+            slot.gradient_of: n for slot, n in numbers.items() if slot.gradient_of is not None and slot.serial == record.serial
+        }
         self.leaves = {
             place: self._leaf_end(place, node.leaf, numbers, gradients)
             for place, node in enumerate(record.nodes)
@@ -119,7 +121,7 @@ class EnginePlan:
         return before[0] if sizes[0] == sizes[1] is not None else NONE
 
     def _several(self, record: BackwardRecord) -> dict[int, list[tuple[int, int, int]]]:
-        """Per place, where edges start that meet others: ``(output, edge, alias)``; a hook after the Node tells their gradients."""
+        """Per place, where edges start that meet others: ``(output, edge, alias)``. A hook after the Node tells them."""
         found: dict[int, list[tuple[int, int, int]]] = {}
         for edges in self.arriving.values():
             for index in edges if len(edges) > 1 else ():
@@ -128,7 +130,7 @@ class EnginePlan:
                     found.setdefault(edge.source, []).append((edge.output, index, self._alias(index, record)))
         return found
 
-    def _leaf_end(self, place: int, leaf: Slot, numbers: dict[Slot, int], gradients: dict[Slot | None, int]) -> LeafEnd:
+    def _leaf_end(self, place: int, leaf: Slot, numbers: dict[Slot, int], gradients: dict[Slot, int]) -> LeafEnd:
         edges = self.arriving.get((place, 0), ())
         arriving = edges[0] if len(edges) == 1 else NONE
         return LeafEnd(numbers.get(leaf, NONE), gradients.get(leaf, NONE), self._first + self._own[place], arriving)
@@ -169,20 +171,26 @@ def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: i
         if not any(root is node for node in nodes[:places]):
             nodes[places] = root
             places += 1
-    sequences = plan.sequences
+    sequences, widths, visits = plan.sequences, plan.widths, plan.visits
     for place, kind in enumerate(plan.types):
-        node = nodes[place]
-        if type(node) is not kind or not (sequences[place] is None or node._sequence_nr() - first_sequence == sequences[place]):
+        node: Any = nodes[place]
+        sequence = sequences[place]
+        if type(node) is not kind or (sequence is not None and node._sequence_nr() - first_sequence != sequence):
             return None
         following = node.next_functions
-        if len(following) != plan.widths[place]:
+        if len(following) != widths[place] or not _follow(nodes, visits[place], following):
             return None
-        for output, target, input_nr, first in plan.visits[place]:
-            child, number = following[output]
-            if number != input_nr:
-                return None
-            if first and nodes[target] is None:
-                nodes[target] = child
-            elif nodes[target] is not child:
-                return None
     return nodes
+
+
+def _follow(nodes: list[Any], visits: Sequence[tuple[int, int, int, bool]], following: Sequence[tuple[Any, int]]) -> bool:
+    """Find the places of the Nodes that follow; False where one is not what it was."""
+    for output, target, input_nr, first in visits:
+        child, number = following[output]
+        if number != input_nr:
+            return False
+        if first and nodes[target] is None:
+            nodes[target] = child
+        elif nodes[target] is not child:
+            return False
+    return True

@@ -18,8 +18,7 @@ from torch.optim.optimizer import Optimizer
 
 from ..trace import NONE
 from .functions import Kind, tensors_in
-from .graph_walk import sequence_number
-from .records import OpRecord, Slot
+from .records import Slot
 from .routine import Item
 from .running import Column, Opening, Running, unbound
 from .state import State, clock
@@ -98,7 +97,8 @@ class Follower:
             return self._expects_inside(running, item, args, kwargs)
         if len(args) != len(spec):
             return False
-        refs, versions = running.refs, running.versions
+        refs: list[Any] = running.refs
+        versions = running.versions
         argument: Any
         for argument, number in zip(args, spec, strict=True):
             if number >= 0:
@@ -312,6 +312,7 @@ class Follower:
         end = clock()
         at, updates = 0, item.updates
         for group in optimizer.param_groups:
+            parameter: torch.Tensor
             for parameter in group["params"]:
                 if at < len(updates) and running.refs[updates[at][0]]() is parameter:
                     if not self._took_update(running, updates[at], parameter):
@@ -383,11 +384,6 @@ class Follower:
         """Go the slow way from here on."""
         if self.item is not None:
             self._lead.leave()
-
-    def sequence_at(self, item: Item) -> int:
-        """The sequence number that autograd was at when this op began."""
-        record = item.records[0] if item.records else None
-        return record.first_sequence + self.shift if isinstance(record, OpRecord) else sequence_number()
 
 
 def alike(slot: Slot, template: Slot) -> bool:

@@ -81,14 +81,14 @@ class ForwardMode(TorchFunctionMode):
         try:
             result = func(*args, **kwargs) if kwargs else func(*args)
         except Exception as error:
-            call = OpCall(func, args, kwargs or {}, begin, follower.sequence_at(item))
+            call = OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift)
             state.guarded(follower.leave)
             state.trail.broken = True
             state.guarded(_note_raised, state, call, error, frame)
             raise
         end = clock()
         if not follower.took(item, args, result, begin, end):
-            call = OpCall(func, args, kwargs or {}, begin, follower.sequence_at(item))
+            call = OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift)
             call.end = end
             state.guarded(follower.leave)
             state.guarded(_note_slowly, state, self._kinds.get(func) or self._kind(func), call, result, frame)

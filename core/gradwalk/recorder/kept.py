@@ -1,4 +1,4 @@
-"""The small tensors of a followed step for the ring of the last steps: their elements in one piece of memory that is used again."""
+"""The small tensors of a followed step for the ring of the last steps, in one piece of memory that is used again."""
 
 from __future__ import annotations
 

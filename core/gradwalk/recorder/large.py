@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from typing import cast
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,7 +54,6 @@ def _sums(block: NDArray[np.generic]) -> tuple[float, float]:
         wide = block.astype(np.float64)
         return float(wide.sum()), float(np.square(wide).sum())
     whole = block.size // ROW * ROW
-    rows: Floats = block[:whole].reshape(-1, ROW)
-    total, squares = dots(rows)
+    total, squares = dots(cast("Floats", block[:whole].reshape(-1, ROW)))
     rest = block[whole:].astype(np.float64)
     return float(total.sum() + rest.sum()), float(squares.sum() + np.square(rest).sum())

@@ -122,7 +122,9 @@ class Lead:
         measuring = wanted and state.sink.level != "structure"
         kept = KeptStrip(self._pool, *self._room(routine)) if measuring else None
         self._runs += 1
-        self.follower.running = Running(self._runs, routine, self._strips, state.statistics, measuring=measuring, kept=kept)
+        self.follower.running = Running(
+            self._runs, routine, self._strips, state.statistics, state.guarded, measuring=measuring, kept=kept
+        )
         self.follower.running.sequence = sequence_number()
         self.follower.shift = self.follower.running.sequence - routine.base
         self.follower.item = routine.items[0]

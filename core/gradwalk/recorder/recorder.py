@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
@@ -17,7 +19,9 @@ from .forward import ForwardMode
 from .lead import Lead
 from .modules import ModuleCalls
 from .state import State
+from .swapping import Swapping
 from .threads import Threads
+from .tracing import Tracing
 from .updates import OptimizerSteps
 
 
@@ -41,13 +45,23 @@ class Recorder:
         self._ended = False
 
     def start(self) -> None:
-        """Watch torch from now on, in this thread and in those that it starts."""
+        """Watch torch from now on, in this thread and in those that it starts. A fault of ours is noted, and nothing is watched."""
         if self._parts or self._ended:
             return
-        state = self._state
+        try:
+            self._install()
+        except Exception as fault:
+            self._ended = True
+            self._detach()
+            self._state.give_up(fault)
+
+    def _install(self) -> None:
+        state, parts = self._state, self._parts
+        for make in (ModuleCalls, OptimizerSteps, CustomFunctions, Backward, Swapping):
+            parts.append(make(state))
+        parts.append(Threads(lambda: _mode_of_a_thread(state)))
+        parts.append(Tracing(state, ForwardMode))
         state.lead = Lead(state)
-        self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
-        self._parts.append(Threads(lambda: ForwardMode(state)))
         self._mode = ForwardMode(state, state.lead.follower)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]
 
@@ -85,10 +99,24 @@ class Recorder:
         """Take every hook away."""
         self._state.off = True
         for part in reversed(self._parts):
-            part.remove()
+            _insist(part.remove)
         self._parts = []
         if self._mode is not None:
-            _leave(self._mode)
+            _insist(_leave, self._mode)
+
+
+def _mode_of_a_thread(state: State) -> ForwardMode:
+    """For the thread that asks. What the recorder keeps of it is made now, where a fault in that is caught."""
+    assert not state.thread.backwards
+    return ForwardMode(state)
+
+
+def _insist(undo: Callable[..., None], *arguments: Any) -> None:
+    """Undo; after a fault once more. None of ours may keep the other hooks in place, nor reach the user."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            undo(*arguments)
+            return
 
 
 def _off_in_forked_children(state: State) -> None:

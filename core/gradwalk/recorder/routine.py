@@ -73,6 +73,7 @@ class Item:
         "position",
         "records",
         "same_as",
+        "sequence",
         "shapes",
         "spec",
         "template",
@@ -104,6 +105,9 @@ class Item:
         self.updates: tuple[tuple[int, int, int], ...] = ()
         """For an optimizer's step per parameter the old Value, its gradient (or NONE) and the new Value."""
         self.template = arrival
+        first = arrival.records[0] if arrival.records else None
+        self.sequence = first.first_sequence if isinstance(first, OpRecord) else 0
+        """The sequence number at which its op began in the step that was learned."""
         self.opened = -1
         """For the beginning of a custom Function its serial number then."""
         self.keywords = arrival.keywords

@@ -64,7 +64,15 @@ class Running:
     """A step under way. ``table`` is float64 ``[8, Values + edges]``."""
 
     def __init__(
-        self, serial: int, routine: Routine, strips: Strips, statistics: Statistics, *, measuring: bool, kept: KeptStrip | None
+        self,
+        serial: int,
+        routine: Routine,
+        strips: Strips,
+        statistics: Statistics,
+        guarded: Callable[..., Any],
+        *,
+        measuring: bool,
+        kept: KeptStrip | None,
     ) -> None:
         self.serial = serial
         self.routine = routine
@@ -95,6 +103,7 @@ class Running:
         self.table: Table = empty_table(count + routine.edges) if measuring else empty_table(0)
         self._strips = strips
         self._statistics = statistics
+        self._guarded = guarded
         self._late: list[tuple[int, Measured]] = []
         self._borrowed: list[tuple[int, Running, int]] = []
         self._aliases: list[tuple[int, int]] = []
@@ -112,7 +121,7 @@ class Running:
                 if strip.used >= CAPACITY:
                     strip.reduce(self.table)
                 return
-        self._measure_slowly(column, tensor)
+        self._guarded(self._measure_slowly, column, tensor)
 
     def _measure_slowly(self, column: int, tensor: torch.Tensor) -> None:
         array = host_array(tensor)

@@ -9,7 +9,7 @@ import torch
 from torch.autograd.graph import Node
 
 from .records import NodeRecord, OpRecord, SavedRecord, Slot
-from .values import Values, dtype_name
+from .values import Values, dtype_name, shape_of
 
 _PREFIX, _RAW = "_saved_", "_raw_saved_"
 _LIMIT = 1024
@@ -39,9 +39,9 @@ class SavedTensors:
             SavedRecord(
                 name,
                 self._place(name, tensor, slots, record.owner),
-                tuple(tensor.shape),
+                shape_of(tensor),
                 dtype_name(tensor.dtype),
-                tensor.numel() * tensor.element_size(),
+                _bytes_of(tensor),
             )
             for name, tensor in saved_of(node)
         ]
@@ -54,9 +54,21 @@ class SavedTensors:
                 return place
         for place, other in enumerate(slots):
             alive = other.reference() if other.reference is not None else None
-            if alive is not None and alive.data_ptr() == tensor.data_ptr() and other.shape == tuple(tensor.shape):
+            if alive is not None and _same_memory(alive, tensor):
                 return place
         return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
+
+
+def _bytes_of(tensor: torch.Tensor) -> int:
+    size = tensor.numel() * tensor.element_size()
+    return size if type(size) is int else 0  # symbolic
+
+
+def _same_memory(one: torch.Tensor, other: torch.Tensor) -> bool:
+    try:
+        return one.data_ptr() == other.data_ptr() and one.shape == other.shape
+    except RuntimeError:  # a sparse or a nested tensor has no one memory
+        return False
 
 
 def _slots(owner: OpRecord | None) -> tuple[Slot, ...]:

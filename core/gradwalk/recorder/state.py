@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import traceback
@@ -12,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..callsite import source_text
 from ..recording.retention import Keep
@@ -42,6 +44,7 @@ _FAULTS = 10
 """Faults of ours after which recording switches itself off."""
 
 clock = time.perf_counter
+_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 
 class Thread(threading.local):
@@ -93,6 +96,8 @@ class State:
         """Do our own work: unwatched, without grad, one thread at a time. A fault of ours ends here, as a note."""
         if self.off:
             return None
+        if _dispatch_modes():  # of the user's: they must not see what we do
+            return self._unseen(work, *arguments)
         try:
             with self.lock, torch._C.DisableTorchFunction():
                 if not torch.is_grad_enabled():
@@ -102,6 +107,14 @@ class State:
                     return work(*arguments)
                 finally:
                     torch._C._set_grad_enabled(True)
+        except Exception as fault:
+            self.fault(fault)
+            return None
+
+    def _unseen(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        try:
+            with _disable_current_modes():
+                return self.guarded(work, *arguments)
         except Exception as fault:
             self.fault(fault)
             return None
@@ -117,6 +130,13 @@ class State:
                 self.sink.note("off", f"recording switched itself off after {_FAULTS} faults of its own", self._step)
         except Exception:
             self.off = True
+
+    def give_up(self, fault: Exception) -> None:
+        """After a fault with which recording cannot go on: it is off, and says so."""
+        self.fault(fault)
+        self.off = True
+        with contextlib.suppress(Exception):
+            self.sink.note("off", "recording could not start", self._step)
 
     # ------------------------------------------------------------------ what comes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
@@ -30,7 +31,11 @@ class Threads:
 
         def bootstrap(thread: threading.Thread) -> None:
             assert original is not None
-            with make_mode():
+            try:
+                mode: AbstractContextManager[Any] = make_mode()
+            except Exception:  # a fault of ours: the thread is not watched
+                mode = nullcontext()
+            with mode:
                 original(thread)
 
         return bootstrap

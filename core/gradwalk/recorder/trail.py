@@ -24,13 +24,8 @@ Spec: TypeAlias = "tuple[bool, ...] | None"
 
 _LONGEST = 100_000
 _DEEPEST = 100
-_IN_MODULE: set[CodeType] = {
-    code
-    for code in (
-        nn.Module._call_impl.__code__,
-        *(const for const in nn.Module._call_impl.__code__.co_consts if isinstance(const, CodeType)),
-    )
-}
+_CALL: CodeType = nn.Module._call_impl.__code__
+_IN_MODULE = frozenset((_CALL, *(const for const in _CALL.co_consts if isinstance(const, CodeType))))
 """The code of ``Module.__call__`` that calls ``forward``: what is outside of it, the call of the module has told already."""
 
 

@@ -108,6 +108,11 @@ class Stepped:
     __hash__ = None  # type: ignore[assignment]
 
 
+def _stepped(state: State, parameter: torch.Tensor) -> bool:
+    """Whether a fused kernel, which leaves the version counter as it is, has written to a parameter that is on record."""
+    return parameter.grad is not None and state.values.before(parameter) is not None
+
+
 class OptimizerSteps:
     """One update per parameter that an optimizer's ``step`` wrote to, seen by the version counters."""
 
@@ -145,7 +150,7 @@ class OptimizerSteps:
         place = state.places.of(frame, through=True)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if state.values.was_written(parameter):
+                if state.values.was_written(parameter) or (group.get("fused") and _stepped(state, parameter)):
                     old = state.values.before(parameter)
                     assert old is not None
                     gradient = parameter.grad

@@ -11,6 +11,7 @@ import weakref
 
 import torch
 
+from ..trace import Shape
 from .records import Slot
 
 
@@ -27,6 +28,7 @@ class _Entry:
         self.door = False
 
 
+_WITH_PLAIN_SIZES = frozenset((torch.Tensor, torch.nn.Parameter))
 _DTYPES: dict[torch.dtype, str] = {}
 _DEVICES: dict[torch.device, str] = {}
 
@@ -54,12 +56,20 @@ def version_of(tensor: torch.Tensor) -> int:
         return 0
 
 
-def describe(tensor: torch.Tensor, name: str = "") -> Slot:
-    """A new Slot for a tensor."""
+def shape_of(tensor: torch.Tensor) -> Shape:
+    """The sizes; none where there is no one shape (a nested tensor) or none yet (a lazy module's parameter)."""
     try:
         shape = tuple(tensor.shape)
-    except RuntimeError:  # a nested tensor has no one shape
-        shape = ()
+    except RuntimeError:
+        return ()
+    if (type(tensor) in _WITH_PLAIN_SIZES and not tensor.is_meta) or all(type(size) is int for size in shape):
+        return shape
+    return ()  # symbolic sizes
+
+
+def describe(tensor: torch.Tensor, name: str = "") -> Slot:
+    """A new Slot for a tensor."""
+    shape = shape_of(tensor)
     dtype, device, grad = tensor.dtype, tensor.device, tensor.requires_grad
     leaf = grad and tensor.is_leaf
     if leaf and tensor._is_view():  # made under no_grad from a leaf: no gradient comes here
@@ -183,5 +193,5 @@ def _next(old: Slot, tensor: torch.Tensor) -> Slot:
     slot.name, slot.base, slot.written, slot.graded = old.name, old, True, old.graded
     slot.gradient_of, slot.reference, slot.shared = old.gradient_of, old.reference, old.shared
     if not old.leaf:
-        slot.shape, slot.requires_grad = tuple(tensor.shape), tensor.requires_grad
+        slot.shape, slot.requires_grad = shape_of(tensor), tensor.requires_grad
     return slot
