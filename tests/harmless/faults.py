@@ -23,6 +23,10 @@ Call = tuple[str, int]
 """A function's name and which call of it, counted from 1."""
 
 
+CACHES = ("_cache", "_names", "_DTYPES", "_DEVICES")
+"""Dictionaries of these modules that outlive a recording."""
+
+
 class Injected(ZeroDivisionError):
     """A fault of ours."""
 
@@ -31,6 +35,16 @@ def modules() -> list[Any]:
     names = [f"gradwalk.recorder.{found.name}" for found in pkgutil.iter_modules(gradwalk.recorder.__path__)]
     names += [f"gradwalk.recording.{name}" for name in WRITING] + [f"gradwalk.{name}" for name in OTHERS]
     return [importlib.import_module(name) for name in names]
+
+
+def forget() -> None:
+    """Clear what our modules have cached, so that every recording calls the same functions."""
+    for module in modules():
+        for name, thing in vars(module).items():
+            if name in CACHES and isinstance(thing, dict):
+                thing.clear()
+            elif hasattr(thing, "cache_clear"):
+                thing.cache_clear()
 
 
 class Faults:
