@@ -1,4 +1,4 @@
-"""Everything that recording must not change, as plain facts: bytes, versions, strides, who requires a gradient, what was drawn."""
+"""Everything that recording must not change, as plain facts: bytes, versions, strides, what was drawn at random."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Backward: several of them, graphs kept and built, cuts, checkpoints, precision, hooks of the user's, custom Functions, threads."""
+"""Backward: several of them, graphs kept and built, cuts, checkpoints, precision, hooks, custom Functions, threads."""
 
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +18,7 @@ from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 
 def net(*widths):
-    layers = [layer for a, b in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(a, b), nn.Tanh())]
+    layers = [layer for a, b in itertools.pairwise(widths) for layer in (nn.Linear(a, b), nn.Tanh())]
     return nn.Sequential(*layers)
 
 
@@ -496,8 +497,8 @@ def handled_errors():
     for _ in range(2):
         h = w * 2
         said.append(refused(torch.mm, h, h))
-        said.append(refused(lambda: h[7]))
-        said.append(refused(lambda: h.nothing))
+        said.append(refused(h.__getitem__, 7))
+        said.append(refused(getattr, h, "nothing"))
         said.append(refused(Raises.apply(h).sum().backward))
         said.append(refused(h.backward))
         said.append(refused(torch.ones(2).sum().backward))

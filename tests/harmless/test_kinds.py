@@ -316,7 +316,7 @@ TABLE = [
 
 
 @pytest.mark.filterwarnings(
-    "ignore:.*nested tensors.*|.*[Qq]uantiz.*|.*Anomaly.*|.*[Ss]parse.*|.*ComplexHalf.*|.*profiler.*|.*Profiler.*|.*torch.jit.*:Warning"
+    "ignore:.*nested tensors.*|.*[Qq]uantiz.*|.*Anomaly.*|.*[Ss]parse.*|.*ComplexHalf.*|.*[Pp]rofiler.*|.*torch.jit.*:Warning"
 )
 @pytest.mark.parametrize("level", ["statistics", "tensors"])
 @rows(TABLE)

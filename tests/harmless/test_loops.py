@@ -404,7 +404,7 @@ if hasattr(optim, "Muon"):
 
 
 @pytest.mark.filterwarnings(
-    "ignore:.*lr_scheduler.*|.*fork.*|.*optimizer\\.step.*|.*[Ss]parse.*|.*create_graph=True.*|.*number of items.*|.*lr_scheduler.*:Warning"
+    "ignore:.*lr_scheduler.*|.*fork.*|.*optimizer\\.step.*|.*[Ss]parse.*|.*create_graph=True.*|.*number of items.*:Warning"
 )
 @rows(TABLE)
 def test_same_bits(harmless, row):

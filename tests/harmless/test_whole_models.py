@@ -35,7 +35,7 @@ def fit(model, *, steps=2, **inputs):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        outputs += [part for part in tensors(output)]
+        outputs += list(tensors(output))
     return model, outputs, losses
 
 

@@ -1,0 +1,96 @@
+"""Tensor memory: what torch's own allocator gives out and takes back, plain and recorded.
+
+The profiler reports every allocation of torch's CPU allocator, in order. Their running sum is the memory of tensors, whoever made
+them: the program, autograd, or the recorder. Copies that wait for the file are NumPy's and are counted apart: they are capped.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gradwalk
+from gradwalk.recording.format import MIB
+from gradwalk.recording.pressure import FULL
+
+STEPS = 5
+
+
+def wide():
+    return nn.Sequential(nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 512), nn.Tanh(), nn.Linear(512, 16)), torch.randn(
+        512, 256
+    )
+
+
+def image():
+    return nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 8, 3), nn.Flatten()), torch.randn(
+        8, 3, 48, 48
+    )
+
+
+def halves():
+    """bfloat16, whose statistics need a tensor of another dtype."""
+    net, x = wide()
+    return net.bfloat16(), x.bfloat16()
+
+
+def training(make):
+    torch.manual_seed(0)
+    net, x = make()
+    optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        net(x).float().pow(2).mean().backward()
+        optimizer.step()
+        with torch.profiler.record_function("the end of a step"):
+            pass
+
+
+def memory_of(run):
+    """The peak in bytes, and what was held at the end of each step."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        run()
+    events = sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    held, peak, ends = 0, 0, []
+    for event in events:
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+        elif event.name() == "the end of a step":
+            ends.append(held)
+    assert len(ends) == STEPS
+    assert peak > MIB
+    return peak, ends
+
+
+@pytest.mark.filterwarnings("ignore:.*rofiler.*")
+@pytest.mark.parametrize(
+    ("make", "level"),
+    [
+        (wide, "structure"),
+        (wide, "statistics"),
+        (image, "statistics"),
+        pytest.param(
+            halves, "statistics", marks=pytest.mark.xfail(strict=True, reason="copies of bfloat16 are float32 of torch's")
+        ),
+    ],
+)
+def test_peak_and_baseline(make, level, tmp_path):
+    training(make)
+    plain, plain_ends = memory_of(lambda: training(make))
+
+    def recorded():
+        with gradwalk.record(tmp_path / "run", level=level):
+            training(make)
+
+    peak, ends = memory_of(recorded)
+    assert peak <= 1.05 * plain, f"{peak / plain:.3f} times the plain peak"
+    slack = 64 * 1024  # a step's small tensors of ours
+    assert all(abs(one - other) <= slack for one, other in zip(ends, plain_ends, strict=True)), (ends, plain_ends)
+    assert len(gradwalk.open_recording(tmp_path / "run")) == STEPS
+
+
+@pytest.mark.xfail(strict=True, reason="the writer's queue holds ten times as much before steps are dropped")
+def test_the_writers_queue_is_capped():
+    assert FULL <= 32 * MIB
