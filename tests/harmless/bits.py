@@ -78,13 +78,17 @@ def _facts_of_module(module: nn.Module, path: str) -> Iterator[Fact]:
 
 def _facts_of_tensor(tensor: torch.Tensor, path: str) -> Iterator[Fact]:
     for name, ask in _ASKED.items():
-        try:
-            yield f"{path}.{name}", ask(tensor)
-        except (RuntimeError, NotImplementedError) as refusal:
-            yield f"{path}.{name}", type(refusal).__name__
+        yield f"{path}.{name}", _answer(ask, tensor)
     yield from _memory(tensor.detach(), path)
     if tensor.is_leaf and tensor.grad is not None:
         yield from facts(tensor.grad, f"{path}.grad")
+
+
+def _answer(ask: Callable[[torch.Tensor], object], tensor: torch.Tensor) -> object:
+    try:
+        return ask(tensor)
+    except (RuntimeError, NotImplementedError) as refusal:
+        return type(refusal).__name__
 
 
 _ASKED: dict[str, Callable[[torch.Tensor], object]] = {

@@ -19,16 +19,29 @@ import gradwalk
 
 BOUNDARY = frozenset(
     f"recorder.{name}"
-    for name in """
-    state.State.guarded state.State._unseen state.State._note_fault
-    forward.ForwardMode.__torch_function__ forward.ForwardMode._kind forward.OpCall.__init__
-    backward.Backward._after_node backward._unhook
-    modules.ModuleCalls._before modules.ModuleCalls._after
-    updates.OptimizerSteps._before updates.OptimizerSteps._after
-    swapping._Weakrefs.__init__ swapping._Weakrefs.__getattr__ swapping._Weakrefs.getweakrefs
-    tracing.without_modes tracing._replace
-    recorder.Recorder.start recorder.Recorder.stop recorder.Recorder._detach recorder._insist
-    """.split()
+    for name in [
+        "state.State.guarded",
+        "state.State._unseen",
+        "state.State._note_fault",
+        "forward.ForwardMode.__torch_function__",
+        "forward.ForwardMode._kind",
+        "forward.OpCall.__init__",
+        "backward.Backward._after_node",
+        "backward._unhook",
+        "modules.ModuleCalls._before",
+        "modules.ModuleCalls._after",
+        "updates.OptimizerSteps._before",
+        "updates.OptimizerSteps._after",
+        "swapping._Weakrefs.__init__",
+        "swapping._Weakrefs.__getattr__",
+        "swapping._Weakrefs.getweakrefs",
+        "tracing.without_modes",
+        "tracing._replace",
+        "recorder.Recorder.start",
+        "recorder.Recorder.stop",
+        "recorder.Recorder._detach",
+        "recorder._insist",
+    ]
 )
 """What torch and the user call, and what catches: these functions call the others and must not let their faults through."""
 
