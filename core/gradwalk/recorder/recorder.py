@@ -45,7 +45,7 @@ class Recorder:
         self._ended = False
 
     def start(self) -> None:
-        """Watch torch from now on, in this thread and in those that it starts. A fault of ours is noted, and nothing is watched."""
+        """Watch torch from now on, in this thread and in those that it starts. After a fault of ours nothing is watched."""
         if self._parts or self._ended:
             return
         try:

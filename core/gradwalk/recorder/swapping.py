@@ -1,4 +1,4 @@
-"""``torch.utils.swap_tensors`` refuses tensors that anyone refers to weakly, as the recorder does: it is not shown our references."""
+"""``torch.utils.swap_tensors`` refuses tensors that anyone refers to weakly, as the recorder does: ours are not shown to it."""
 
 from __future__ import annotations
 
