@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..trace import Trace
 from .appending import AppendOnly
@@ -28,6 +28,7 @@ from .groups import Group, place
 from .info import RunInfo
 from .pressure import Pressure
 from .tensors import Tensors, bytes_of
+from .waking import Ticket, Wake
 
 INTERVAL = 0.08
 """Seconds between two looks of the thread into the queue."""
@@ -37,7 +38,6 @@ RETRY = 0.5
 PATIENCE = 3.0
 """Seconds for which closing keeps trying to write."""
 
-Ticket: TypeAlias = threading.Event
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 
@@ -58,7 +58,8 @@ class Writer:
         self._file = self._created(info)
         self._queue: deque[tuple[int, Item | Ticket]] = deque()
         self._pressure = Pressure()
-        self._wake = threading.Event()
+        self._wake = Wake()
+        self._done = Ticket()
         self._closing: str | None = None
         self._closed = False
         self._sources: set[str] = set()
@@ -90,7 +91,7 @@ class Writer:
         file = AppendOnly(self.path)
         try:
             file.append([opening(info, self._contents)])
-        except OSError:
+        except BaseException:
             file.close()
             self.path.unlink(missing_ok=True)
             raise
@@ -159,12 +160,19 @@ class Writer:
             return
         self._closing = self._closing or ended
         self._wake.set()
-        self._thread.join(PATIENCE + 30)
+        self._done.wait(PATIENCE + 30)
         self._closed = True
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
-        self.close("stopped")
+        """Close, even where the user has no patience: the few milliseconds that it takes, or as long as a disk may refuse."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._closed and self._file.ours:
+            try:
+                self.close("stopped")
+            except KeyboardInterrupt:
+                if time.monotonic() > deadline:
+                    raise
 
     def _put(self, weight: int, item: Item | Ticket) -> None:
         if self._closed or self._closing is not None:
@@ -182,11 +190,13 @@ class Writer:
     # 2. to 5. What the thread does.
 
     def _run(self) -> None:
-        while self._closing is None:
-            self._wake.wait(RETRY if self._complained else INTERVAL)
-            self._wake.clear()
-            self._guarded_drain()
-        self._finish(self._closing)
+        try:
+            while self._closing is None:
+                self._wake.wait(RETRY if self._complained else INTERVAL)
+                self._guarded_drain()
+            self._finish(self._closing)
+        finally:
+            self._done.set()
 
     def _guarded_drain(self, *, last: bool = False) -> bool:
         """A fault of ours loses what was being assembled, says so, and recording goes on."""

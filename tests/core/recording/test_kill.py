@@ -66,62 +66,6 @@ def test_kill_9_loses_nothing_that_was_flushed(seed, folder):
     check(folder, int(rest[-1]) if rest else flushed)
 
 
-INTERRUPTED = """
-import sys, _thread, threading, time
-from dataclasses import replace
-from pathlib import Path
-from gradwalk.recording.info import run_info
-from gradwalk.recording.sink import Sink
-from gradwalk.recording.writer import Writer
-from gradwalk.sample import sample_trace
-
-sink = Sink(Writer(Path(sys.argv[1]), run_info()))
-base = replace(sample_trace(), tensors={})
-added = 0
-def storm():
-    for _ in range(60):
-        time.sleep(0.005)
-        _thread.interrupt_main()
-thread = threading.Thread(target=storm)
-step = 0
-try:
-    thread.start()
-    while thread.is_alive():
-        try:
-            while thread.is_alive():
-                sink.add(replace(base, step=step, values=base.values + step, loss=float(step)))
-                step += 1
-                if step % 20 == 0:
-                    sink.writer.flush()
-        except KeyboardInterrupt:
-            step += 1
-finally:
-    for _ in range(100):
-        try:
-            sink.close("stopped")
-            break
-        except KeyboardInterrupt:
-            pass
-print(step)
-"""
-
-
-def test_a_storm_of_interrupts_corrupts_nothing(folder):
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(folder)], capture_output=True, text=True, check=True, timeout=60
-    )
-    base = sample_trace()
-    with open_recording(folder) as recording:
-        assert not recording.gaps
-        assert recording.ended == "stopped"
-        steps = recording.step_numbers()
-        assert len(steps) > 100
-        assert len(steps) >= int(done.stdout) - 60
-        assert np.all(np.diff(steps) > 0)
-        for read in recording:
-            assert np.array_equal(read.values, base.values + read.step)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_never_writes(folder, writer, trace, same):
     writer.add(trace(0))
