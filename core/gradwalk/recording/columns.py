@@ -202,13 +202,16 @@ def _unshuffled(raw: bytes, itemsize: int) -> bytes:
 def read_json(text: bytes) -> Any:
     """JSON without NaN or Infinity. Raises Damaged."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(str(text, "utf-8"))
     except (ValueError, RecursionError, UnicodeDecodeError) as error:
         raise Damaged("a header is no JSON") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def reader_of(block: bytes) -> ReadAt:

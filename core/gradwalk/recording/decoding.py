@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..trace import Graph
 from .access import Access
 from .batch import Batch, decode_batch
-from .columns import read_column, read_header
+from .columns import ReadAt, read_column, read_header, reader_of
 from .format import MAX_CHUNK, MAX_GRAPH, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
 from .index import Place, StepChunk
@@ -19,6 +19,8 @@ from .order import Order, decode_order
 
 BATCHES, BATCH_MEMORY = 16, 32 << 20
 GRAPHS = 256
+AT_ONCE = 4 << 20
+"""A batch up to this size is read in one go."""
 
 
 class Decoder:
@@ -41,7 +43,7 @@ class Decoder:
         if place in self._failed:
             raise Damaged(self._failed[place])
         try:
-            batch = decode_batch(self._access.within(*place), place.length)
+            batch = decode_batch(self._read(place), place.length)
         except Damaged as error:
             self._failed[place] = str(error)
             raise
@@ -50,6 +52,10 @@ class Decoder:
         while len(self._batches) > BATCHES or (len(self._batches) > 1 and self._memory() > BATCH_MEMORY):
             self._batches.popitem(last=False)
         return batch
+
+    def _read(self, place: Place) -> ReadAt:
+        """A reader of one message; a small one comes off the disk at once."""
+        return reader_of(self._access.exactly(*place)) if place.length <= AT_ONCE else self._access.within(*place)
 
     def forget_failures(self) -> None:
         """Try again to read what could not be read: the disk may show the parts of a write late."""
