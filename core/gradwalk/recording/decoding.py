@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from ..trace import Graph
 from .access import Access
 from .batch import Batch, decode_batch
-from .columns import ReadAt, read_column, read_header, reader_of
-from .format import MAX_CHUNK, MAX_GRAPH, MAX_SOURCE, MAX_TEXT, Damaged, Note
+from .columns import ReadAt, is_number, read_column, read_header, reader_of
+from .format import MAX_CHUNK, MAX_GAIN, MAX_GRAPH, MAX_NAMES, MAX_NOTE, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
 from .index import Place, StepChunk
 from .order import Order, decode_order
@@ -32,6 +33,7 @@ class Decoder:
         self._graphs: OrderedDict[int, Graph] = OrderedDict()
         self._order: tuple[Place, Order] | None = None
         self._failed: dict[Place, str] = {}
+        self._gain = 0
         self.skipped: set[str] = set()
 
     def batch(self, place: Place) -> Batch:
@@ -120,13 +122,17 @@ class Decoder:
         """Something that happened."""
         meta = self.meta(place)
         kind, message, step, time = meta.get("kind"), meta.get("message"), meta.get("step"), meta.get("time")
-        if not _text(kind) or not _text(message) or type(step) is not int or not isinstance(time, int | float):
+        if not _text(kind) or not _text(message) or type(step) is not int or abs(step) >= 1 << 62 or not is_number(time):
             raise Damaged("a note is malformed")
-        return Note(str(kind), str(message), step, float(time))
+        return Note(str(kind), str(message), step, float(cast(float, time)))
 
     def meta(self, place: Place) -> dict[str, Any]:
-        """The free part of a block's header."""
-        return read_header(self._access.within(*place), place.length).meta
+        """What a note, a source or new facts about the run say; all of these together are bounded, as they are read at once."""
+        header = read_header(self._access.within(*place), place.length, text_limit=MAX_NOTE)
+        self._gain += max(0, header.gain)
+        if self._gain > MAX_GAIN:
+            raise Damaged("there is more text here than is allowed")
+        return header.meta
 
     def scalars(self, place: Place) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Per name the steps and values of one message."""
@@ -134,9 +140,14 @@ class Decoder:
         header = read_header(read, place.length)
         names = header.meta.get("names")
         which, steps, values = (read_column(read, header, name) for name in ("name", "step", "value"))
-        if not isinstance(names, list) or not all(map(_text, names)) or not which.shape == steps.shape == values.shape:
+        if not isinstance(names, list) or len(names) > MAX_NAMES or not all(map(_text, names)):
             raise Damaged("scalars are malformed")
-        return {str(name): (steps[which == i], values[which == i]) for i, name in enumerate(names)}
+        if not which.shape == steps.shape == values.shape or which.ndim != 1:
+            raise Damaged("scalars are malformed")
+        order = np.argsort(which, kind="stable")
+        starts = np.searchsorted(which[order], np.arange(len(names) + 1))
+        parts = [order[start:end] for start, end in itertools.pairwise(starts)]
+        return {str(name): (steps[part], values[part]) for name, part in zip(names, parts, strict=True)}
 
     def source(self, place: Place) -> str:
         """The text of a source file."""

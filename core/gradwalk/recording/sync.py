@@ -15,6 +15,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from .format import MAJOR, MARKER, MAX_CHUNK, MAX_STEPS, MAX_SYNC, MINOR, Damaged
+from .mcap import CHUNK_HEAD, MESSAGE_HEAD
 
 HEAD = struct.Struct("<16sBBHQQIIqII")
 ENTRY = struct.Struct("<HHIIiqII")
@@ -101,6 +102,16 @@ def read_sync(content: bytes, offset: int) -> Sync:
     size = 9 + len(content)
     rows = ENTRY.iter_unpack(memoryview(content)[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
     entries = tuple(Entry(*row[:7]) for row in rows)
-    if any(entry.offset + entry.length > chunk_length or entry.steps > MAX_STEPS for entry in entries):
-        raise Damaged("a Sync record points outside its chunk")
+    _check(entries, chunk_length)
     return Sync(offset, size, chunk_length, index_length, chunk_crc, first, steps, entries, (major, minor))
+
+
+def _check(entries: tuple[Entry, ...], chunk_length: int) -> None:
+    """Messages stand one behind the other, so that no byte of a file is read as more than one of them."""
+    free = CHUNK_HEAD
+    for entry in entries:
+        if entry.offset + entry.length > chunk_length or entry.steps > MAX_STEPS:
+            raise Damaged("a Sync record points outside its chunk")
+        if entry.offset < free + MESSAGE_HEAD:
+            raise Damaged("a Sync record names overlapping messages")
+        free = entry.offset + entry.length

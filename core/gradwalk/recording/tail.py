@@ -9,7 +9,7 @@ from functools import partial
 from . import opening
 from .access import Access
 from .decoding import Decoder
-from .format import MAGIC, Damaged, Gap, Note, RecordingError
+from .format import MAGIC, MAX_TEXT, Damaged, Gap, Note, RecordingError
 from .index import Index, Place
 from .info import RunInfo
 from .opening import Found
@@ -110,7 +110,7 @@ class Tail:
     def _take_source(self, place: Place) -> None:
         assert self.file is not None
         file = self.file.decoder.meta(place).get("file")
-        if not isinstance(file, str):
+        if not isinstance(file, str) or len(file) > MAX_TEXT:
             raise Damaged("a source file has no name")
         self.sources[file] = place
 

@@ -25,7 +25,7 @@ from .ending import Contents, closing, opening
 from .folder import RUN_FILE, USED, claim, joins, write_run
 from .format import MAX_TEXT, Note, RecordingError
 from .groups import Group, place
-from .info import RunInfo
+from .info import RunInfo, bounded
 from .pressure import Pressure
 from .tensors import Tensors, bytes_of
 from .waking import Ticket, Wake
@@ -49,6 +49,7 @@ class Writer:
     """
 
     def __init__(self, folder: Path, info: RunInfo, *, close_at_exit: bool = True) -> None:
+        info = bounded(info)
         self.folder = Path(folder)
         self.path = claim(self.folder, info)
         self.info = info
