@@ -128,10 +128,10 @@ class Decoder:
 
     def meta(self, place: Place) -> dict[str, Any]:
         """What a note, a source or new facts about the run say; all of these together are bounded, as they are read at once."""
-        header = read_header(self._access.within(*place), place.length, text_limit=MAX_NOTE)
-        self._gain += max(0, header.gain)
         if self._gain > MAX_GAIN:
             raise Damaged("there is more text here than is allowed")
+        header = read_header(self._access.within(*place), place.length, text_limit=MAX_NOTE)
+        self._gain += max(0, header.gain)
         return header.meta
 
     def scalars(self, place: Place) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:

@@ -79,7 +79,8 @@ def run_info(**known: Any) -> RunInfo:
 
 def bounded(info: RunInfo) -> RunInfo:
     """The same with so little text that it can be read back: of thousands of arguments the first."""
-    words, room = [], MAX_WORDS
+    words: list[str] = []
+    room = MAX_WORDS
     for word in info.program:
         room -= len(word) + 1
         if room < 0:

@@ -10,7 +10,20 @@ from . import mcap
 from .access import Access
 from .columns import expand, is_count, read_json
 from .ending import INDEX_NAME, signed
-from .format import MAGIC, MAJOR, MARKER, MAX_FOREIGN, MAX_HEADER, MAX_SYNC, PROFILE, VERSION, Damaged, Gap, NewerVersionError, Opcode
+from .format import (
+    MAGIC,
+    MAJOR,
+    MARKER,
+    MAX_FOREIGN,
+    MAX_HEADER,
+    MAX_SYNC,
+    PROFILE,
+    VERSION,
+    Damaged,
+    Gap,
+    NewerVersionError,
+    Opcode,
+)
 from .mcap import RECORD
 from .sync import Sync, read_sync, sync_size
 

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,12 +169,9 @@ class Writer:
     def _at_exit(self) -> None:
         """Close, even where the user has no patience: the few milliseconds that it takes, or as long as a disk may refuse."""
         deadline = time.monotonic() + PATIENCE
-        while not self._closed and self._file.ours:
-            try:
+        while not self._closed and self._file.ours and time.monotonic() < deadline:
+            with suppress(KeyboardInterrupt):
                 self.close("stopped")
-            except KeyboardInterrupt:
-                if time.monotonic() > deadline:
-                    raise
 
     def _put(self, weight: int, item: Item | Ticket) -> None:
         if self._closed or self._closing is not None:

@@ -106,7 +106,7 @@ def same() -> Callable[[Trace, Trace], None]:
 
 
 def check_stock(path: Path, *, closed: bool = True) -> int:
-    """How many messages the stock ``mcap`` package finds in a file, CRCs on, both its ways; ``closed`` False: a file without end."""
+    """How many messages the stock ``mcap`` package finds in a file, CRCs on, both ways; ``closed`` False: a file without end."""
     with path.open("rb") as file:
         if not closed:
             found = 0
