@@ -153,7 +153,10 @@ class Decoder:
         """The text of a source file."""
         read = self._access.within(*place)
         header = read_header(read, place.length, MAX_SOURCE)
-        return read_column(read, header, "text").tobytes().decode("utf-8", "surrogatepass")
+        try:
+            return read_column(read, header, "text").tobytes().decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise Damaged(f"a source file is no text: {error}") from error
 
     def _bounded(self, place: Place, limit: int) -> bytes:
         if place.length > min(limit, MAX_CHUNK):

@@ -156,7 +156,7 @@ class Recording(Sequence[Trace]):
             return None
         try:
             return self._file.decoder.source(place)
-        except (Damaged, UnicodeDecodeError) as error:
+        except Damaged as error:
             self._tail.damaged(place, str(error))
             return None
 
