@@ -174,33 +174,41 @@ class Memory(Access):
         return len(self.data)
 
 
+def read_batch(data: bytes) -> None:
+    batch = decode_batch(reader_of(data), len(data))
+    for row in range(min(len(batch), 8)):
+        str(batch.trace(row, GRAPH, {}))
+
+
+def read_tensors(data: bytes) -> None:
+    found: list[str] = []
+    tensors = LazyTensors([(reader_of(data), len(data))], "here", found.append)
+    for key in tensors:
+        tensors.get(key)
+    if found:
+        raise Damaged(found[0])
+
+
+def decoded(way: Callable[[Decoder, Place], Any]) -> Callable[[bytes], Any]:
+    return lambda data: way(Decoder(Memory(data)), Place(0, len(data)))
+
+
+READERS: dict[Channel, Callable[[bytes], Any]] = {
+    Channel.GRAPH: decode_graph,
+    Channel.STEPS: read_batch,
+    Channel.PARTIAL: read_batch,
+    Channel.TENSOR: read_tensors,
+    Channel.EVENT: decoded(Decoder.note),
+    Channel.SOURCE: decoded(Decoder.source),
+    Channel.SCALAR: decoded(Decoder.scalars),
+    Channel.INFO: decoded(lambda decoder, whole: RunInfo.from_record(decoder.meta(whole).get("info"), "here")),
+}
+
+
 def read_message(message: Message) -> None:
     """Decode one message as the reader would."""
-    data = bytes(message.parts[0])
-    decoder, whole = Decoder(Memory(data)), Place(0, len(data))
-    if message.flag == Flag.ORDER:
-        decode_order(data)
-    elif message.channel == Channel.GRAPH:
-        decode_graph(data)
-    elif message.channel in (Channel.STEPS, Channel.PARTIAL):
-        batch = decode_batch(reader_of(data), len(data))
-        for row in range(min(len(batch), 8)):
-            str(batch.trace(row, GRAPH, {}))
-    elif message.channel == Channel.TENSOR:
-        found: list[str] = []
-        tensors = LazyTensors([(reader_of(data), len(data))], "here", found.append)
-        for key in tensors:
-            tensors.get(key)
-        if found:
-            raise Damaged(found[0])
-    elif message.channel == Channel.EVENT:
-        str(decoder.note(whole))
-    elif message.channel == Channel.SOURCE:
-        decoder.source(whole)
-    elif message.channel == Channel.INFO:
-        RunInfo.from_record(decoder.meta(whole).get("info"), "here")
-    else:
-        decoder.scalars(whole)
+    read = decode_order if message.flag == Flag.ORDER else READERS[message.channel]
+    read(bytes(message.parts[0]))
 
 
 def fuzz_message(chance: random.Random) -> None:
