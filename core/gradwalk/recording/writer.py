@@ -1,6 +1,6 @@
 """The writer: the training thread hands over, a thread of ours writes.
 
-The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 80 ms (or when half
+The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 70 ms (or when half
 a megabyte waits) and takes all of it; 3. the assembler makes chunk groups; 4. each group goes into the file with one write, or
 not at all; 5. what could not be written is kept and tried again. Nothing here raises into the training, bar the constructor.
 """
@@ -31,7 +31,7 @@ from .pressure import Pressure
 from .tensors import Tensors, bytes_of
 from .waking import Ticket, Wake
 
-INTERVAL = 0.08
+INTERVAL = 0.07
 """Seconds between two looks of the thread into the queue."""
 WAKE_BYTES = 512 * 1024
 RETRY = 0.5
