@@ -227,11 +227,11 @@ def attacks() -> dict[str, bytes]:
     bad = np.full((8, 3), np.inf)
     names = small_graph(ESCAPES)
     many = Group([note()], 0, -1)
-    again = lambda sync: replace(sync, entries=sync.entries * 4_000)  # noqa: E731
-    claims = lambda sync: replace(sync, steps=1 << 20)  # noqa: E731
-    far = lambda sync: replace(sync, chunk_length=1 << 62)  # noqa: E731
-    elsewhere = lambda sync: replace(sync, offset=sync.offset - 400)  # noqa: E731
-    outside = lambda sync: replace(sync, entries=(sync.entries[0]._replace(length=1 << 31),))  # noqa: E731
+    again = lambda sync: sync._replace(entries=sync.entries * 4_000)  # noqa: E731
+    claims = lambda sync: sync._replace(steps=1 << 20)  # noqa: E731
+    far = lambda sync: sync._replace(chunk_length=1 << 62)  # noqa: E731
+    elsewhere = lambda sync: sync._replace(offset=sync.offset - 400)  # noqa: E731
+    outside = lambda sync: sync._replace(entries=(sync.entries[0]._replace(length=1 << 31),))  # noqa: E731
     return {
         "a-pickle.mcap": pickle.dumps(Harm()),
         "a-checkpoint.mcap": b"PK\x03\x04" + bytes(60) + b"archive/data.pkl" + pickle.dumps(Harm()),

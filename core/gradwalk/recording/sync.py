@@ -10,7 +10,6 @@ that.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
 
@@ -18,7 +17,7 @@ from .format import MAJOR, MARKER, MAX_CHUNK, MAX_STEPS, MAX_SYNC, MINOR, Damage
 from .mcap import CHUNK_HEAD, MESSAGE_HEAD
 
 HEAD = struct.Struct("<16sBBHQQIIqII")
-ENTRY = struct.Struct("<HHIIiqII")
+ENTRY = struct.Struct("<HHIIiqI4x")
 CRC = struct.Struct("<I")
 MAX_ENTRIES = 0xFFFF
 
@@ -35,8 +34,7 @@ class Entry(NamedTuple):
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
+class Sync(NamedTuple):
     """The head of a chunk group: Sync record, Chunk record, MessageIndex records."""
 
     offset: int
@@ -81,7 +79,7 @@ def pack_sync(sync: Sync) -> bytes:
         sync.steps,
         0,
     )
-    body = head + b"".join(ENTRY.pack(*entry, 0) for entry in sync.entries)
+    body = head + b"".join(ENTRY.pack(*entry) for entry in sync.entries)
     return body + CRC.pack(crc32(body))
 
 
@@ -101,7 +99,7 @@ def read_sync(content: bytes, offset: int) -> Sync:
         raise Damaged("a Sync record declares more than is allowed")
     size = 9 + len(content)
     rows = ENTRY.iter_unpack(memoryview(content)[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
-    entries = tuple(Entry(*row[:7]) for row in rows)
+    entries = tuple(map(Entry._make, rows))
     _check(entries, chunk_length)
     return Sync(offset, size, chunk_length, index_length, chunk_crc, first, steps, entries, (major, minor))
 
@@ -109,9 +107,9 @@ def read_sync(content: bytes, offset: int) -> Sync:
 def _check(entries: tuple[Entry, ...], chunk_length: int) -> None:
     """Messages stand one behind the other, so that no byte of a file is read as more than one of them."""
     free = CHUNK_HEAD
-    for entry in entries:
-        if entry.offset + entry.length > chunk_length or entry.steps > MAX_STEPS:
+    for _, _, offset, length, _, _, steps in entries:
+        if offset + length > chunk_length or steps > MAX_STEPS:
             raise Damaged("a Sync record points outside its chunk")
-        if entry.offset < free + MESSAGE_HEAD:
+        if offset < free + MESSAGE_HEAD:
             raise Damaged("a Sync record names overlapping messages")
-        free = entry.offset + entry.length
+        free = offset + length

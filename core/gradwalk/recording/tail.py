@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from . import opening
 from .access import Access
@@ -52,8 +51,7 @@ class Tail:
         if syncs is None:
             syncs = scan.advance()
         for sync in syncs:
-            whole = Place(sync.offset, sync.end - sync.offset)
-            self._guarded(whole, partial(self._add, sync))
+            self._add(sync)
         if syncs:
             self.file.decoder.forget_failures()
         if scan.metadata and not self._told:
@@ -68,8 +66,11 @@ class Tail:
             self._known.add((place.offset, place.length))
             self.gaps.append(Gap(place.offset, place.offset + place.length, first_step, steps, why))
 
-    def _add(self, sync: Sync, _: Place) -> None:
-        self.index.add(sync)
+    def _add(self, sync: Sync) -> None:
+        try:
+            self.index.add(sync)
+        except Damaged as error:
+            self.damaged(Place(sync.offset, sync.end - sync.offset), str(error))
 
     def _open(self) -> File | None:
         path = self.found.file

@@ -211,7 +211,7 @@ def test_a_column_longer_than_its_block_is_refused():
 def test_a_group_that_claims_a_million_steps_is_a_gap(writer, trace, tmp_path):
     good = small_file(writer, trace)
     group = next(found for found in Scan(Access(writer.path)).advance() if found.steps)
-    lying = sync.pack_sync(replace(group, steps=1 << 20))
+    lying = sync.pack_sync(group._replace(steps=1 << 20))
     path = tmp_path / "lying.mcap"
     path.write_bytes(good[: group.offset + 9] + lying + good[group.chunk : good.index(b"gradwalk.index") - 29])
     recording = open_recording(path)

@@ -212,7 +212,7 @@ def as_version(path, version: tuple[int, int], *, signed: bool = True) -> None:
     made += ending._channels() + mcap.channel(99, "weather", "x")
     for sync in scanned(path):
         content = sync.size - 9
-        moved = replace(sync, offset=len(made), version=version)
+        moved = sync._replace(offset=len(made), version=version)
         made += mcap.record(fmt.Opcode.SYNC, pack_sync(moved) if sync.entries else bytes(content))
         made += data[sync.chunk : sync.end]
     path.write_bytes(made)
