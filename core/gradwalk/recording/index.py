@@ -66,7 +66,7 @@ class Index:
             elif channel == SCALAR and flag == ORDER:
                 order = place
             else:
-                self._other(entry, place)
+                self._other(Entry._make(entry), place)
         if not sync.steps and not batches:
             return
         if order is None or not batches or order.length != order_size(sync.steps):

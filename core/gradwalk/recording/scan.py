@@ -85,7 +85,9 @@ class Scan:
             return None
         self._opening(syncs[0].offset if syncs else self.access.size)
         self.closed, self.end = True, self.access.size
-        return [_ours(sync, self.access) for sync in syncs]
+        if syncs:
+            _ours(max(syncs, key=_version_of), self.access)
+        return syncs
 
     def _opening(self, until: int) -> None:
         """Read the records before the first group."""
@@ -197,6 +199,10 @@ class Scan:
         except Damaged:
             return False
         return True
+
+
+def _version_of(sync: Sync) -> tuple[int, int]:
+    return sync.version
 
 
 def _ours(sync: Sync, access: Access) -> Sync:

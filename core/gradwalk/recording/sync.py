@@ -10,7 +10,7 @@ that.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 from .format import MAJOR, MARKER, MAX_CHUNK, MAX_STEPS, MAX_SYNC, MINOR, Damaged
@@ -34,6 +34,9 @@ class Entry(NamedTuple):
     steps: int
 
 
+Row: TypeAlias = tuple[int, int, int, int, int, int, int]
+
+
 class Sync(NamedTuple):
     """The head of a chunk group: Sync record, Chunk record, MessageIndex records."""
 
@@ -46,7 +49,8 @@ class Sync(NamedTuple):
     crc: int
     first_step: int
     steps: int
-    entries: tuple[Entry, ...]
+    entries: tuple[Row, ...]
+    """Each an Entry, or a plain tuple of the same fields: a long run has a hundred thousand of them."""
     version: tuple[int, int] = (MAJOR, MINOR)
 
     @property
@@ -88,7 +92,7 @@ def read_sync(content: bytes, offset: int) -> Sync:
     if not HEAD.size + CRC.size <= len(content) <= MAX_SYNC or content[:16] != MARKER:
         raise Damaged("no Sync record")
     (crc,) = CRC.unpack_from(content, len(content) - CRC.size)
-    if crc32(memoryview(content)[: -CRC.size]) != crc:
+    if crc32(content[: -CRC.size]) != crc:
         raise Damaged("the CRC of a Sync record is wrong")
     _, major, minor, count, own, chunk_length, index_length, chunk_crc, first, steps, _ = HEAD.unpack_from(content)
     if own != offset:
@@ -98,13 +102,13 @@ def read_sync(content: bytes, offset: int) -> Sync:
     if chunk_length > MAX_CHUNK + MAX_SYNC or index_length > MAX_SYNC or steps > MAX_STEPS:
         raise Damaged("a Sync record declares more than is allowed")
     size = 9 + len(content)
-    rows = ENTRY.iter_unpack(memoryview(content)[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
-    entries = tuple(map(Entry._make, rows))
+    rows = ENTRY.iter_unpack(content[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
+    entries: tuple[Row, ...] = tuple(rows)
     _check(entries, chunk_length)
     return Sync(offset, size, chunk_length, index_length, chunk_crc, first, steps, entries, (major, minor))
 
 
-def _check(entries: tuple[Entry, ...], chunk_length: int) -> None:
+def _check(entries: tuple[Row, ...], chunk_length: int) -> None:
     """Messages stand one behind the other, so that no byte of a file is read as more than one of them."""
     free = CHUNK_HEAD
     for _, _, offset, length, _, _, steps in entries:
