@@ -8,8 +8,6 @@ import sys
 import venv
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -20,7 +18,6 @@ def call(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.slow
 def test_the_wheel_runs_a_demo_and_exports_elsewhere(tmp_path):
     call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("gradwalk-*.whl")

@@ -34,7 +34,7 @@ class Stats:
 def stats_of(table: NDArray[np.float64], index: int) -> Stats | None:
     """The statistics in column ``index`` of a statistics table, or None where nothing was counted."""
     count, low, high, total, squares, nan, inf, zero = (float(x) for x in table[:, index])
-    if count < 0:
+    if not 0 <= count < math.inf:
         return None
     mean = total / count if count else math.nan
     rms = math.sqrt(squares / count) if count and squares >= 0 else (squares if count else math.nan)
@@ -42,7 +42,7 @@ def stats_of(table: NDArray[np.float64], index: int) -> Stats | None:
 
 
 def _counted(number: float) -> int | None:
-    return None if number < 0 or math.isnan(number) else int(number)
+    return int(number) if 0 <= number < math.inf else None
 
 
 def rms_of(table: NDArray[np.float64]) -> NDArray[np.float64]:

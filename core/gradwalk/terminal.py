@@ -25,13 +25,25 @@ def console() -> Console:
     return Console(width=width, highlight=False, soft_wrap=False)
 
 
+def plain(text: str) -> str:
+    """Text of a recording as a terminal may have it: what would steer the terminal is shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _when(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return "at no time that this machine knows"
+
+
 def print_info(about: Mapping[str, Any], where: str) -> None:
     """The figures of :func:`gradwalk.info.info_json`, one per line."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in _lines(about, where):
-        table.add_row(name, Text(text))
+        table.add_row(Text(plain(name)), Text(plain(text)))
     console().print(table)
 
 
@@ -47,7 +59,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("ranks", f"{about['ranks']} (this is rank {about['rank']})"),
         ("device", about["device"] or "unknown"),
         ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
-        ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(about["started"])) + f" on {about['host']}"),
+        ("started", _when(about["started"]) + f" on {about['host']}"),
         ("size", _bytes(about["bytes"])),
         ("ended", about["ended"] or "not yet, or it was killed"),
     ]
@@ -58,7 +70,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
     if about["skipped"]:
         lines.append(("skipped", ", ".join(map(str, about["skipped"]))))
     told = [note for note in about["notes"] if note["kind"] not in ("end", "exception")]
-    lines += [(note["kind"], note["message"].splitlines()[0]) for note in told[:NOTES]]
+    lines += [(note["kind"], note["message"].partition("\n")[0]) for note in told[:NOTES]]
     if len(told) > NOTES:
         lines.append(("", f"and {_counted(len(told) - NOTES, 'more note')}; see --json"))
     return lines
@@ -86,7 +98,7 @@ def print_tape(trace: Trace) -> None:
     out = console()
     head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
     loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
-    out.print(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}", style="bold")
+    out.print(Text(plain(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}"), style="bold"))
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("event", overflow="fold")
@@ -94,8 +106,9 @@ def print_tape(trace: Trace) -> None:
     table.add_column("shape, rms", no_wrap=True)
     table.add_column("source", no_wrap=True, overflow="ellipsis")
     for position in range(len(trace.tape)):
-        number, phase, name, gives, magnitude, source = row_of(trace, position)
+        number, phase, name, gives, magnitude, source = map(plain, row_of(trace, position))
         table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
     out.print(table)
     if trace.error is not None:
-        out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}".removesuffix(": "), style="bold red"))
+        ended = f"the step ended here: {trace.error.kind}: {trace.error.message}"
+        out.print(Text(plain(ended.removesuffix(": ")), style="bold red"))

@@ -248,7 +248,11 @@ def _note_message(note: Note) -> Message:
 
 
 def _source_message(source: Source) -> Message:
-    text = source.text.encode("utf-8", "surrogatepass")[:MAX_SOURCE]
+    text = source.text.encode("utf-8", "surrogatepass")
+    end = min(len(text), MAX_SOURCE)
+    while end < len(text) and text[end] & 0xC0 == 0x80:  # not in the middle of a character
+        end -= 1
+    text = text[:end]
     block = Block(file=source.file[:MAX_TEXT])
     block.add("text", np.frombuffer(text, np.uint8), DType.UINT8)
     return _message(Channel.SOURCE, block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..trace import STATISTICS, Graph, Kept, Shape, StepError, TensorKey, Trace
-from .columns import Block, Part, ReadAt, read_column, read_header
+from .columns import Block, Part, ReadAt, is_number, read_column, read_header
 from .dtypes import DType
-from .format import MAX_STEPS, MAX_TEXT, Damaged
+from .format import MAX_SHAPES, MAX_STEPS, MAX_TEXT, Damaged
 
 Array: TypeAlias = NDArray[Any]
 HAS_LOSS, DONE = 1, 2
 TABLES = ("values", "gradients")
+NOT_FINITE = ("inf", "-inf", "nan")
 
 
 def batch_key(trace: Trace) -> tuple[int, ...]:
@@ -79,7 +81,7 @@ def _texts(traces: Sequence[Trace]) -> dict[str, Any]:
         for row, t in enumerate(traces)
         if t.error is not None
     }
-    scales = {str(row): list(t.scales) for row, t in enumerate(traces) if t.scales}
+    scales = {str(row): [_to_json(scale) for scale in t.scales] for row, t in enumerate(traces) if t.scales}
     if scales:
         meta["scales"] = scales
     if labels:
@@ -87,6 +89,11 @@ def _texts(traces: Sequence[Trace]) -> dict[str, Any]:
     if errors:
         meta["errors"] = errors
     return meta
+
+
+def _to_json(scale: float) -> float | str:
+    """A number that JSON has, or the name of one that it lacks."""
+    return float(scale) if math.isfinite(scale) else str(float(scale))
 
 
 def _flat_shapes(traces: Sequence[Trace]) -> NDArray[np.int64]:
@@ -135,6 +142,9 @@ class Batch:
         tape = _frozen(self.tape[:, row])
         if len(tape) and (int(tape.min()) < 0 or int(tape.max()) >= len(graph.events)):
             raise Damaged("a tape names an event that its graph does not have")
+        error = self.errors.get(row)
+        if error is not None and not -1 <= error.event <= len(tape):
+            raise Damaged("an error names an event that its tape does not have")
         shapes = self.shapes.get(row, {})
         if any(value >= len(graph.values) for value in shapes):
             raise Damaged("a shape belongs to a value that the graph does not have")
@@ -154,7 +164,7 @@ class Batch:
             rank=self.rank,
             label=self.labels.get(row, ""),
             done=bool(flags & DONE),
-            error=self.errors.get(row),
+            error=error,
             scales=self.scales.get(row, ()),
         )
 
@@ -249,13 +259,13 @@ def _errors(record: Any, count: int) -> dict[int, StepError]:
 
 def _scales(record: Any, count: int) -> dict[int, tuple[float, ...]]:
     rows = _by_row(record, count)
-    if not all(isinstance(row, list) and all(isinstance(one, int | float) for one in row) for row in rows.values()):
+    if not all(isinstance(row, list) and all(is_number(one) or one in NOT_FINITE for one in row) for row in rows.values()):
         raise Damaged("the scales of a batch are malformed")
     return {row: tuple(map(float, scales)) for row, scales in rows.items()}
 
 
 def _read_shapes(flat: Array, count: int) -> dict[int, dict[int, Shape]]:
-    if flat.dtype != np.int64 or flat.ndim != 1:
+    if flat.dtype != np.int64 or flat.ndim != 1 or flat.size > MAX_SHAPES:
         raise Damaged("the shapes of a batch are malformed")
     shapes: dict[int, dict[int, Shape]] = {}
     numbers: list[int] = flat.tolist()

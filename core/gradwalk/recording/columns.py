@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from .dtypes import STORED, DType
-from .format import MAX_CHUNK, MAX_HEADER, MAX_TEXT, Damaged, Encoding
+from .format import MAX_CHUNK, MAX_HEADER, MAX_RATIO, MAX_TEXT, RATIO_FROM, Damaged, Encoding
 
 Part: TypeAlias = bytes | memoryview
 Array: TypeAlias = NDArray[Any]
@@ -30,6 +31,7 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 HEAD = struct.Struct("<4sIII")
 BLOCK_MAGIC = b"GWC1"
 HEAD_GUESS = 4096
+MAX_FLOAT = sys.float_info.max
 _thread = threading.local()
 
 
@@ -58,6 +60,8 @@ class Header:
     meta: dict[str, Any]
     columns: dict[str, Column]
     payload: int
+    gain: int = 0
+    """Bytes by which the header's text grew when it was expanded."""
     skipped: tuple[str, ...] = ()
     """Names of the columns whose type or encoding this version does not know."""
 
@@ -111,6 +115,13 @@ def expand(packed: bytes, size: int, limit: int) -> bytes:
     return raw
 
 
+def expand_text(packed: bytes, size: int, limit: int) -> bytes:
+    """The same for JSON, which takes twenty times its size in memory once it is parsed: little may not stand for much."""
+    if size > max(RATIO_FROM, MAX_RATIO * len(packed)):
+        raise Damaged(f"{size:,} bytes of text are said to be in {len(packed):,}")
+    return expand(packed, size, limit)
+
+
 def as_bytes(array: Array) -> memoryview:
     """The bytes of a C-contiguous array, without a copy."""
     return memoryview(array.reshape(-1).view(np.uint8).data) if array.size else memoryview(b"")
@@ -121,8 +132,8 @@ def shuffled(array: Array) -> bytes:
     return array.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes() if array.size else b""
 
 
-def read_header(read: ReadAt, length: int, limit: int = MAX_CHUNK) -> Header:
-    """The header of a block of ``length`` bytes; ``limit`` bounds what its columns may expand to together.
+def read_header(read: ReadAt, length: int, limit: int = MAX_CHUNK, text_limit: int = MAX_HEADER) -> Header:
+    """The header of a block of ``length`` bytes; ``limit`` bounds what its columns may expand to together, ``text_limit`` itself.
 
     Raises Damaged.
     """
@@ -136,18 +147,19 @@ def read_header(read: ReadAt, length: int, limit: int = MAX_CHUNK) -> Header:
     packed = first[HEAD.size : end] if end <= len(first) else read(HEAD.size, packed_size)
     if crc32(packed) != crc:
         raise Damaged("the CRC of a block's header is wrong")
-    record = read_json(expand(packed, size, MAX_HEADER))
+    record = read_json(expand_text(packed, size, text_limit))
     if not isinstance(record, dict) or not isinstance(record.get("meta"), dict) or not isinstance(record.get("columns"), list):
         raise Damaged("a block's header is malformed")
-    return _header(record["meta"], record["columns"], end, length, limit)
+    columns, skipped = _columns(record["columns"], length - end, limit)
+    return Header(record["meta"], columns, end, size - packed_size, skipped)
 
 
-def _header(meta: dict[str, Any], rows: list[Any], payload: int, length: int, limit: int) -> Header:
+def _columns(rows: list[Any], room: int, limit: int) -> tuple[dict[str, Column], tuple[str, ...]]:
     columns: dict[str, Column] = {}
     skipped: list[str] = []
     total = 0
     for row in rows:
-        column = _column(row, length - payload)
+        column = _column(row, room)
         if isinstance(column, str):
             skipped.append(column)
             continue
@@ -155,7 +167,7 @@ def _header(meta: dict[str, Any], rows: list[Any], payload: int, length: int, li
         if total > limit or column.name in columns:
             raise Damaged("a block declares more than is allowed, or a column twice")
         columns[column.name] = column
-    return Header(meta, columns, payload, tuple(skipped))
+    return columns, tuple(skipped)
 
 
 def _column(row: Any, room: int) -> Column | str:
@@ -174,6 +186,11 @@ def _column(row: Any, room: int) -> Column | str:
 def is_count(x: object) -> bool:
     """Whether a number from a file is a plain integer from 0 to 2**40."""
     return type(x) is int and 0 <= x <= 1 << 40
+
+
+def is_number(x: object) -> bool:
+    """Whether a number from a file is one that a float can hold."""
+    return type(x) in (int, float) and -MAX_FLOAT <= cast(float, x) <= MAX_FLOAT
 
 
 def read_column(read: ReadAt, header: Header, name: str) -> Array:
@@ -202,13 +219,16 @@ def _unshuffled(raw: bytes, itemsize: int) -> bytes:
 def read_json(text: bytes) -> Any:
     """JSON without NaN or Infinity. Raises Damaged."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(str(text, "utf-8"))
     except (ValueError, RecursionError, UnicodeDecodeError) as error:
         raise Damaged("a header is no JSON") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def reader_of(block: bytes) -> ReadAt:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from ..trace import Graph
 from .access import Access
 from .batch import Batch, decode_batch
-from .columns import read_column, read_header
-from .format import MAX_CHUNK, MAX_GRAPH, MAX_SOURCE, MAX_TEXT, Damaged, Note
+from .columns import ReadAt, is_number, read_column, read_header, reader_of
+from .format import MAX_CHUNK, MAX_GAIN, MAX_GRAPH, MAX_NAMES, MAX_NOTE, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
 from .index import Place, StepChunk
 from .order import Order, decode_order
 
 BATCHES, BATCH_MEMORY = 16, 32 << 20
 GRAPHS = 256
+AT_ONCE = 4 << 20
+"""A batch up to this size is read in one go."""
 
 
 class Decoder:
@@ -30,6 +33,7 @@ class Decoder:
         self._graphs: OrderedDict[int, Graph] = OrderedDict()
         self._order: tuple[Place, Order] | None = None
         self._failed: dict[Place, str] = {}
+        self._gain = 0
         self.skipped: set[str] = set()
 
     def batch(self, place: Place) -> Batch:
@@ -41,7 +45,7 @@ class Decoder:
         if place in self._failed:
             raise Damaged(self._failed[place])
         try:
-            batch = decode_batch(self._access.within(*place), place.length)
+            batch = decode_batch(self._read(place), place.length)
         except Damaged as error:
             self._failed[place] = str(error)
             raise
@@ -50,6 +54,10 @@ class Decoder:
         while len(self._batches) > BATCHES or (len(self._batches) > 1 and self._memory() > BATCH_MEMORY):
             self._batches.popitem(last=False)
         return batch
+
+    def _read(self, place: Place) -> ReadAt:
+        """A reader of one message; a small one comes off the disk at once."""
+        return reader_of(self._access.exactly(*place)) if place.length <= AT_ONCE else self._access.within(*place)
 
     def forget_failures(self) -> None:
         """Try again to read what could not be read: the disk may show the parts of a write late."""
@@ -114,13 +122,17 @@ class Decoder:
         """Something that happened."""
         meta = self.meta(place)
         kind, message, step, time = meta.get("kind"), meta.get("message"), meta.get("step"), meta.get("time")
-        if not _text(kind) or not _text(message) or type(step) is not int or not isinstance(time, int | float):
+        if not _text(kind) or not _text(message) or type(step) is not int or abs(step) >= 1 << 62 or not is_number(time):
             raise Damaged("a note is malformed")
-        return Note(str(kind), str(message), step, float(time))
+        return Note(str(kind), str(message), step, float(cast(float, time)))
 
     def meta(self, place: Place) -> dict[str, Any]:
-        """The free part of a block's header."""
-        return read_header(self._access.within(*place), place.length).meta
+        """What a note, a source or new facts about the run say; all of these together are bounded, as they are read at once."""
+        if self._gain > MAX_GAIN:
+            raise Damaged("there is more text here than is allowed")
+        header = read_header(self._access.within(*place), place.length, text_limit=MAX_NOTE)
+        self._gain += max(0, header.gain)
+        return header.meta
 
     def scalars(self, place: Place) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Per name the steps and values of one message."""
@@ -128,15 +140,23 @@ class Decoder:
         header = read_header(read, place.length)
         names = header.meta.get("names")
         which, steps, values = (read_column(read, header, name) for name in ("name", "step", "value"))
-        if not isinstance(names, list) or not all(map(_text, names)) or not which.shape == steps.shape == values.shape:
+        if not isinstance(names, list) or len(names) > MAX_NAMES or not all(map(_text, names)):
             raise Damaged("scalars are malformed")
-        return {str(name): (steps[which == i], values[which == i]) for i, name in enumerate(names)}
+        if not which.shape == steps.shape == values.shape or which.ndim != 1:
+            raise Damaged("scalars are malformed")
+        order = np.argsort(which, kind="stable")
+        starts = np.searchsorted(which[order], np.arange(len(names) + 1))
+        parts = [order[start:end] for start, end in itertools.pairwise(starts)]
+        return {str(name): (steps[part], values[part]) for name, part in zip(names, parts, strict=True)}
 
     def source(self, place: Place) -> str:
         """The text of a source file."""
         read = self._access.within(*place)
         header = read_header(read, place.length, MAX_SOURCE)
-        return read_column(read, header, "text").tobytes().decode("utf-8", "surrogatepass")
+        try:
+            return read_column(read, header, "text").tobytes().decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise Damaged(f"a source file is no text: {error}") from error
 
     def _bounded(self, place: Place, limit: int) -> bytes:
         if place.length > min(limit, MAX_CHUNK):

@@ -24,7 +24,7 @@ def rank_files(folder: Path) -> dict[int, Path]:
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         name = _NAME.fullmatch(path.name)
-        if name and int(name[2]) == 0:
+        if name and int(name[2]) == 0 and path.is_file():
             found[int(name[1])] = path
     return found
 
@@ -42,6 +42,8 @@ def read_run(folder: Path) -> RunInfo | None:
     """The content of ``run.json``, or None where there is none. Raises RecordingError."""
     path = folder / RUN_FILE
     try:
+        if path.exists() and not path.is_file():
+            raise RecordingError(path, "this is no file, so it cannot describe a run")
         with path.open("rb") as file:
             text = file.read(MAX_HEADER)
     except FileNotFoundError:

@@ -17,7 +17,17 @@ MARKER = b"\xf1GRADWALK-SYNC\r\n"
 MIB = 1 << 20
 MAX_CHUNK = 64 * MIB
 MAX_GRAPH = 64 * MIB
-MAX_HEADER = 16 * MIB
+MAX_HEADER = 8 * MIB
+MAX_RATIO, RATIO_FROM = 100, MIB
+"""A compressed text above this size may not expand to more than so many times what it takes (ours shrink 5 to 30 times)."""
+MAX_NOTE = MIB
+MAX_GAIN = 64 * MIB
+"""By how much all notes together, and all scalars, may expand: they are held in memory."""
+MAX_NAMES = 1 << 16
+MAX_SHAPES = MIB
+"""How many numbers a batch may hold for shapes that differ from its graph's."""
+MAX_FOREIGN = 1000
+"""How many records that are none of ours may follow one another."""
 MAX_SYNC = 4 * MIB
 MAX_THINGS = 5_000_000
 MAX_TEXT = 64 * 1024

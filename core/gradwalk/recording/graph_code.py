@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, get_args
 from zlib import crc32
 
 from ..trace import NONE, Edge, Event, EventKind, Frame, Graph, ModuleCall, Node, Op, Phase, Role, Saved, Site, Value
-from .columns import expand, read_json, zstd
+from .columns import expand_text, read_json, zstd
 from .format import MAX_GRAPH, MAX_TEXT, MAX_THINGS, Damaged
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -17,7 +17,10 @@ HEAD = struct.Struct("<QI")
 
 
 def encode_graph(graph: Graph) -> bytes:
-    """The Graph as its length and CRC and a zstd frame. Strings are shared through a table."""
+    """The Graph as its length and CRC and a zstd frame. Strings are shared through a table.
+
+    Raises ValueError where it is larger than can be read back.
+    """
     strings: dict[str, int] = {}
     frames: dict[Frame, int] = {}
 
@@ -89,6 +92,8 @@ def encode_graph(graph: Graph) -> bytes:
     record["frames"] = [[s(f.file), f.line, s(f.function)] for f in frames]
     record["strings"] = list(strings)
     text = json.dumps(record, separators=(",", ":")).encode("ascii")
+    if len(text) > MAX_GRAPH:
+        raise ValueError(f"a graph of {len(graph.ops):,} ops is larger than a recording can hold")
     return signed_graph(text)
 
 
@@ -106,7 +111,7 @@ def decode_graph(data: bytes) -> Graph:
     packed = data[HEAD.size :]
     if crc32(packed) != crc:
         raise Damaged("the CRC of a graph is wrong")
-    record = read_json(expand(packed, size, MAX_GRAPH))
+    record = read_json(expand_text(packed, size, MAX_GRAPH))
     if not isinstance(record, dict):
         raise Damaged("a graph is malformed")
     sizes = {
@@ -184,6 +189,22 @@ def _tuple(*checks: Check, later: tuple[Check, Any] | None = None) -> Check:
     return check
 
 
+def _check_chains(parents: list[int]) -> None:
+    """Whoever goes from a thing to its parent, and on, must come to an end."""
+    if all(parent < i for i, parent in enumerate(parents)):
+        return
+    ends = [parent == NONE for parent in parents]
+    for start in range(len(parents)):
+        chain, at = [], start
+        while at != NONE and not ends[at]:
+            chain.append(at)
+            at = parents[at]
+            if len(chain) > len(parents):
+                raise Damaged("a chain of parents in a graph has no end")
+        for link in chain:
+            ends[link] = True
+
+
 class _Reader:
     """The checks of one graph's rows; a newer minor version may have added fields at their ends, which are left out."""
 
@@ -231,7 +252,10 @@ class _Reader:
         rows = self.rows(
             "values", text, self.one_of(Role), _shape, text, text, _flag, self.id("ops"), _number, _number, value, value
         )
-        return tuple(Value(i, *row) for i, row in enumerate(rows))
+        values = tuple(Value(i, *row) for i, row in enumerate(rows))
+        _check_chains([value.base for value in values])
+        _check_chains([value.gradient_of for value in values])
+        return values
 
     def ops(self) -> tuple[Op, ...]:
         text, values = self.text, _many(self.id("values", needed=True))
@@ -250,7 +274,9 @@ class _Reader:
             _flag,
             later=(_many(text), ()),
         )
-        return tuple(Op(i, *row) for i, row in enumerate(rows))
+        ops = tuple(Op(i, *row) for i, row in enumerate(rows))
+        _check_chains([op.parent for op in ops])
+        return ops
 
     def nodes(self) -> tuple[Node, ...]:
         text = self.text
@@ -275,7 +301,10 @@ class _Reader:
 
     def modules(self) -> tuple[ModuleCall, ...]:
         text = self.text
-        return tuple(ModuleCall(i, *row) for i, row in enumerate(self.rows("modules", text, text, text, self.id("modules"))))
+        rows = self.rows("modules", text, text, text, self.id("modules"))
+        modules = tuple(ModuleCall(i, *row) for i, row in enumerate(rows))
+        _check_chains([module.parent for module in modules])
+        return modules
 
     def sites(self) -> tuple[Site, ...]:
         frames = tuple(Frame(*row) for row in self.rows("frames", self.text, _number, self.text))

@@ -11,6 +11,8 @@ from .order import order_size
 from .sync import Entry, Sync
 
 KNOWN_CHANNELS = frozenset(Channel)
+STEPS, SCALAR, ORDER = int(Channel.STEPS), int(Channel.SCALAR), int(Flag.ORDER)
+"""As plain integers: a long run has tens of thousands of groups, and all of them are looked at when it is opened."""
 
 
 class Place(NamedTuple):
@@ -20,8 +22,7 @@ class Place(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepChunk:
+class StepChunk(NamedTuple):
     """A chunk that holds complete steps; ``start`` counts the steps before it."""
 
     start: int
@@ -52,17 +53,20 @@ class Index:
 
     def add(self, sync: Sync) -> None:
         """Take in a group. Raises Damaged where it says more steps than it lists, and takes in the rest of it."""
-        self.newest_minor = max(self.newest_minor, sync.version[1])
+        if sync.version[1] > self.newest_minor:
+            self.newest_minor = sync.version[1]
         batches: list[Place] = []
         order: Place | None = None
+        chunk = sync.offset + sync.size
         for entry in sync.entries:
-            place = Place(sync.chunk + entry.offset, entry.length)
-            if entry.channel == Channel.STEPS:
+            channel, flag, offset, length, _, _, _ = entry
+            place = Place(chunk + offset, length)
+            if channel == STEPS:
                 batches.append(place)
-            elif entry.channel == Channel.SCALAR and entry.flag == Flag.ORDER:
+            elif channel == SCALAR and flag == ORDER:
                 order = place
             else:
-                self._other(entry, place)
+                self._other(Entry._make(entry), place)
         if not sync.steps and not batches:
             return
         if order is None or not batches or order.length != order_size(sync.steps):

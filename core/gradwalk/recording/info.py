@@ -9,10 +9,14 @@ import socket
 import sys
 import time
 import uuid
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from .format import MAJOR, MAX_TEXT, VERSION, NewerVersionError, RecordingError
+from .columns import read_json
+from .format import MAJOR, MAX_TEXT, VERSION, Damaged, NewerVersionError, RecordingError
+
+MAX_WORDS = 8000
+"""How many characters of a command line are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class RunInfo:
     def from_json(text: str | bytes, where: object = "run.json") -> RunInfo:
         """Read it back; unknown fields are left out. Raises RecordingError where it is none or its major version is newer."""
         try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            record = read_json(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+        except Damaged as error:
             raise RecordingError(where, "this does not describe a Gradwalk run (damaged, or made by something else)") from error
         return RunInfo.from_record(record, where)
 
@@ -71,6 +75,19 @@ def run_info(**known: Any) -> RunInfo:
         "started": time.time(),
     }
     return RunInfo(**(here | known))
+
+
+def bounded(info: RunInfo) -> RunInfo:
+    """The same with so little text that it can be read back: of thousands of arguments the first."""
+    words: list[str] = []
+    room = MAX_WORDS
+    for word in info.program:
+        room -= len(word) + 1
+        if room < 0:
+            words.append(f"... ({len(info.program) - len(words):,} more)")
+            break
+        words.append(word)
+    return replace(info, program=tuple(words))
 
 
 def version_of(text: str, where: object) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ..trace import Graph, StepError, Trace, empty_table
 from . import opening
 from .batch import Batch, decode_batch
 from .folder import rank_files
-from .format import Damaged, Gap, Note
+from .format import MAX_GAIN, Damaged, Gap, Note
 from .graph_code import decode_graph
 from .index import Place, StepChunk
 from .info import RunInfo
@@ -105,9 +105,15 @@ class Recording(Sequence[Trace]):
     def scalars(self) -> Scalars:
         """Numbers written beside the steps: per name their steps and values."""
         found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+        gain = 0
         for place in self._tail.index.scalars:
             for name, columns in self._scalars_at(place).items():
                 found.setdefault(name, []).append(columns)
+                gain += columns[0].nbytes * 2
+            gain -= place.length
+            if gain > MAX_GAIN:
+                self._tail.damaged(place, "there are more scalars here than are allowed")
+                break
         return {
             name: (np.concatenate([c[0] for c in all_]), np.concatenate([c[1] for c in all_])) for name, all_ in found.items()
         }
@@ -150,7 +156,7 @@ class Recording(Sequence[Trace]):
             return None
         try:
             return self._file.decoder.source(place)
-        except (Damaged, UnicodeDecodeError) as error:
+        except Damaged as error:
             self._tail.damaged(place, str(error))
             return None
 

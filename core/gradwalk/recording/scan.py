@@ -10,12 +10,27 @@ from . import mcap
 from .access import Access
 from .columns import expand, is_count, read_json
 from .ending import INDEX_NAME, signed
-from .format import MAGIC, MAJOR, MARKER, MAX_HEADER, MAX_SYNC, PROFILE, VERSION, Damaged, Gap, NewerVersionError, Opcode
+from .format import (
+    MAGIC,
+    MAJOR,
+    MARKER,
+    MAX_FOREIGN,
+    MAX_HEADER,
+    MAX_SYNC,
+    PROFILE,
+    VERSION,
+    Damaged,
+    Gap,
+    NewerVersionError,
+    Opcode,
+)
 from .mcap import RECORD
-from .sync import Sync, read_sync
+from .sync import Sync, read_sync, sync_size
 
 WINDOW = 1024
 SEARCH = 1 << 20
+MAX_CHECKED = 256 << 20
+"""How many bytes that look like Sync records and are none a search reads before it gives up."""
 MAX_INDEX = 256 << 20
 _TAIL = RECORD.size + mcap.FOOTER.size + len(MAGIC)
 _SKIPPED = frozenset(Opcode) - {Opcode.SYNC, Opcode.CHUNK, Opcode.DATA_END, Opcode.FOOTER, Opcode.MESSAGE_INDEX}
@@ -33,6 +48,8 @@ class Scan:
     profile: str = ""
     channels: dict[int, str] = field(default_factory=dict)
     _searched: int = 0
+    _foreign: int = 0
+    """How many records since the last group were none of ours."""
 
     @property
     def newer(self) -> bool:
@@ -51,7 +68,9 @@ class Scan:
             if end is None:
                 break
             self.end = end
+            self._foreign += 1
             if sync is not None:
+                self._foreign = 0
                 found.append(_ours(sync, self.access))
         return found
 
@@ -66,7 +85,9 @@ class Scan:
             return None
         self._opening(syncs[0].offset if syncs else self.access.size)
         self.closed, self.end = True, self.access.size
-        return [_ours(sync, self.access) for sync in syncs]
+        if syncs:
+            _ours(max(syncs, key=_version_of), self.access)
+        return syncs
 
     def _opening(self, until: int) -> None:
         """Read the records before the first group."""
@@ -88,6 +109,8 @@ class Scan:
         if opcode == Opcode.SYNC:
             return self._sync(offset, size, window, length)
         end = offset + RECORD.size + length
+        if self._foreign > MAX_FOREIGN:
+            raise Damaged("too many records that are none of ours")
         if opcode not in _SKIPPED and opcode != Opcode.DATA_END and not self.newer:
             raise Damaged("bytes that are no record")
         if end > size:
@@ -145,13 +168,16 @@ class Scan:
     def _search(self, start: int, size: int) -> int | None:
         """Where the next good Sync record starts, or None; what has been searched is not searched again."""
         at = max(start, self._searched)
-        while at < size:
+        checked = 0
+        while at < size and checked < MAX_CHECKED:
             block = self.access.up_to(at, min(SEARCH, size - at))
             place = block.find(MARKER)
-            while place >= 0:
-                if self._is_sync(at + place - RECORD.size, size):
+            while place >= 0 and checked < MAX_CHECKED:
+                length = self._length_at(at + place - RECORD.size, size)
+                if self._is_sync(at + place - RECORD.size, length):
                     self._searched = 0
                     return at + place - RECORD.size
+                checked += length
                 place = block.find(MARKER, place + 1)
             if at + len(block) >= size:
                 break
@@ -159,15 +185,24 @@ class Scan:
         self._searched = max(start, size - WINDOW)
         return None
 
-    def _is_sync(self, offset: int, size: int) -> bool:
+    def _length_at(self, offset: int, size: int) -> int:
+        """The length that a possible Sync record says it has; 0 where it cannot be one."""
         try:
             opcode, length = RECORD.unpack(self.access.exactly(offset, RECORD.size))
-            if opcode != Opcode.SYNC or length > MAX_SYNC or offset + RECORD.size + length > size:
-                return False
+        except Damaged:
+            return 0
+        return int(length) if opcode == Opcode.SYNC and length <= min(MAX_SYNC, size - offset - RECORD.size) else 0
+
+    def _is_sync(self, offset: int, length: int) -> bool:
+        try:
             read_sync(self.access.exactly(offset + RECORD.size, length), offset)
         except Damaged:
             return False
         return True
+
+
+def _version_of(sync: Sync) -> tuple[int, int]:
+    return sync.version
 
 
 def _ours(sync: Sync, access: Access) -> Sync:
@@ -224,6 +259,8 @@ def _syncs_of(data: bytes, size: int) -> list[Sync]:
     if not isinstance(head, dict) or not is_count(head.get("groups")) or not is_count(head.get("bytes")):
         raise Damaged("the index is malformed")
     groups, length = head["groups"], head["bytes"]
+    if length > size or groups * (sync_size(0) + 4) > size:
+        raise Damaged("the index is larger than what it is of")
     raw = expand(data[4 + head_length :], length, MAX_INDEX)
     if groups * 4 > length:
         raise Damaged("the index is malformed")

@@ -10,14 +10,14 @@ that.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 from .format import MAJOR, MARKER, MAX_CHUNK, MAX_STEPS, MAX_SYNC, MINOR, Damaged
+from .mcap import CHUNK_HEAD, MESSAGE_HEAD
 
 HEAD = struct.Struct("<16sBBHQQIIqII")
-ENTRY = struct.Struct("<HHIIiqII")
+ENTRY = struct.Struct("<HHIIiqI4x")
 CRC = struct.Struct("<I")
 MAX_ENTRIES = 0xFFFF
 
@@ -34,8 +34,10 @@ class Entry(NamedTuple):
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
+Row: TypeAlias = tuple[int, int, int, int, int, int, int]
+
+
+class Sync(NamedTuple):
     """The head of a chunk group: Sync record, Chunk record, MessageIndex records."""
 
     offset: int
@@ -47,7 +49,8 @@ class Sync:
     crc: int
     first_step: int
     steps: int
-    entries: tuple[Entry, ...]
+    entries: tuple[Row, ...]
+    """Each an Entry, or a plain tuple of the same fields: a long run has a hundred thousand of them."""
     version: tuple[int, int] = (MAJOR, MINOR)
 
     @property
@@ -80,7 +83,7 @@ def pack_sync(sync: Sync) -> bytes:
         sync.steps,
         0,
     )
-    body = head + b"".join(ENTRY.pack(*entry, 0) for entry in sync.entries)
+    body = head + b"".join(ENTRY.pack(*entry) for entry in sync.entries)
     return body + CRC.pack(crc32(body))
 
 
@@ -89,7 +92,7 @@ def read_sync(content: bytes, offset: int) -> Sync:
     if not HEAD.size + CRC.size <= len(content) <= MAX_SYNC or content[:16] != MARKER:
         raise Damaged("no Sync record")
     (crc,) = CRC.unpack_from(content, len(content) - CRC.size)
-    if crc32(memoryview(content)[: -CRC.size]) != crc:
+    if crc32(content[: -CRC.size]) != crc:
         raise Damaged("the CRC of a Sync record is wrong")
     _, major, minor, count, own, chunk_length, index_length, chunk_crc, first, steps, _ = HEAD.unpack_from(content)
     if own != offset:
@@ -99,8 +102,18 @@ def read_sync(content: bytes, offset: int) -> Sync:
     if chunk_length > MAX_CHUNK + MAX_SYNC or index_length > MAX_SYNC or steps > MAX_STEPS:
         raise Damaged("a Sync record declares more than is allowed")
     size = 9 + len(content)
-    rows = ENTRY.iter_unpack(memoryview(content)[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
-    entries = tuple(Entry(*row[:7]) for row in rows)
-    if any(entry.offset + entry.length > chunk_length or entry.steps > MAX_STEPS for entry in entries):
-        raise Damaged("a Sync record points outside its chunk")
+    rows = ENTRY.iter_unpack(content[HEAD.size : HEAD.size + count * ENTRY.size]) if major == MAJOR else ()
+    entries: tuple[Row, ...] = tuple(rows)
+    _check(entries, chunk_length)
     return Sync(offset, size, chunk_length, index_length, chunk_crc, first, steps, entries, (major, minor))
+
+
+def _check(entries: tuple[Row, ...], chunk_length: int) -> None:
+    """Messages stand one behind the other, so that no byte of a file is read as more than one of them."""
+    free = CHUNK_HEAD
+    for _, _, offset, length, _, _, steps in entries:
+        if offset + length > chunk_length or steps > MAX_STEPS:
+            raise Damaged("a Sync record points outside its chunk")
+        if offset < free + MESSAGE_HEAD:
+            raise Damaged("a Sync record names overlapping messages")
+        free = offset + length

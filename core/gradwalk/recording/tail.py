@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from . import opening
 from .access import Access
 from .decoding import Decoder
-from .format import MAGIC, Damaged, Gap, Note, RecordingError
+from .format import MAGIC, MAX_TEXT, Damaged, Gap, Note, RecordingError
 from .index import Index, Place
 from .info import RunInfo
 from .opening import Found
@@ -52,8 +51,7 @@ class Tail:
         if syncs is None:
             syncs = scan.advance()
         for sync in syncs:
-            whole = Place(sync.offset, sync.end - sync.offset)
-            self._guarded(whole, partial(self._add, sync))
+            self._add(sync)
         if syncs:
             self.file.decoder.forget_failures()
         if scan.metadata and not self._told:
@@ -68,8 +66,11 @@ class Tail:
             self._known.add((place.offset, place.length))
             self.gaps.append(Gap(place.offset, place.offset + place.length, first_step, steps, why))
 
-    def _add(self, sync: Sync, _: Place) -> None:
-        self.index.add(sync)
+    def _add(self, sync: Sync) -> None:
+        try:
+            self.index.add(sync)
+        except Damaged as error:
+            self.damaged(Place(sync.offset, sync.end - sync.offset), str(error))
 
     def _open(self) -> File | None:
         path = self.found.file
@@ -110,7 +111,7 @@ class Tail:
     def _take_source(self, place: Place) -> None:
         assert self.file is not None
         file = self.file.decoder.meta(place).get("file")
-        if not isinstance(file, str):
+        if not isinstance(file, str) or len(file) > MAX_TEXT:
             raise Damaged("a source file has no name")
         self.sources[file] = place
 

@@ -16,8 +16,8 @@ from .format import MAX_TEXT, Damaged, Encoding, RecordingError
 Array: TypeAlias = NDArray[Any]
 Tensors: TypeAlias = Mapping[TensorKey, Kept]
 PROBE = 4096
-BLOCK_BYTES = 16 << 20
-"""A block of tensors is closed at this size."""
+BLOCK_BYTES, BLOCK_TENSORS = 16 << 20, 1 << 14
+"""A block of tensors is closed at this size and this number."""
 TENSOR_BYTES = 60 << 20
 """A tensor larger than this is not stored in full."""
 _KINDS = {"v": "value", "g": "gradient"}
@@ -40,7 +40,7 @@ def blocks_of(step: int, tensors: Tensors) -> tuple[list[list[Part]], list[Tenso
         if stored is None or stored[1].nbytes > TENSOR_BYTES or len(kept.dtype) > 64:
             refused.append(key)
             continue
-        if size and size + stored[1].nbytes > BLOCK_BYTES:
+        if len(rows) == BLOCK_TENSORS or (size and size + stored[1].nbytes > BLOCK_BYTES):
             blocks.append(_finished(block, step, rows))
             block, rows, size = Block(), {}, 0
         code, array = stored

@@ -1,6 +1,6 @@
 """The writer: the training thread hands over, a thread of ours writes.
 
-The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 80 ms (or when half
+The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 70 ms (or when half
 a megabyte waits) and takes all of it; 3. the assembler makes chunk groups; 4. each group goes into the file with one write, or
 not at all; 5. what could not be written is kept and tried again. Nothing here raises into the training, bar the constructor.
 """
@@ -14,9 +14,10 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..trace import Trace
 from .appending import AppendOnly
@@ -25,11 +26,12 @@ from .ending import Contents, closing, opening
 from .folder import RUN_FILE, USED, claim, joins, write_run
 from .format import MAX_TEXT, Note, RecordingError
 from .groups import Group, place
-from .info import RunInfo
+from .info import RunInfo, bounded
 from .pressure import Pressure
 from .tensors import Tensors, bytes_of
+from .waking import Ticket, Wake
 
-INTERVAL = 0.08
+INTERVAL = 0.07
 """Seconds between two looks of the thread into the queue."""
 WAKE_BYTES = 512 * 1024
 RETRY = 0.5
@@ -37,7 +39,6 @@ RETRY = 0.5
 PATIENCE = 3.0
 """Seconds for which closing keeps trying to write."""
 
-Ticket: TypeAlias = threading.Event
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 
@@ -49,6 +50,7 @@ class Writer:
     """
 
     def __init__(self, folder: Path, info: RunInfo, *, close_at_exit: bool = True) -> None:
+        info = bounded(info)
         self.folder = Path(folder)
         self.path = claim(self.folder, info)
         self.info = info
@@ -58,7 +60,8 @@ class Writer:
         self._file = self._created(info)
         self._queue: deque[tuple[int, Item | Ticket]] = deque()
         self._pressure = Pressure()
-        self._wake = threading.Event()
+        self._wake = Wake()
+        self._done = Ticket()
         self._closing: str | None = None
         self._closed = False
         self._sources: set[str] = set()
@@ -90,7 +93,7 @@ class Writer:
         file = AppendOnly(self.path)
         try:
             file.append([opening(info, self._contents)])
-        except OSError:
+        except BaseException:
             file.close()
             self.path.unlink(missing_ok=True)
             raise
@@ -159,12 +162,16 @@ class Writer:
             return
         self._closing = self._closing or ended
         self._wake.set()
-        self._thread.join(PATIENCE + 30)
+        self._done.wait(PATIENCE + 30)
         self._closed = True
         atexit.unregister(self._at_exit)
 
     def _at_exit(self) -> None:
-        self.close("stopped")
+        """Close, even where the user has no patience: the few milliseconds that it takes, or as long as a disk may refuse."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._closed and self._file.ours and time.monotonic() < deadline:
+            with suppress(KeyboardInterrupt):
+                self.close("stopped")
 
     def _put(self, weight: int, item: Item | Ticket) -> None:
         if self._closed or self._closing is not None:
@@ -182,11 +189,13 @@ class Writer:
     # 2. to 5. What the thread does.
 
     def _run(self) -> None:
-        while self._closing is None:
-            self._wake.wait(RETRY if self._complained else INTERVAL)
-            self._wake.clear()
-            self._guarded_drain()
-        self._finish(self._closing)
+        try:
+            while self._closing is None:
+                self._wake.wait(RETRY if self._complained else INTERVAL)
+                self._guarded_drain()
+            self._finish(self._closing)
+        finally:
+            self._done.set()
 
     def _guarded_drain(self, *, last: bool = False) -> bool:
         """A fault of ours loses what was being assembled, says so, and recording goes on."""

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mcap.exceptions import EndOfFile
+from mcap.reader import NonSeekingReader, make_reader
+from mcap.records import Message
+from mcap.stream_reader import StreamReader
 
 from gradwalk.builder import GraphBuilder
 from gradwalk.recording.info import run_info
@@ -99,6 +103,32 @@ def trace() -> Callable[..., Trace]:
 @pytest.fixture
 def same() -> Callable[[Trace, Trace], None]:
     return check_same
+
+
+def check_stock(path: Path, *, closed: bool = True) -> int:
+    """How many messages the stock ``mcap`` package finds in a file, CRCs on, both ways; ``closed`` False: a file without end."""
+    with path.open("rb") as file:
+        if not closed:
+            found = 0
+            try:
+                for record in StreamReader(file, validate_crcs=True).records:
+                    found += isinstance(record, Message)
+            except EndOfFile:
+                pass
+            return found
+        streamed = sum(1 for _ in NonSeekingReader(file, validate_crcs=True).iter_messages())
+    with path.open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        assert summary.statistics.message_count == streamed == sum(1 for _ in reader.iter_messages())
+    return streamed
+
+
+@pytest.fixture
+def stock() -> Callable[..., int]:
+    return check_stock
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def disk(monkeypatch):
     return Disk
 
 
-def test_nothing_is_lost_while_the_disk_is_full(folder, writer, trace, same, disk):
+def test_nothing_is_lost_while_the_disk_is_full(folder, writer, trace, same, disk, stock):
     writer.add(trace(0))
     writer.flush()
     size = writer.path.stat().st_size
@@ -54,6 +56,7 @@ def test_nothing_is_lost_while_the_disk_is_full(folder, writer, trace, same, dis
     disk.full = False
     assert writer.flush()
     writer.close("clean")
+    assert stock(writer.path) > 0
     recording = open_recording(folder)
     assert len(recording) == 50
     for step, read in enumerate(recording):
@@ -117,6 +120,51 @@ def test_a_real_limit_on_the_file_size(folder, room):
         assert len(recording) == flushed + 1 + (20 if room else 0)
         assert recording.closed == bool(room)
         assert [read.step for read in recording] == list(range(len(recording)))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 400 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_file_system_that_is_really_full(tiny_disk, trace, same, stock, monkeypatch):
+    """Steps until nothing fits; more steps; room again; nothing is missing, and it is said once."""
+    monkeypatch.setattr(writing, "RETRY", 0.01)
+    writer = Writer(tiny_disk / "run", run_info())
+    (tiny_disk / "somebody else").write_bytes(bytes(150_000))
+    step = flushed = 0
+    while step < 5000:
+        writer.add(trace(step))
+        step += 1
+        if step % 20 == 0:
+            if not writer.flush(0.3):
+                break
+            flushed = step
+    assert 20 <= flushed < step < 5000
+    with open_recording(writer.folder) as recording:
+        assert flushed <= len(recording) < step
+        assert not recording.gaps
+        same(recording[flushed - 1], trace(flushed - 1))
+    for late in range(step, step + 30):
+        writer.add(trace(late))
+    assert not writer.flush(0.2)
+    (tiny_disk / "somebody else").unlink()
+    assert writer.flush(10)
+    writer.close("clean")
+    with open_recording(writer.folder) as recording:
+        assert len(recording) == step + 30
+        for number, read in enumerate(recording):
+            same(read, trace(number))
+        assert ["No space left" in note.message for note in recording.notes if note.kind == "disk"] == [True]
+        assert (recording.gaps, recording.ended) == ([], "clean")
+    assert stock(writer.path) > 0
 
 
 def test_tensors_are_dropped_first_then_statistics_then_steps_and_it_is_said(folder, writer, trace, disk, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,98 +29,95 @@ from gradwalk.sample import sample_trace
 
 sink = Sink(Writer(Path(sys.argv[1]), run_info()))
 base = sample_trace()
-for step in range(10**9):
+for step in range(7):
     sink.add(replace(base, step=step, values=base.values + step, loss=float(step)))
-    if step % 50 == 49 and sink.writer.flush():
-        print(step, flush=True)
 """
 
-
-def start(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
-
-
-def check(folder: Path, flushed: int) -> None:
-    base = sample_trace()
-    with open_recording(folder) as recording:
-        assert len(recording) > flushed
-        assert not recording.gaps
-        assert recording.ended is None
-        assert np.array_equal(recording.losses(), np.arange(len(recording)))
-        for read in recording:
-            assert read.graph == base.graph
-            assert np.array_equal(read.values, base.values + read.step)
-        assert np.array_equal(recording[0].tensors["value", 0].data, base.tensors["value", 0].data)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is POSIX")
-@pytest.mark.parametrize("seed", range(5))
-def test_kill_9_loses_nothing_that_was_flushed(seed, folder):
-    child = start(folder)
-    assert child.stdout is not None
-    flushed = int(child.stdout.readline())
-    time.sleep(random.Random(seed).random() * 0.3)
-    child.send_signal(signal.SIGKILL)
-    rest = child.stdout.read().split()
-    child.wait()
-    child.stdout.close()
-    check(folder, int(rest[-1]) if rest else flushed)
-
-
-INTERRUPTED = """
-import sys, _thread, threading, time
+SERVER = """
+import os, random, sys
 from dataclasses import replace
 from pathlib import Path
+import numpy as np
 from gradwalk.recording.info import run_info
 from gradwalk.recording.sink import Sink
 from gradwalk.recording.writer import Writer
 from gradwalk.sample import sample_trace
+from gradwalk.trace import Kept
 
-sink = Sink(Writer(Path(sys.argv[1]), run_info()))
-base = replace(sample_trace(), tensors={})
-added = 0
-def storm():
-    for _ in range(60):
-        time.sleep(0.005)
-        _thread.interrupt_main()
-thread = threading.Thread(target=storm)
-step = 0
-try:
-    thread.start()
-    while thread.is_alive():
-        try:
-            while thread.is_alive():
-                sink.add(replace(base, step=step, values=base.values + step, loss=float(step)))
-                step += 1
-                if step % 20 == 0:
-                    sink.writer.flush()
-        except KeyboardInterrupt:
-            step += 1
-finally:
-    for _ in range(100):
-        try:
-            sink.close("stopped")
-            break
-        except KeyboardInterrupt:
-            pass
-print(step)
+base = sample_trace()
+large = Kept(np.random.default_rng(0).random(300_000), "float64", (300_000,))  # longer to write than one call may take
+
+def train(folder, seed):
+    chance, step = random.Random(seed), 0
+    sink = Sink(Writer(Path(folder), run_info(), close_at_exit=False))
+    print("begun", os.getpid(), flush=True)
+    while True:
+        one = replace(base, step=step, values=base.values + step, loss=float(step))
+        if seed % 3 == 1 and step % 25 == 7:
+            sink.partial(replace(one, done=False, loss=None))
+        if seed % 3 == 2 and step % 40 == 0:
+            one = replace(one, tensors=dict(base.tensors) | {("value", 1): large})
+        sink.add(one)
+        if step % 40 == chance.randrange(40) and sink.writer.flush():
+            os.write(1, b"%d\\n" % step)
+        step += 1
+
+for line in sys.stdin:
+    folder, seed = line.split()
+    if os.fork() == 0:
+        train(folder, int(seed))
+    os.wait()
+    print("dead", flush=True)
 """
 
 
-def test_a_storm_of_interrupts_corrupts_nothing(folder):
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(folder)], capture_output=True, text=True, check=True, timeout=60
-    )
+def check(folder: Path, flushed: int, stock) -> None:
+    """Everything up to the step that was flushed is there, everything that is there is right."""
     base = sample_trace()
     with open_recording(folder) as recording:
-        assert not recording.gaps
-        assert recording.ended == "stopped"
-        steps = recording.step_numbers()
-        assert len(steps) > 100
-        assert len(steps) >= int(done.stdout) - 60
-        assert np.all(np.diff(steps) > 0)
+        done = recording[:-1] if len(recording) and not recording[-1].done else list(recording)
+        assert [read.step for read in done] == list(range(len(done)))
+        assert len(done) > flushed
+        assert (recording.gaps, recording.ended, recording.closed) == ([], None, False)
+        losses = recording.losses()
+        assert np.array_equal(losses[: len(done)], np.arange(len(done)))
+        assert all(graph == base.graph for graph in recording.graphs)
         for read in recording:
+            assert read.graph.key == base.graph.key
             assert np.array_equal(read.values, base.values + read.step)
+            assert np.array_equal(read.gradients, base.gradients)
+            for key in base.tensors.keys() & read.tensors.keys():
+                assert key == ("value", 1) or np.array_equal(read.tensors[key].data, base.tensors[key].data)
+    assert stock(folder / "rank00000.0000.mcap", closed=False) >= bool(done)
+
+
+def kills(place: Path, seeds: range, stock) -> int:
+    """Kill a training per seed at a random moment; gives how many steps were in the files."""
+    flushed_steps = 0
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        for seed in seeds:
+            server.stdin.write(f"{place / str(seed)} {seed}\n".encode())
+            server.stdin.flush()
+            _, child = server.stdout.readline().split()
+            chance = random.Random(seed)
+            said = [server.stdout.readline() for _ in range(chance.randrange(3))]
+            time.sleep(chance.random() * 0.03)
+            os.kill(int(child), signal.SIGKILL)
+            said += iter(server.stdout.readline, b"dead\n")
+            flushed = int(said[-1]) if said else -1
+            check(place / str(seed), flushed, stock)
+            flushed_steps += flushed + 1
+            shutil.rmtree(place / str(seed))
+        server.stdin.close()
+    return flushed_steps
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is POSIX")
+@pytest.mark.parametrize("seeds", [range(50), pytest.param(range(50, 1050), marks=pytest.mark.slow)], ids=len)
+def test_kill_9_loses_nothing_that_was_flushed(seeds, tmp_path, stock):
+    assert kills(tmp_path, seeds, stock) > 10 * len(seeds)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -145,9 +143,51 @@ def test_a_forked_child_never_writes(folder, writer, trace, same):
         assert [note.kind for note in recording.notes] == ["end"]
 
 
+FORKS = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+from gradwalk.recording.info import run_info
+from gradwalk.recording.sink import Sink
+from gradwalk.recording.writer import Writer
+from gradwalk.sample import sample_trace
+
+folder, base = Path(sys.argv[1]), sample_trace()
+sink = Sink(Writer(folder, run_info()))
+for step in range(800):
+    sink.add(replace(base, step=step, values=base.values + step, loss=float(step)))
+    if step % 50:
+        continue
+    child = os.fork()
+    if child == 0:  # while the thread is at whatever it is at
+        sink.add(replace(base, step=10**6 + step))
+        sink.note("mark", "from a child")
+        sink.writer.flush()
+        own = Sink(Writer(folder.parent / f"child{step}", run_info()))
+        own.add(replace(base, step=step))
+        own.close("clean")
+        sys.exit(sink.close("error"))
+    assert os.waitpid(child, 0)[1] == 0
+sink.close("clean")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_children_forked_at_random_moments_never_write_and_may_record_themselves(folder, stock):
+    subprocess.run([sys.executable, "-c", FORKS, str(folder)], check=True, timeout=60)
+    base = sample_trace()
+    with open_recording(folder) as recording:
+        assert [read.step for read in recording] == list(range(800))
+        assert all(np.array_equal(read.values, base.values + read.step) for read in recording)
+        assert "mark" not in [note.kind for note in recording.notes]
+    for step in range(0, 800, 50):
+        with open_recording(folder.parent / f"child{step}") as recording:
+            assert ([read.step for read in recording], recording.ended) == ([step], "clean")
+    assert stock(folder / "rank00000.0000.mcap") > 0
+
+
 def test_a_program_that_forgets_to_close_is_closed_at_its_exit(folder):
-    code = CHILD.replace("10**9", "7")
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", CHILD, str(folder)], check=True, timeout=60)
     with open_recording(folder) as recording:
         assert (len(recording), recording.ended, recording.closed) == (7, "stopped", True)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import struct
 import subprocess
 import sys
 from dataclasses import replace
 from zlib import crc32
 
+import numpy as np
 import pytest
 from mcap.writer import Writer as StockWriter
 
@@ -23,6 +25,7 @@ from gradwalk.recording.reader import open_recording
 from gradwalk.recording.scan import Scan
 from gradwalk.recording.sync import HEAD, Entry, Sync, pack_sync, read_sync
 from gradwalk.recording.writer import Writer
+from gradwalk.sample import sample_trace
 
 
 def stock_file() -> bytes:
@@ -117,20 +120,34 @@ def test_another_rank_of_the_same_run_joins(folder, writer, trace):
 
 
 RANK = """
-import sys
+import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from gradwalk.recording.info import run_info
+from gradwalk.recording.sink import Sink
 from gradwalk.recording.writer import Writer
+from gradwalk.sample import sample_trace
 
+folder, run, rank, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+base = sample_trace()
 sys.stdin.readline()
-Writer(Path(sys.argv[1]), run_info(run_id=sys.argv[2], rank=int(sys.argv[3]))).close("clean")
+sink = Sink(Writer(folder, run_info(run_id=run, rank=rank, world_size=8)))
+for step in range(steps):
+    sink.add(replace(base, step=step, rank=rank, values=base.values + step * 10 + rank, loss=float(step)))
+    if rank == 3 and step == steps // 2 and sink.writer.flush():
+        os.kill(os.getpid(), signal.SIGKILL)
+    if step % 50 == 0:
+        sink.writer.update_info(device=f"cuda:{rank}")
+sink.close("clean")
 """
 
 
-def started_at_once(folder, runs: list[tuple[str, int]]) -> list[int]:
+def started_at_once(folder, runs: list[tuple[str, int]], steps: int = 0) -> list[int]:
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, str(folder), run, str(rank)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", RANK, str(folder), run, str(rank), str(steps)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         for run, rank in runs
     ]
@@ -141,16 +158,40 @@ def started_at_once(folder, runs: list[tuple[str, int]]) -> list[int]:
     return [child.wait() for child in children]
 
 
-def test_ranks_that_start_at_once_share_the_folder(folder):
-    assert started_at_once(folder, [("one", rank) for rank in range(4)]) == [0, 0, 0, 0]
-    assert open_recording(folder).ranks == (0, 1, 2, 3)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="one of them is killed with kill -9")
+def test_eight_processes_write_one_run_folder_and_one_of_them_dies(folder, stock):
+    codes = started_at_once(folder, [("one", rank) for rank in range(8)], steps=150)
+    assert codes == [0, 0, 0, -signal.SIGKILL, 0, 0, 0, 0]
+    assert open_recording(folder).ranks == tuple(range(8))
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
+    base = sample_trace()
+    for rank in range(8):
+        with open_recording(folder, rank) as recording:
+            assert len(recording) == 150 if rank != 3 else 76 <= len(recording) < 150
+            assert (recording.gaps, recording.rank, recording.info.run_id) == ([], rank, "one")
+            assert recording.info.device == f"cuda:{rank}"
+            assert recording.ended == ("clean" if rank != 3 else None)
+            for step, read in enumerate(recording):
+                assert (read.step, read.rank, read.loss) == (step, rank, step)
+                assert np.array_equal(read.values, base.values + step * 10 + rank)
+        assert stock(folder / f"rank{rank:05d}.0000.mcap", closed=rank != 3) > 0
 
 
 def test_of_two_runs_that_start_at_once_in_one_folder_one_is_refused(folder):
     codes = started_at_once(folder, [("one", 0), ("two", 1)])
     assert sorted(codes) == [0, 1]
     assert open_recording(folder).info.run_id == ("one" if codes[0] == 0 else "two")
+
+
+def test_a_command_line_of_ten_thousand_words_does_not_hide_the_run(folder, trace):
+    program = ("train.py", *(f"data/{number:05d}.jpg" for number in range(10_000)))
+    writer = Writer(folder, run_info(run_id="long", program=program))
+    writer.add(trace(0))
+    writer.close("clean")
+    with open_recording(writer.path) as recording:
+        assert (len(recording), recording.gaps, recording.info.run_id) == (1, [], "long")
+        assert recording.info.program[:2] == program[:2]
+        assert recording.info.program[-1] == f"... ({10_001 - len(recording.info.program) + 1:,} more)"
 
 
 def test_run_info_survives_json_and_ignores_what_is_new():
@@ -171,7 +212,7 @@ def as_version(path, version: tuple[int, int], *, signed: bool = True) -> None:
     made += ending._channels() + mcap.channel(99, "weather", "x")
     for sync in scanned(path):
         content = sync.size - 9
-        moved = replace(sync, offset=len(made), version=version)
+        moved = sync._replace(offset=len(made), version=version)
         made += mcap.record(fmt.Opcode.SYNC, pack_sync(moved) if sync.entries else bytes(content))
         made += data[sync.chunk : sync.end]
     path.write_bytes(made)
