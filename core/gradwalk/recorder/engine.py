@@ -64,10 +64,21 @@ class Lent:
 
 
 def _hook(cell: Cell, spot: Spot, *, first: bool) -> Hook:
+    place, looked_at = spot.place, spot.column != NONE
+
     def arrived(gradient: Any) -> None:
         run = cell.run
-        if run is not None:
+        if run is None:
+            return
+        at = run.at
+        if run.lost is not None or (first and (at >= run.count or run.order[at] != place)):
             run.arrived(spot, gradient, first)
+            return
+        if first:
+            run.begins[run.indices[at]] = clock()
+            run.at = at + 1
+        if looked_at and run.measuring and gradient is not None:
+            run.look(spot, gradient)
 
     return arrived
 
@@ -83,13 +94,14 @@ class EngineRun:
         """How many of the Nodes that are watched have run."""
         self.lost: Lost | None = None
         """What is done with what arrives, once the plan does not hold any more."""
-        self._begins = running.begins
+        self.begins = running.begins
         self._event = item.event + 1
-        self._measuring = running.measuring
+        self.measuring = running.measuring
         self._same_sizes = not running.shapes
         self._handles: list[Any] = []
         self._fresh = frozenset([place for place, end in self.plan.leaves.items() if self._is_fresh(end)])
-        self._order, self._indices = self.plan.watched(self._fresh)
+        self.order, self.indices = self.plan.watched(self._fresh, self._event)
+        self.count = len(self.order)
 
     def _is_fresh(self, end: LeafEnd) -> bool:
         """Whether the leaf has no gradient yet, or one that is zero: what arrives will be its gradient."""
@@ -107,7 +119,7 @@ class EngineRun:
         for place in self.plan.leaves:
             if place not in self._fresh:
                 self._handles.append(self.nodes[place].register_prehook(self._reached(place)))
-        if self._measuring:
+        if self.measuring:
             for place, edges in self.plan.several.items():
                 if not (self._same_sizes and all(alias != NONE for _, _, alias in edges)):
                     self._handles.append(self.nodes[place].register_hook(self._left(edges)))
@@ -142,13 +154,13 @@ class EngineRun:
                 return
             if first:
                 at = self.at
-                if at >= len(self._order) or self._order[at] != spot.place:
+                if at >= len(self.order) or self.order[at] != spot.place:
                     self._lose(spot, gradient)
                     return
-                self._begins[self._event + self._indices[at]] = clock()
+                self.begins[self.indices[at]] = clock()
                 self.at = at + 1
-            if self._measuring and gradient is not None and spot.column != NONE:
-                self._look(spot, gradient)
+            if self.measuring and gradient is not None and spot.column != NONE:
+                self.look(spot, gradient)
         except Exception as fault:
             self.state.fault(fault)
 
@@ -162,14 +174,19 @@ class EngineRun:
         if self.lost is None and self.state.lead is not None:
             self.state.lead.lose(self)
 
-    def _look(self, spot: Spot, gradient: torch.Tensor) -> None:
-        running, edge = self.running, spot.column
-        if spot.alias != NONE and self._same_sizes:
-            running.same_as(running.edges + edge, running.edges + spot.alias)
-        else:
-            running.measure(running.edges + edge, gradient)
-        if running.kept is not None:
-            running.kept.add(("gradient", edge), gradient)
+    def look(self, spot: Spot, gradient: torch.Tensor) -> None:
+        """Measure and keep a gradient."""
+        try:
+            running, edge = self.running, spot.column
+            column = running.edges + edge
+            if spot.alias != NONE and self._same_sizes:
+                running.same_as(column, running.edges + spot.alias)
+            else:
+                running.measure(column, gradient)
+            if running.kept is not None:
+                running.kept.add(("gradient", edge), gradient)
+        except Exception as fault:
+            self.state.fault(fault)
 
     def unhook(self) -> None:
         """The backward has ended."""
@@ -185,10 +202,10 @@ class EngineRun:
     def ended(self, begin: float, end: float) -> bool:
         """Note the times and the leaves' gradients; False where not all Nodes ran."""
         running, plan = self.running, self.plan
-        if self.at != len(self._order):
+        if self.at != len(self.order):
             return False
         self._note_times(begin, end)
-        if self._measuring and self._same_sizes:
+        if self.measuring and self._same_sizes:
             for edges in plan.several.values():
                 for _, edge, alias in edges:
                     if alias != NONE:
@@ -197,7 +214,7 @@ class EngineRun:
 
     def _note_times(self, begin: float, end: float) -> None:
         """A Node ends where the next one begins; a leaf that is not watched takes no time of its own."""
-        event, begins, durations = self._event, self._begins, self.running.durations
+        event, begins, durations = self._event, self.begins, self.running.durations
         begins[event - 1] = begin
         last = event + len(self.plan.order) - 1
         for index in range(last, event - 1, -1):
@@ -212,14 +229,14 @@ class EngineRun:
         gradient = None if leaf is None else leaf.grad
         if leaf is None or gradient is None:
             return True
-        if self._measuring:
+        if self.measuring:
             self._measure_leaf(place, end, leaf, gradient)
         slot = gradient_slot(self.state, leaf, gradient)
         running.gradients.append(slot)
         if end.gradient != NONE:
             running.refs[end.gradient], running.versions[end.gradient] = slot.reference or running.refs[0], gradient._version
             running.held[end.gradient] = slot
-            if self._measuring:
+            if self.measuring:
                 slot.measured = Column(running, end.gradient)
         return True
 

@@ -75,7 +75,7 @@ class EnginePlan:
         self.several = self._several(record)
         self.lent: Any = None
         """The hooks, once they are made (``engine.Lent``)."""
-        self._watched: tuple[frozenset[int], list[int], list[int]] = (frozenset(), self.order, list(range(len(self.order))))
+        self._watched: tuple[frozenset[int], list[int], list[int]] | None = None
         gradients = {
             slot.gradient_of: n for slot, n in numbers.items() if slot.gradient_of is not None and slot.serial == record.serial
         }
@@ -85,10 +85,11 @@ class EnginePlan:
             if node.leaf is not None
         }
 
-    def watched(self, silent: frozenset[int]) -> tuple[list[int], list[int]]:
-        """The places at which something is seen, in order, and which of the Nodes that run each is; ``silent`` have no hook."""
-        if self._watched[0] != silent:
-            seen = [(place, index) for index, place in enumerate(self.order) if place not in silent]
+    def watched(self, silent: frozenset[int], first: int) -> tuple[list[int], list[int]]:
+        """The places at which something is seen, in order, and the events that they are; ``silent`` places have no hook, and
+        the first Node to run is the event ``first``."""
+        if self._watched is None or self._watched[0] != silent:
+            seen = [(place, first + index) for index, place in enumerate(self.order) if place not in silent]
             self._watched = silent, [place for place, _ in seen], [index for _, index in seen]
         return self._watched[1], self._watched[2]
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..trace import StepError, Trace, empty_table
+from ..trace import StepError, Trace
 from .assemble import Known
 from .running import Running
 
@@ -28,9 +28,7 @@ class FollowedDraft:
         count = len(graph.values)
         if running.measuring:
             running.settle()
-            values, gradients = running.table[:, :count], running.table[:, count:]
-        else:
-            values, gradients = empty_table(count), empty_table(len(graph.edges))
+        values, gradients = running.table[:, :count], running.table[:, count:]
         begins = np.array(running.begins)
         first = begins[0] if len(begins) else 0.0
         begins -= first

@@ -28,6 +28,8 @@ from .values import describe, is_foreign
 
 reference = weakref.ref
 _CONTAINERS = (list, tuple, dict)
+_PLAIN = frozenset((int, float, bool, str, type(None), complex, torch.dtype, torch.device, type(Ellipsis)))
+"""Types of arguments in which there is no tensor."""
 
 
 class Leader(Protocol):
@@ -59,6 +61,51 @@ class Follower:
         self.thread = threading.get_ident()
 
     # ------------------------------------------------------------------ what comes
+
+    def meets(self, item: Item, args: tuple[Any, ...], frame: Any) -> bool:
+        """Whether a call of a simple op is the expected one. Where it is not, ``expects`` has the last word."""
+        running = self.running
+        try:
+            for code, instruction in item.chain:
+                if frame.f_code is not code or frame.f_lasti != instruction:
+                    return False
+                frame = frame.f_back
+            refs: list[Any] = running.refs  # type: ignore[union-attr]
+            versions = running.versions  # type: ignore[union-attr]
+            for argument, number in zip(args, item.spec, strict=True):  # type: ignore[arg-type]
+                if number < 0:
+                    if type(argument) not in _PLAIN:
+                        return False
+                elif refs[number]() is not argument:
+                    if not self.bind(running, number, argument, measured=True):  # type: ignore[arg-type]
+                        return False
+                elif argument._version != versions[number]:
+                    return False
+        except Exception:
+            return False
+        return True
+
+    def gets(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
+        """Note what a simple op made; no fault of ours comes out of here."""
+        try:
+            with self.state.lock:
+                running = self.running
+                if running is None or self.item is not item or type(result) is not torch.Tensor:
+                    return False
+                if not self._took_new(running, item, 0, result, args):
+                    return False
+                event = item.event
+                running.begins[event] = begin
+                running.durations[event] = end - begin
+                self.item = after = item.after
+                if after is None:
+                    self._lead.step_is_complete()
+                return True
+        except RuntimeError:
+            return False
+        except Exception as fault:
+            self.state.fault(fault)
+            return False
 
     def expects(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: FrameType) -> bool:
         """Whether a call of the expected function is the expected one; no fault of ours comes out of here."""
@@ -248,7 +295,8 @@ class Follower:
                 running.same_as(number, item.same_as)
             elif running.routine.measurable[number]:
                 running.measure(number, tensor)
-            running.keep(("value", number), tensor)
+            if running.kept is not None:
+                running.kept.add(("value", number), tensor)
         return True
 
     def took_written(self, running: Running, number: int, base: int, tensor: torch.Tensor) -> bool:

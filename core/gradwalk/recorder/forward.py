@@ -30,6 +30,7 @@ from .values import describe
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 """Whether vmap, grad and the like are at work, whose tensors are not to be looked at."""
 _KINDS_LIMIT = 50_000
+_IGNORED = Kind.IGNORED
 
 
 class ForwardMode(TorchFunctionMode):
@@ -48,11 +49,14 @@ class ForwardMode(TorchFunctionMode):
         if follower is not None:
             item = follower.item
             if item is not None and item.function is func:
-                return self._follow(follower, item, func, args, kwargs, sys._getframe(1))
-        kind = self._kinds.get(func) if func.__hash__ is not None else Kind.IGNORED
+                frame = sys._getframe(1)
+                if item.simple and not kwargs and follower.meets(item, args, frame):
+                    return self._follow_simply(follower, item, func, args, frame)
+                return self._follow(follower, item, func, args, kwargs, frame)
+        kind = self._kinds.get(func) if func.__hash__ is not None else _IGNORED
         if kind is None:
             kind = self._kind(func)
-        if kind is Kind.IGNORED or self._state.off or self._state.thread.backwards or _transforming():
+        if kind is _IGNORED or self._state.off or self._state.thread.backwards or _transforming():
             return func(*args, **kwargs) if kwargs else func(*args)
         return self._come(kind, func, args, {} if kwargs is None else kwargs, sys._getframe(1))
 
@@ -64,6 +68,21 @@ class ForwardMode(TorchFunctionMode):
 
     # ------------------------------------------------------------------ what is followed
 
+    def _follow_simply(
+        self, follower: Follower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
+    ) -> Any:
+        """The call that is expected next, of an op that makes one tensor."""
+        begin = clock()
+        try:
+            result = func(*args)
+        except Exception as error:
+            self._raised(OpCall(func, args, {}, begin, item.sequence + follower.shift), error, frame)
+            raise
+        end = clock()
+        if not follower.gets(item, args, result, begin, end):
+            self._differs(OpCall(func, args, {}, begin, item.sequence + follower.shift), end, result, frame)
+        return result
+
     def _follow(
         self,
         follower: Follower,
@@ -74,25 +93,31 @@ class ForwardMode(TorchFunctionMode):
         frame: FrameType,
     ) -> Any:
         """A call of the function that is expected next: run it, and compare before and after."""
-        state = self._state
         if not follower.expects(item, args, kwargs, frame):
             return self._come(self._kinds.get(func) or self._kind(func), func, args, kwargs or {}, frame)
         begin = clock()
         try:
             result = func(*args, **kwargs) if kwargs else func(*args)
         except Exception as error:
-            call = OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift)
-            state.guarded(follower.leave)
-            state.trail.broken = True
-            state.guarded(_note_raised, state, call, error, frame)
+            self._raised(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), error, frame)
             raise
         end = clock()
         if not follower.took(item, args, result, begin, end):
-            call = OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift)
-            call.end = end
-            state.guarded(follower.leave)
-            state.guarded(_note_slowly, state, self._kinds.get(func) or self._kind(func), call, result, frame)
+            self._differs(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), end, result, frame)
         return result
+
+    def _raised(self, call: OpCall, error: Exception, frame: FrameType) -> None:
+        """An op that was expected raised."""
+        state = self._state
+        state.guarded(state.leave)
+        state.trail.broken = True
+        state.guarded(_note_raised, state, call, error, frame)
+
+    def _differs(self, call: OpCall, end: float, result: Any, frame: FrameType) -> None:
+        """An op that was expected made something else than expected."""
+        state, call.end = self._state, end
+        state.guarded(state.leave)
+        state.guarded(_note_slowly, state, self._kinds.get(call.function) or self._kind(call.function), call, result, frame)
 
     # ------------------------------------------------------------------ the slow way
 

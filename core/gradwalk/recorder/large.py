@@ -14,7 +14,7 @@ from ..statistics import Row
 from .strips import ROW, careful_row
 from .sums import Floats, dots
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 _SHARED = 1 << 19
 """Elements from which the threads that the script gave to torch are put to work."""
 
@@ -38,22 +38,17 @@ def _by_torch(tensor: torch.Tensor) -> tuple[float, float, float, float]:
 
 
 def _by_numpy(flat: NDArray[np.generic]) -> tuple[float, float, float, float, float]:
-    lows, highs, total, squares, zero = [], [], 0.0, 0.0, 0
+    low, high, total, squares, zero = math.inf, -math.inf, 0.0, 0.0, 0
     for start in range(0, flat.size, _BLOCK):
         block = flat[start : start + _BLOCK]
-        lows.append(np.minimum.reduce(block))
-        highs.append(np.maximum.reduce(block))
-        sums = _sums(block)
-        total, squares = total + sums[0], squares + sums[1]
+        low, high = min(low, float(np.minimum.reduce(block))), max(high, float(np.maximum.reduce(block)))
+        whole = block.size // ROW * ROW if block.dtype == np.float32 else 0
+        if whole:
+            sums, dotted = dots(cast("Floats", block[:whole].reshape(-1, ROW)))
+            total += float(np.add.reduce(sums, dtype=np.float64))
+            squares += float(np.add.reduce(dotted, dtype=np.float64))
+        if whole < block.size:
+            rest = block[whole:].astype(np.float64)
+            total, squares = total + float(rest.sum()), squares + float(np.square(rest).sum())
         zero += np.count_nonzero(block == 0)
-    return float(np.min(lows)), float(np.max(highs)), total, squares, float(zero)
-
-
-def _sums(block: NDArray[np.generic]) -> tuple[float, float]:
-    if block.dtype != np.float32:
-        wide = block.astype(np.float64)
-        return float(wide.sum()), float(np.square(wide).sum())
-    whole = block.size // ROW * ROW
-    total, squares = dots(cast("Floats", block[:whole].reshape(-1, ROW)))
-    rest = block[whole:].astype(np.float64)
-    return float(total.sum() + rest.sum()), float(squares.sum() + np.square(rest).sum())
+    return low, high, total, squares, float(zero)

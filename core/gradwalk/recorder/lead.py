@@ -89,7 +89,7 @@ class Lead:
             self._next.clear()
         try:
             self._routines[key] = routine = Routine(key[0], numbers, arrivals, label)
-            routine.closes = closing
+            routine.closed_by(closing)
         except NotFollowable:
             self._routines[key] = None
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
-from ..trace import NONE
+from ..trace import NONE, empty_table
 from .assemble import Known
 from .engine_plan import EnginePlan
 from .numbering import Numbers
 from .records import BackwardRecord, OpRecord, Record, Slot
+from .strips import LONG
 from .trail import Arrival, Chain, What
 
 _SAME_ELEMENTS = frozenset(
@@ -75,6 +76,7 @@ class Item:
         "same_as",
         "sequence",
         "shapes",
+        "simple",
         "spec",
         "template",
         "updates",
@@ -104,6 +106,8 @@ class Item:
         """The place on the tape of its first event."""
         self.updates: tuple[tuple[int, int, int], ...] = ()
         """For an optimizer's step per parameter the old Value, its gradient (or NONE) and the new Value."""
+        self.simple = False
+        """Whether it is an op that makes one tensor, with its tensors among the positional arguments."""
         self.template = arrival
         first = arrival.records[0] if arrival.records else None
         self.sequence = first.first_sequence if isinstance(first, OpRecord) else 0
@@ -137,23 +141,41 @@ class Routine:
         self.edges = len(numbers.edges)
         self.edge_of = {edge: index for index, (_, edge) in enumerate(numbers.edges)}
         self.base = next((record.first_sequence for record in numbers.ops if record.first_sequence), 0)
+        self.blank = empty_table(len(self.slots) + self.edges)
+        """A statistics table in which nothing was counted, of the Values and then the edges."""
         self._room: tuple[int, int, int] | None = None
         self.closes = NONE
         """The item at whose arrival the step before ends; learned when it is first followed."""
         self.failures = 0
         self.items = [Item(position, arrival) for position, arrival in enumerate(arrivals)]
         self.events = _Learner(self, numbers).learn(arrivals)
+        self._shorten_chains()
         for item, following in zip(self.items, self.items[1:], strict=False):
             item.after = following
 
+    def _shorten_chains(self) -> None:
+        """The frames around the step are looked at once, with the first item: they stay where they are while it runs."""
+        around = self.items[0].chain
+        for item in self.items[1:]:
+            chain = item.chain
+            same = 0
+            while same < min(len(chain), len(around)) and chain[-1 - same] == around[-1 - same]:
+                same += 1
+            item.chain = chain[: max(len(chain) - same, 1)]
+
+    def closed_by(self, position: int) -> None:
+        """The step before ends when this item comes."""
+        self.closes = position
+        self.items[position].simple = False
+
     def room(self, floats: int) -> tuple[int, int]:
-        """How many elements the step's smallest tensors have, and the largest of them, if they are to fit into ``floats``."""
+        """How many elements the step's small tensors have, and the largest of them, if they are to fit into ``floats``."""
         if self._room is None or self._room[0] != floats:
             shapes = [slot.shape for slot in self.slots]
             shapes += [edge.slot.shape if edge.slot is not None else edge.shape or () for edge in self.edge_of]
             total = most = 0
             for size in sorted(math.prod(shape) for shape in shapes):
-                if total + size > floats:
+                if total + size > floats or size > LONG:
                     break
                 total, most = total + size, size
             self._room = floats, total, most
@@ -229,6 +251,7 @@ class _Learner:
         if arrival.spec is not None and sum(arrival.spec) == len(item.inputs):
             found = iter(item.inputs)
             item.spec = tuple([next(found) if tensor else NONE for tensor in arrival.spec])
+            item.simple = item.what is What.OP and item.bases == (NONE,) and not item.keywords
 
     def _base_of(self, slot: Slot, inputs: Sequence[int]) -> int:
         if not slot.written:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
-from ..trace import NONE, Shape, TensorKey, empty_table
+from ..trace import NONE, Shape, TensorKey
 from .host import host_array
 from .kept import KeptStrip
 from .large import row_of_large
@@ -100,7 +101,7 @@ class Running:
         self.kept = kept
         self.scales: tuple[float, ...] = ()
         self.loss: float | None = None
-        self.table: Table = empty_table(count + routine.edges) if measuring else empty_table(0)
+        self.table: Table = routine.blank.copy() if measuring else routine.blank
         self._strips = strips
         self._statistics = statistics
         self._guarded = guarded
@@ -133,6 +134,12 @@ class Running:
             and any(array.strides)
         ):
             self.table[:, column] = row_of_large(array, tensor)
+            return
+        if array is not None and array.dtype == np.float32 and 0 < array.size <= LONG:
+            strip = self._strips.short if array.size <= SHORT else self._strips.long
+            strip.add_array(column, array)
+            if strip.used >= CAPACITY:
+                strip.reduce(self.table)
             return
         measured = self._statistics.measure(tensor, array)
         if measured is not None:

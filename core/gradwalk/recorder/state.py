@@ -159,6 +159,11 @@ class State:
             return None
         return follower
 
+    def leave(self) -> None:
+        """Go the slow way from here on."""
+        if self.lead is not None:
+            self.lead.follower.leave()
+
     def chain_of(self, frame: FrameType | None) -> Chain:
         """The frames that have to be the same for a call to be the same."""
         return chain_of(frame, in_module=bool(self.thread.calls))

@@ -18,7 +18,7 @@ from ..statistics import Row
 from .sums import dots
 
 FLOAT = 4
-SHORT = 2048
+SHORT = 8000
 LONG = SMALL_BYTES // FLOAT
 ROW = 1024
 CAPACITY = 1 << 17
@@ -41,9 +41,18 @@ class Strip:
         self.sizes: list[int] = []
 
     def add(self, column: int, address: int, size: int) -> None:
-        """Take in ``size`` elements at ``address``. The caller reduces the strip once it is ``full``."""
+        """Take in ``size`` elements at ``address``. The caller reduces the strip once it holds CAPACITY."""
+        move(self.address + FLOAT * self.used, address, FLOAT * size)
+        self._added(column, size)
+
+    def add_array(self, column: int, array: NDArray[np.generic]) -> None:
+        """The same for elements that do not lie one after the other."""
+        size = array.size
+        self.buffer[self.used : self.used + size] = array.reshape(-1)
+        self._added(column, size)
+
+    def _added(self, column: int, size: int) -> None:
         start = self.used
-        move(self.address + FLOAT * start, address, FLOAT * size)
         self.columns.append(column)
         self.starts.append(start)
         self.sizes.append(size)
@@ -53,11 +62,6 @@ class Strip:
             self.used = end
         else:
             self.used = start + size
-
-    @property
-    def full(self) -> bool:
-        """Whether it is time to reduce it."""
-        return self.used >= CAPACITY
 
     def reduce(self, table: Table) -> None:
         """Write the statistics of what is here into its columns of the table, and forget it."""
@@ -86,7 +90,13 @@ class Strip:
         low, high = np.minimum.reduceat(flat, bounds)[::2], np.maximum.reduceat(flat, bounds)[::2]
         sums, squares = dots(flat.reshape(-1, ROW))
         rows = starts // ROW
-        numbers = [self.sizes, low, high, np.add.reduceat(sums, rows), np.add.reduceat(squares, rows)]
+        numbers = [
+            self.sizes,
+            low,
+            high,
+            np.add.reduceat(sums, rows, dtype=np.float64),
+            np.add.reduceat(squares, rows, dtype=np.float64),
+        ]
         self._store(table, np.array(numbers), flat, 1e30)
 
     def _store(self, table: Table, numbers: Table, flat: Floats, most: float) -> None:
@@ -102,6 +112,8 @@ class Strip:
 
     def _count_zeros(self, table: Table, flat: Floats) -> None:
         zero = flat == 0
+        if not zero.any():
+            return
         for column, start, size in zip(self.columns, self.starts, self.sizes, strict=True):
             table[7, column] = np.count_nonzero(zero[start : start + size])
 

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 _ONES: Floats = np.ones(4096, np.float32)
 _vecdot: Callable[..., Floats] | None = getattr(np, "vecdot", None)
 """NumPy 2 and later."""
 
 
-def dots(rows: Floats) -> tuple[Doubles, Doubles]:
-    """Of float32 ``[n, k]`` (k at most 4096) per row the sum and the sum of squares, float64 ``[n]`` each."""
+def dots(rows: Floats) -> tuple[Floats, Floats]:
+    """Of float32 ``[n, k]`` (k at most 4096) per row the sum and the sum of squares, float32 ``[n]`` each."""
     if _vecdot is None:
         sums, squares = np.einsum("ij->i", rows), np.einsum("ij,ij->i", rows, rows)
     else:
         sums, squares = _vecdot(rows, _ONES[: rows.shape[1]]), _vecdot(rows, rows)
-    return sums.astype(np.float64), squares.astype(np.float64)
+    return sums, squares
