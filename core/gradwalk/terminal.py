@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .show import row_of
 from .trace import Trace
+from .why import without_gradient
 
 WIDTH_OF_A_PIPE = 100
 NOTES = 5
@@ -97,5 +98,17 @@ def print_tape(trace: Trace) -> None:
         number, phase, name, gives, magnitude, source = row_of(trace, position)
         table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
     out.print(table)
+    _print_without_gradient(out, trace)
     if trace.error is not None:
         out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}".removesuffix(": "), style="bold red"))
+
+
+def _print_without_gradient(out: Console, trace: Trace) -> None:
+    """One line per leaf or parameter that got no gradient."""
+    if not any(event.kind == "loss" for event in trace.graph.events):
+        return
+    found = without_gradient(trace)
+    if found:
+        out.print(Text(f"without gradient: {len(found)}", style="bold"))
+        for _, sentence in found:
+            out.print(Text(f"  {sentence}"), soft_wrap=True)

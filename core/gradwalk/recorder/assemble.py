@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..builder import GraphBuilder
@@ -18,6 +19,7 @@ from .numbering import Numbers
 from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
 from .saved import saved_slot
 from .statistics import row_of_measured
+from .unused import add_unused_parameters, is_parameter
 
 _KNOWN = 256
 _UNKNOWN_ROW: Row = (-1.0, *[float("nan")] * 4, -1.0, -1.0, -1.0)
@@ -35,7 +37,8 @@ class Known:
 class Assembler:
     """Makes Traces, and keeps the Graphs of the structures that it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[torch.Tensor], str]) -> None:
+        self._name_of = name_of
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._graphs: dict[str, Known] = {}
         self._made = 0
@@ -62,14 +65,14 @@ class Assembler:
             shapes,
             start,
             _times(records),
-            [slot.measured for slot in slots],
+            [slot.measured for slot in slots] + [None] * (len(first_shapes) - len(slots)),
             [edge.measured for _, edge in numbers.edges],
             copies,
             next((backward.loss.measured for backward in numbers.backwards if backward.loss.measured is not None), None),
         )
 
     def _build(self, numbers: Numbers) -> Known:
-        graph = build_graph(numbers, self._made)
+        graph = build_graph(numbers, self._made, self._name_of)
         same = self._graphs.get(graph.key)
         if same is not None:
             return same
@@ -141,10 +144,11 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
     return begins, durations
 
 
-def build_graph(numbers: Numbers, graph_id: int) -> Graph:
-    """The Graph of a step."""
+def build_graph(numbers: Numbers, graph_id: int, name_of: Callable[[torch.Tensor], str]) -> Graph:
+    """The Graph of a step; ``name_of`` gives the names of parameters."""
     build = GraphBuilder()
     _add_values(build, numbers)
+    add_unused_parameters(build, numbers, name_of)
     _add_modules(build, numbers)
     phases = _phases(numbers)
     for op in numbers.ops:
@@ -160,6 +164,7 @@ def build_graph(numbers: Numbers, graph_id: int) -> Graph:
             variable=op.variable,
             parent=numbers.parents.get(op.parent, NONE),
             custom=op.custom,
+            tags=op.tags,
         )
     _add_nodes(build, numbers)
     _add_events(build, numbers, phases)
@@ -178,6 +183,7 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             version=_depth(slot, numbers),
             base=numbers.slot(slot.base),
             gradient_of=numbers.slot(slot.gradient_of),
+            parameter=is_parameter(slot),
         )
 
 
@@ -231,6 +237,7 @@ def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
             value=numbers.slot(edge.slot),
             backward=number,
             shape=edge.shape,
+            none=edge.none,
         )
 
 

@@ -146,7 +146,9 @@ class Backward:
             return
         for edge in node.edges:
             gradient = grad_inputs[edge.output] if edge.output < len(grad_inputs) else None
-            if gradient is not None:
+            if gradient is None:
+                edge.none = True
+            else:
                 if edge.slot is None:
                     edge.shape = tuple(gradient.shape)
                 if state.looking:
@@ -164,7 +166,8 @@ class Backward:
         """A leaf's ``.grad``; where it was not there before and one gradient came, that one has been measured already."""
         state, leaf, edge, arriving = self._state, run.walk.leaves[place], node.edges[0], node.arriving
         gradient = leaf.grad
-        if gradient is None:
+        if gradient is None or (arriving is not None and arriving.none):
+            edge.none = True
             return
         if arriving is not None and place in run.fresh and not leaf._backward_hooks:
             edge.measured, edge.copied = arriving.measured, state.copy_of(gradient)

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch.autograd import function as autograd_function
 
+from ..callsite import names_for
 from .failures import note_failure
 from .forward import NOTHING, OpCall, finish_op, observe_op, sequence_number
 from .functions import split, tensors_in
-from .records import OpRecord, Slot
-from .state import State, clock
+from .records import OpRecord, Place, Slot
+from .state import State, clock, variable_name
 
 _BASE: type = autograd_function._SingleLevelFunction
 
@@ -75,6 +76,7 @@ def _close(state: State, call: OpCall, opened: tuple[int, tuple[Slot, ...]], res
     made = list(tensors_in((result,)))
     if place is not None and made:
         record = _record(call, opened)
+        _name_inputs(state, place, call)
         finish_op(state, call, record, place, made, NOTHING)
         last = state.steps.log[-1] if state.steps.log else record
         if last.serial > opened[0]:  # the ops inside stand before it on the tape, and so do their times
@@ -82,6 +84,15 @@ def _close(state: State, call: OpCall, opened: tuple[int, tuple[Slot, ...]], res
         state.steps.add(record)
         read = list(tensors_in(call.args))
         observe_op(state, record, read, made, {id(tensor) for tensor in read if state.values.was_written(tensor)})
+
+
+def _name_inputs(state: State, place: Place, call: OpCall) -> None:
+    """``MyReLU.apply(w)`` names a tensor that came from outside and has no name yet."""
+    if place.direct:
+        for tensor, name in zip(call.args, names_for(place.call, len(call.args)), strict=False):
+            slot = state.values.before(tensor) if name and isinstance(tensor, torch.Tensor) else None
+            if slot is not None and not slot.name and slot.serial < 0:
+                slot.name = variable_name(name)
 
 
 def _record(call: OpCall, opened: tuple[int, tuple[Slot, ...]]) -> OpRecord:

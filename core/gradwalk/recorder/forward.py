@@ -20,6 +20,7 @@ from .functions import Kind, kind_of, op_name, split, tensors_in, writes
 from .places import NOWHERE, OPTIMIZERS
 from .records import OpRecord, Place, Slot
 from .state import State, clock
+from .tags import tags_of
 from .updates import note_data_set, note_grad_read, note_grad_set, note_zeroed
 from .values import describe
 
@@ -156,6 +157,8 @@ def finish_op(
             break
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable
+    if not (state.grad or record.makes_graph or record.update):
+        record.tags = tags_of(record)
 
 
 NOTHING: Container[int] = frozenset()

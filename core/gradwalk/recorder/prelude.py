@@ -27,7 +27,7 @@ def without_setup(cut: Cut) -> Sequence[Record]:
 def _prelude(records: Sequence[Record]) -> int:
     """How many records stand before the forward; none where nothing counts as one."""
     for index, record in enumerate(records):
-        if not isinstance(record, OpRecord) or counts(record):
+        if not isinstance(record, OpRecord) or counts(record) or record.parent >= 0:
             return index
     return 0
 

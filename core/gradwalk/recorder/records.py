@@ -120,6 +120,7 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
+    tags: tuple[str, ...] = ()
 
     def __init__(self, serial: int, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]) -> None:
         self.serial = serial
@@ -152,6 +153,8 @@ class EdgeRecord:
     copied: Copied | None = None
     shape: Shape | None = None
     """Of a gradient that belongs to no Value of the script."""
+    none = False
+    """Whether its Node ran and gave no gradient here."""
     seen = (0, 0)
     """The ``id`` and version of the gradient that was measured."""
 

@@ -62,9 +62,11 @@ class State:
         self.captor = Captor()
         self.steps = Steps(self._close_step)
         self.backward_seen = False
+        self.grad = True
+        """Whether grad was enabled where the work under way was called from."""
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
-        self._assembler = Assembler()
+        self._assembler = Assembler(self.parameters.name_of)
         self._late: deque[tuple[Draft, str]] = deque()
         self._lock = threading.RLock()
         self._serial = 0
@@ -83,7 +85,8 @@ class State:
             return None
         try:
             with self._lock, torch._C.DisableTorchFunction():
-                if not torch.is_grad_enabled():
+                self.grad = torch.is_grad_enabled()
+                if not self.grad:
                     return work(*arguments)
                 torch._C._set_grad_enabled(False)
                 try:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of
+from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of, value_label
 from gradwalk.trace import NONE, Edge, Graph, Kept, Shape, TensorKey, Trace
 
 from ..numbers import NO_PATH, NOT_YET
 from ..session import Selection
 from .subject import has_come, is_there
-
-INTEGERS = ("int", "uint", "bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +85,6 @@ def module_path(graph: Graph, op: int) -> str:
 def is_loss(graph: Graph, value: int) -> bool:
     """Whether a Value is a loss of the step."""
     return any(event.kind == "loss" and event.ref == value for event in graph.events)
-
-
-def value_label(graph: Graph, value: int) -> str:
-    """A Value's name; an unnamed result is called by its op, such as ``mm output``."""
-    made = graph.values[value]
-    if made.name or made.op == NONE:
-        return label_of(made)
-    op = graph.ops[made.op]
-    return op.variable or (f"{op.name} output {made.output}" if len(op.outputs) > 1 else f"{op.name} output")
 
 
 def gradient_label(graph: Graph, edge: Edge) -> str:
@@ -194,8 +183,3 @@ def absent_text(trace: Trace, tensor: Tensor) -> str:
     kind, index_ = tensor.key
     subject = Selection("edge" if kind == "gradient" else "value", index_)
     return NO_PATH if moment_of(trace, subject) == NONE and trace.done else NOT_YET
-
-
-def takes_gradients(dtype: str) -> bool:
-    """Whether tensors of a dtype can have gradients: floating point and complex ones."""
-    return not dtype.startswith(INTEGERS)

@@ -1,0 +1,301 @@
+"""Why a Value has no gradient, in one sentence with names; and the places of a step where gradients are cut off.
+
+A gradient reaches a Value if a path of Nodes leads to it from a loss. So there are three questions, asked in this order: can it
+have one at all (its dtype, ``requires_grad``), did a backward run, and where on the way from the Value to the loss does the path
+end. Everything here is a walk over the Graph, with a loop, each op once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from .tape import index, moments, value_label
+from .trace import NONE, Graph, Op, Trace, Value
+
+Reason: TypeAlias = Literal["detach", "no_grad", "inference_mode", "dtype", "not differentiable", "custom", "closure", "data"]
+
+_INTEGERS = ("int", "uint", "bool")
+_DETACHING = frozenset(("detach", "detach_"))
+_FRESH = frozenset(("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like"))
+"""Ops that read a tensor's shape only, together with the ``new_*`` methods: there is nothing to cut."""
+_UNDIFFERENTIABLE = """
+heaviside nextafter histc histogram histogramdd floor_divide frexp geqrf bernoulli bernoulli_ normal_ uniform_ random_
+"""
+_NO_DERIVATIVE = frozenset(_UNDIFFERENTIABLE.split())
+_NAMED = 3
+"""How many names a sentence holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An op's ``output`` that has no path back to ``value``, which requires grad; ``site`` is the op's, or NONE."""
+
+    value: int
+    op: int
+    output: int
+    site: int
+    reason: Reason
+
+
+def takes_gradients(dtype: str) -> bool:
+    """Whether tensors of a dtype can have gradients: floating point and complex ones."""
+    return not dtype.startswith(_INTEGERS)
+
+
+def cuts(graph: Graph) -> tuple[Cut, ...]:
+    """Every place of the forward where a gradient cannot get through, in the order of the ops."""
+    return tuple(cut for op in graph.ops if op.phase == "forward" for cut in _cuts_at(graph, op))
+
+
+def sentence_of(graph: Graph, cut: Cut) -> str:
+    """A cut in words: ``no gradient: detach cuts h off at model.py:88``."""
+    return f"no gradient: {_how(graph, cut)}"
+
+
+def without_gradient(trace: Trace) -> list[tuple[int, str]]:
+    """The leaves and parameters of a step that got no gradient, as ``(Value, sentence)``, in the order of their ids."""
+    found = []
+    for value in trace.graph.values:
+        if value.op == NONE and (value.parameter or value.role == "leaf"):
+            sentence = why_no_gradient(trace, value.id)
+            if sentence:
+                found.append((value.id, sentence))
+    return found
+
+
+def why_no_gradient(trace: Trace, value: int) -> str:
+    """The sentence; an empty string where the Value got a gradient, is one itself, or was made by an update."""
+    graph = trace.graph
+    of = graph.values[value]
+    if of.gradient_of != NONE or (of.op != NONE and graph.ops[of.op].phase != "forward"):
+        return ""
+    name = value_label(graph, value)
+    if not takes_gradients(of.dtype):
+        return f"{name} is {of.dtype}; only floating point and complex tensors have gradients."
+    if not of.requires_grad:
+        return _not_required(graph, of, name)
+    walk = _walk_of(trace)
+    if value in walk.graded:
+        return ""
+    unused = not _readers(graph, value)
+    if unused and of.parameter:
+        return f"{name} is never used: no op of this step reads it."
+    if not walk.backward:
+        return f"No gradient of {name} in this step: no backward() was recorded in it."
+    if unused and value not in walk.losses:
+        return f"{name} requires grad, but nothing in this step uses it."
+    return _on_the_way(walk, value, name)
+
+
+# ---------------------------------------------------------------------- Values that do not require grad
+
+
+def _not_required(graph: Graph, value: Value, name: str) -> str:
+    if value.op == NONE:
+        return f"{name} does not require grad (requires_grad is False)."
+    op = graph.ops[value.op]
+    if op.parent != NONE:
+        outer = graph.ops[op.parent].name
+        return f"{name} is inside the forward of {outer}, where no Nodes are recorded; {outer} has a backward of its own."
+    cut = next((cut for cut in _cuts_at(graph, op) if cut.output == value.id), None)
+    if cut is not None:
+        return f"{name} has no path back to {value_label(graph, cut.value)}: {_how(graph, cut)}."
+    earlier = _cut_before(graph, op)
+    if earlier is not None:
+        return f"{name} has no path back to {value_label(graph, earlier.value)}: {_how(graph, earlier)}."
+    return f"{name} does not require grad, because no input of {op.name} does."
+
+
+def _cut_before(graph: Graph, op: Op) -> Cut | None:
+    """The nearest cut among the ops that led to an op."""
+    seen, pending = {op.id}, deque(op.inputs)
+    while pending:
+        value = graph.values[pending.popleft()]
+        if value.op == NONE or value.op in seen or value.requires_grad:
+            continue
+        seen.add(value.op)
+        maker = graph.ops[value.op]
+        for cut in _cuts_at(graph, maker):
+            if cut.output == value.id:
+                return cut
+        pending.extend(maker.inputs)
+    return None
+
+
+def _cuts_at(graph: Graph, op: Op) -> list[Cut]:
+    values = graph.values
+    asking = [i for i in op.inputs if values[i].requires_grad]
+    if not asking or op.parent != NONE or op.name in _FRESH or op.name.startswith("new_"):
+        return []
+    return [
+        Cut(asking[0], op.id, output, op.site, _reason(graph, op, output))
+        for output in op.outputs
+        if not values[output].requires_grad and values[output].gradient_of == NONE
+    ]
+
+
+def _reason(graph: Graph, op: Op, output: int) -> Reason:
+    if op.name in _DETACHING:
+        return "detach"
+    if "inference_mode" in op.tags:
+        return "inference_mode"
+    if "no_grad" in op.tags:
+        return "no_grad"
+    if not takes_gradients(graph.values[output].dtype):
+        return "dtype"
+    if op.custom:
+        return "custom"
+    return "not differentiable" if op.name in _NO_DERIVATIVE else "data"
+
+
+def _how(graph: Graph, cut: Cut) -> str:
+    """What a cut does, as the end of a sentence."""
+    op, at = graph.ops[cut.op], _at(graph, cut.site)
+    named = value_label(graph, cut.value)
+    dtype = graph.values[cut.output].dtype
+    return {
+        "detach": f"{op.name} cuts it off{at}",
+        "no_grad": f"{op.name} ran under no_grad{at}",
+        "inference_mode": f"{op.name} ran under inference_mode{at}",
+        "dtype": f"{op.name}{at} gives {dtype}, and only floating point and complex tensors have gradients",
+        "custom": f"{op.name}{at} marks what it returns as not differentiable",
+        "closure": f"the forward of {op.name}{at} reads {named}, which was not given to apply()",
+        "not differentiable": f"{op.name} is not differentiable{at}",
+        "data": f"{op.name}{at} recorded no Node: it is not differentiable, or {named} was read through .data",
+    }[cut.reason]
+
+
+def _at(graph: Graph, site: int) -> str:
+    if site == NONE:
+        return ""
+    found = graph.sites[site]
+    return f" at {found.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{found.line}"
+
+
+# ---------------------------------------------------------------------- Values that require grad
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """What is known of a step's backwards."""
+
+    trace: Trace
+    graph: Graph
+    backward: bool
+    """Whether one ran, or began."""
+    losses: frozenset[int]
+    graded: frozenset[int]
+    """The Values that got a gradient."""
+    refused: dict[int, int]
+    """Of the Values that a Node gave None for, that Node. (What a backward was not asked for does not go on to a next Node.)"""
+
+
+@lru_cache(maxsize=4)
+def _walk_of(trace: Trace) -> _Walk:
+    graph, when = trace.graph, moments(trace)
+    came = when.edges
+    events = [graph.events[int(event)] for event in trace.tape]
+    graded, refused = set(), {}
+    for edge in graph.edges:
+        if edge.value == NONE:
+            continue
+        if came[edge.id] != NONE:
+            graded.add(edge.value)
+        elif edge.none and NONE not in (edge.source, edge.target) and when.nodes[edge.target] != NONE:
+            refused[edge.value] = edge.source
+    losses = frozenset(event.ref for event in events if event.kind == "loss")
+    backward = bool(losses) or any(event.phase == "backward" for event in events)
+    return _Walk(trace, graph, backward, losses, frozenset(graded), refused)
+
+
+def _on_the_way(walk: _Walk, value: int, name: str) -> str:
+    """Where the path from a Value that is used to the loss ends."""
+    graph = walk.graph
+    came, cut_at, ends = _forward_from(walk, value)
+    loss = next((loss for loss in came if loss in walk.losses), NONE)
+    if loss != NONE:
+        return _stopped(walk, _path(came, loss), name)
+    losses = [value_label(graph, one) for one in sorted(walk.losses)]
+    target = " and ".join(losses[:_NAMED]) or "the loss"
+    cut = next((cut for output, cut in cut_at.items() if _feeds(walk, output)), None)
+    if cut is not None:
+        return f"{name} requires grad, but its path to {target} is cut: {_how(graph, cut)}."
+    if cut_at and not ends:
+        return f"{name} requires grad, but its path ends: {_how(graph, next(iter(cut_at.values())))}."
+    made = [value_label(graph, end) for end in ends[:_NAMED] if end != value]
+    through = f" ({', '.join(made)} {'is' if len(made) == 1 else 'are'} made of it, and not used for that)" if made else ""
+    return f"{name} requires grad, but {target} does not depend on it{through}."
+
+
+def _forward_from(walk: _Walk, value: int) -> tuple[dict[int, int], dict[int, Cut], list[int]]:
+    """From a Value on, along Nodes: ``Value -> the one before it``, the cuts met, and the Values that nothing reads on."""
+    graph = walk.graph
+    came: dict[int, int] = {value: NONE}
+    cut_at: dict[int, Cut] = {}
+    ends: list[int] = []
+    pending = deque([value])
+    while pending:
+        at = pending.popleft()
+        readers = _readers(graph, at)
+        if not readers and at not in walk.losses:
+            ends.append(at)
+        for op in readers:
+            outer = graph.ops[op.parent] if op.parent != NONE else None
+            if outer is not None:
+                if at not in outer.inputs:
+                    for output in outer.outputs:
+                        cut_at.setdefault(output, Cut(at, outer.id, output, outer.site, "closure"))
+                continue
+            for cut in _cuts_at(graph, op):
+                cut_at.setdefault(cut.output, cut)
+            for output in op.outputs:
+                if graph.values[output].requires_grad and output not in came:
+                    came[output] = at
+                    pending.append(output)
+    return came, cut_at, ends
+
+
+def _feeds(walk: _Walk, value: int) -> bool:
+    """Whether a loss is computed from a Value, with or without a path for gradients."""
+    graph, seen, pending = walk.graph, {value}, [value]
+    while pending:
+        at = pending.pop()
+        if at in walk.losses:
+            return True
+        for op in _readers(graph, at):
+            for output in op.outputs:
+                if output not in seen:
+                    seen.add(output)
+                    pending.append(output)
+    return False
+
+
+def _path(came: dict[int, int], end: int) -> list[int]:
+    path = [end]
+    while came[path[-1]] != NONE:
+        path.append(came[path[-1]])
+    return path[::-1]
+
+
+def _stopped(walk: _Walk, path: list[int], name: str) -> str:
+    """The loss depends on the Value: which Node on the path gave nothing, or was not asked."""
+    graph, trace = walk.graph, walk.trace
+    for value in reversed(path):
+        if value in walk.refused:
+            node = graph.nodes[walk.refused[value]]
+            op = graph.ops[node.op] if node.op != NONE else None
+            who = f"the backward of {op.name}{_at(graph, op.site)}" if op is not None else node.name
+            through = "" if value == path[0] else f", through which {name} is used"
+            return f"{name} got None: {who} returned None as the gradient of {value_label(graph, value)}{through}."
+    if trace.error is not None or not trace.done:
+        return f"{name} got no gradient: the step ended before the backward came to it."
+    loss = value_label(graph, path[-1])
+    return f"{name} got no gradient: the backward of {loss} was asked for other tensors only (autograd.grad, or inputs=)."
+
+
+def _readers(graph: Graph, value: int) -> list[Op]:
+    """The forward ops that read a Value."""
+    return [graph.ops[op] for op in index(graph).consumers[value] if graph.ops[op].phase == "forward"]
