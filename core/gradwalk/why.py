@@ -90,6 +90,22 @@ def why_no_gradient(trace: Trace, value: int) -> str:
     return _on_the_way(walk, value, name)
 
 
+def lost_gradient(trace: Trace, value: int) -> str:
+    """The sentence for a Value that could have had a gradient: it requires grad, or something it is made of does; else ""."""
+    of = trace.graph.values[value]
+    if of.requires_grad or (of.op != NONE and cut_behind(trace.graph, value) is not None):
+        return why_no_gradient(trace, value)
+    return ""
+
+
+def cut_behind(graph: Graph, value: int) -> Cut | None:
+    """The cut that leaves a Value without a path: that of its own op, else the nearest before it; None where nothing was cut."""
+    if graph.values[value].op == NONE:
+        return None
+    op = graph.ops[graph.values[value].op]
+    return next((cut for cut in _cuts_at(graph, op) if cut.output == value), None) or _cut_before(graph, op)
+
+
 # ---------------------------------------------------------------------- Values that do not require grad
 
 
@@ -100,12 +116,9 @@ def _not_required(graph: Graph, value: Value, name: str) -> str:
     if op.parent != NONE:
         outer = graph.ops[op.parent].name
         return f"{name} is inside the forward of {outer}, where no Nodes are recorded; {outer} has a backward of its own."
-    cut = next((cut for cut in _cuts_at(graph, op) if cut.output == value.id), None)
+    cut = cut_behind(graph, value.id)
     if cut is not None:
         return f"{name} has no path back to {value_label(graph, cut.value)}: {_how(graph, cut)}."
-    earlier = _cut_before(graph, op)
-    if earlier is not None:
-        return f"{name} has no path back to {value_label(graph, earlier.value)}: {_how(graph, earlier)}."
     return f"{name} does not require grad, because no input of {op.name} does."
 
 
