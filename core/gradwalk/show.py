@@ -34,8 +34,9 @@ def event_json(trace: Trace, position: int) -> dict[str, Any]:
     """The event at a tape position: what it is, where it was called, what it took and gave, the gradients that it made.
 
     ``inputs`` and ``outputs`` are values with their statistics; ``grads`` are the gradients that this event sends, one per edge.
-    ``gradient_of`` is, for an op of a hand-written backward, the forward value whose gradient it computes. The last loss of a
-    step says which leaves and parameters got no gradient, and why.
+    ``gradient_of`` is, for an op of a hand-written backward, the forward value whose gradient it computes. Under a
+    GradScaler a loss has the ``scale`` that its gradients carry. The last loss of a step says which leaves and parameters got no
+    gradient, and why.
     """
     graph, event = trace.graph, event_at(trace, position)
     site, op = site_of(graph, event), _op_of(trace, event)
@@ -55,6 +56,7 @@ def event_json(trace: Trace, position: int) -> dict[str, Any]:
         "outputs": [value_json(trace, value) for value in outputs],
         "grads": [gradient_json(trace, edge) for edge in index(graph).edges_of_event[event.id]],
         "gradient_of": _gradient_of(trace, op),
+        **({"scale": trace.scales[event.backward]} if event.kind == "loss" and event.backward < len(trace.scales) else {}),
         **({"without_gradient": without_gradient_json(trace)} if _is_last_loss(trace, position) else {}),
     }
 

@@ -68,7 +68,8 @@ class Assembler:
             [slot.measured for slot in slots] + [None] * (len(first_shapes) - len(slots)),
             [edge.measured for _, edge in numbers.edges],
             copies,
-            next((backward.loss.measured for backward in numbers.backwards if backward.loss.measured is not None), None),
+            *_loss(numbers.backwards),
+            [backward.scale for backward in numbers.backwards],
         )
 
     def _build(self, numbers: Numbers) -> Known:
@@ -99,19 +100,24 @@ class Draft:
     gradients: list[Measured | None]
     copies: list[tuple[TensorKey, Copied]]
     loss: Measured | None
+    loss_scale: Measured | None
+    """The factor that ``loss`` carries, None for none."""
+    scales: list[Measured | None]
 
     def finish(self, *, label: str, error: StepError | None) -> Trace:
         """The Trace; waits for what is under way."""
         begins, durations = np.array(self.times)
         first = float(begins[0]) if len(begins) else 0.0
         loss = row_of_measured(self.loss) if self.loss is not None else (0.0,)
+        scales = [1.0 if scale is None else row_of_measured(scale)[1] for scale in self.scales]
+        scale = 1.0 if self.loss_scale is None else row_of_measured(self.loss_scale)[1]
         return Trace(
             step=self.step,
             graph=self.known.graph,
             tape=self.known.tape,
             values=_table(self.values),
             gradients=_table(self.gradients),
-            loss=loss[1] if loss[0] == 1 else None,
+            loss=loss[1] / scale if loss[0] == 1 else None,
             start=self.start + first,
             times=begins - first,
             durations=durations,
@@ -120,7 +126,18 @@ class Draft:
             label=label,
             done=error is None,
             error=error,
+            scales=tuple(scales) if any(scale is not None for scale in self.scales) else (),
         )
+
+
+def _loss(backwards: Sequence[BackwardRecord]) -> tuple[Measured | None, Measured | None]:
+    """The loss of the step, and the factor that it carries where it was not measured without it."""
+    for backward in backwards:
+        if backward.unscaled is not None:
+            return backward.unscaled, None
+        if backward.loss.measured is not None:
+            return backward.loss.measured, backward.scale
+    return None, None
 
 
 def _table(measured: list[Measured | None]) -> NDArray[np.float64]:

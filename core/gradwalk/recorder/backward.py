@@ -20,6 +20,7 @@ from .graph_walk import Walk, failing_node, walk
 from .host import host_array
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
+from .scalers import scale_of
 from .state import State, clock
 from .updates import gradient_slot
 from .values import describe, version_of
@@ -90,6 +91,7 @@ class Backward:
         if loss.measured is None and isinstance(outputs[0], torch.Tensor) and outputs[0].numel() == 1:
             loss.measured = state.statistics.measure(outputs[0], host_array(outputs[0]))
         record = BackwardRecord(state.next_serial(), loss, [], self._nodes(found, owners), begin=clock())
+        record.scale, record.unscaled = scale_of(state, loss)
         seeds = args[0] if args else None
         for index, (node, number) in enumerate(roots):
             edge = EdgeRecord(-1, 0, found.index[id(node)], number)

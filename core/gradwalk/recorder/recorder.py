@@ -15,6 +15,7 @@ from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
 from .modules import ModuleCalls
+from .scalers import GradScalers
 from .state import State
 from .threads import Threads
 from .updates import OptimizerSteps
@@ -44,7 +45,7 @@ class Recorder:
         if self._parts or self._ended:
             return
         state = self._state
-        self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
+        self._parts = [ModuleCalls(state), OptimizerSteps(state), GradScalers(state), CustomFunctions(state), Backward(state)]
         self._parts.append(Threads(lambda: ForwardMode(state)))
         self._mode = ForwardMode(state)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]

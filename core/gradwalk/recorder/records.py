@@ -66,6 +66,14 @@ class Call:
     """What is known of the outermost module (``parameters.Root``)."""
 
 
+@dataclass(slots=True, eq=False)
+class Scaled:
+    """What ``GradScaler.scale`` did to make a Slot: its factor, and the loss before it."""
+
+    factor: Measured
+    source: Slot
+
+
 class Slot:
     """A tensor at one version: what becomes a Value. What most Slots share is a class attribute, so that one is made fast."""
 
@@ -82,6 +90,7 @@ class Slot:
     """Whether a backward has reached this leaf: a write to it is then an update."""
     last_use = -1
     """The serial number of the last record that read it."""
+    scaled: Scaled | None = None
     reference: Callable[[], torch.Tensor | None] | None = None
     shared = False
     """Whether NumPy may write to it behind torch's back; it is then measured in every step."""
@@ -192,6 +201,10 @@ class BackwardRecord:
     duration: float = 0.0
     ran: list[tuple[int, float, float]] = field(default_factory=list)
     """Per Node that ran, in the engine's order: its place in the walk, when it began and ended."""
+    scale: Measured | None = None
+    """The factor of a ``GradScaler`` that its gradients carry."""
+    unscaled: Measured | None = None
+    """The loss without that factor, where it was measured."""
 
 
 Record: TypeAlias = OpRecord | BackwardRecord

@@ -62,6 +62,8 @@ class State:
         self.captor = Captor()
         self.steps = Steps(self._close_step)
         self.backward_seen = False
+        self.scaled_in = -1
+        """The serial number of the last loss that a GradScaler scaled."""
         self.grad = True
         """Whether grad was enabled where the work under way was called from."""
         self.failure: Failure | None = None

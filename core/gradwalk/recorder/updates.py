@@ -55,7 +55,7 @@ def note_zeroed(state: State, tensors: list[torch.Tensor], place: Place, begin: 
 
 def _note_zero_grad(state: State, leaf: Slot, place: Place | None, begin: float) -> None:
     if state.steps.log:
-        _note_update(state, "zero_grad", (leaf,), (), place, begin)
+        note_update(state, "zero_grad", (leaf,), (), place, begin)
 
 
 def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place: Place | None, begin: float) -> None:
@@ -68,18 +68,25 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     state.observe(source, data)
     state.observe(new, tensor)
     if state.steps.trained and old.graded:
-        _note_update(state, "set_data", (old, source), (new,), place, begin)
+        note_update(state, "set_data", (old, source), (new,), place, begin)
 
 
-def _note_update(
-    state: State, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], place: Place | None, begin: float
+def note_update(
+    state: State,
+    name: str,
+    inputs: tuple[Slot, ...],
+    outputs: tuple[Slot, ...],
+    place: Place | None,
+    begin: float,
+    variable: str | None = None,
 ) -> None:
+    """Note an update; it is about its first input unless ``variable`` says otherwise."""
     serial = state.next_serial()
     for slot in outputs:
         slot.serial = serial
     record = OpRecord(serial, name, inputs, outputs)
     record.begin, record.duration = begin, clock() - begin
-    record.update, record.place, record.variable = True, place, inputs[0].name
+    record.update, record.place, record.variable = True, place, inputs[0].name if variable is None else variable
     state.steps.add(record)
 
 
@@ -123,5 +130,5 @@ class OptimizerSteps:
                     new = state.values.write(parameter)
                     state.observe(new, parameter)
                     name = f"{type(optimizer).__name__}.step"
-                    _note_update(state, name, (old, *read), (new,), place, begin)
+                    note_update(state, name, (old, *read), (new,), place, begin)
                     begin = clock()

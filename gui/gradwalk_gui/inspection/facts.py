@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradwalk.scales import scale_of_edge, scale_of_value
 from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of, value_label
 from gradwalk.trace import NONE, Edge, Graph, Kept, Shape, TensorKey, Trace
 
@@ -128,7 +129,7 @@ def _values(trace: Trace, position: int, values: tuple[int, ...]) -> tuple[Tenso
     return tuple(
         Tensor(
             ("value", value),
-            value_label(graph, value),
+            value_label(graph, value) + _note(scale_of_value(trace, value)),
             shape_of(trace, value),
             graph.values[value].dtype,
             is_there(trace, position, value),
@@ -144,8 +145,14 @@ def _edges(trace: Trace, position: int, edges: tuple[int, ...]) -> tuple[Tensor,
         of = edge.value
         shape = edge_shape(trace, edge)
         dtype = graph.values[of].dtype if of != NONE else ""
-        found.append(Tensor(("gradient", edge.id), gradient_label(graph, edge), shape, dtype, has_come(trace, position, edge.id)))
+        label = gradient_label(graph, edge) + _note(scale_of_edge(trace, edge.id))
+        found.append(Tensor(("gradient", edge.id), label, shape, dtype, has_come(trace, position, edge.id)))
     return tuple(found)
+
+
+def _note(scale: float) -> str:
+    """What a gradient's label says of the factor of a GradScaler that was taken out of it."""
+    return "" if scale == 1.0 else ", unscaled"
 
 
 def edge_shape(trace: Trace, edge: Edge) -> Shape | None:

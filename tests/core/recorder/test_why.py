@@ -183,7 +183,7 @@ CASES: list[tuple[Program, str, str]] = [
     (
         closure,
         "secret",
-        f"^Closed.secret .* the forward of Closed at {HERE} reads Closed.secret, which was not given...$",
+        f"^Closed.secret .* the forward of Closed at {HERE} reads Closed.secret, which was not given",
     ),
     (unused_parameter, "spare.weight", "^spare.weight is never used: no op of this step reads it.$"),
     (unused_parameter, "frozen.weight", "^frozen.weight does not require grad .requires_grad is False..$"),
