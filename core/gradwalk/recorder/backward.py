@@ -169,7 +169,9 @@ class Backward:
         state, leaf, edge, arriving = self._state, run.walk.leaves[place], node.edges[0], node.arriving
         gradient = leaf.grad
         if gradient is None or (arriving is not None and arriving.none):
-            edge.none = True
+            edge.none = arriving is None or arriving.none
+            if not edge.none and arriving is not None:  # the user's hook has used it and dropped it
+                edge.measured, edge.copied = arriving.measured, arriving.copied
             return
         if arriving is not None and place in run.fresh and not leaf._backward_hooks:
             edge.measured, edge.copied = arriving.measured, state.copy_of(gradient)
