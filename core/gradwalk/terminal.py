@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .blocks import blocks_in_words, repeated_blocks
 from .scales import scales_in_words
 from .show import row_of
 from .trace import Trace
@@ -94,6 +95,8 @@ def print_tape(trace: Trace) -> None:
     rows = [row_of(trace, position) for position in range(len(trace.tape))]
     out.print(_tape_table(rows, out.width))
     _print_without_gradient(out, trace)
+    for line in blocks_in_words(trace.graph, repeated_blocks(trace.graph)):
+        out.print(Text(line), soft_wrap=True)
     if trace.error is not None:
         out.print(Text(f"the step ended here: {trace.error.kind}: {trace.error.message}".removesuffix(": "), style="bold red"))
 

@@ -214,7 +214,7 @@ class Steps:
         return False
 
     def _needed_by(self, reached: set[int]) -> int:
-        """The smallest serial number among the ops that a backward reaches and those that fed them."""
+        """The smallest serial number among the ops that a backward reaches, those that fed them, and their module calls."""
         wanted: set[Slot] = set()
         functions: set[int] = set()
         least = self.log[-1].serial if self.log else 0
@@ -225,7 +225,16 @@ class Steps:
                 least = min(least, record.serial)
                 if isinstance(record, OpRecord) and record.custom:
                     functions.add(record.opened)
-        return least
+        return min(least, self._begin_of_the_calls_after(least))
+
+    def _begin_of_the_calls_after(self, serial: int) -> int:
+        """The first op of the outermost module calls that were under way at a serial number, or came after it.
+
+        What such a call computes without a gradient before that (the counter of a batch norm) is part of it.
+        """
+        ops = [record for record in self.log if isinstance(record, OpRecord) and record.call is not None]
+        calls = {_outermost(record) for record in ops if record.serial >= serial}
+        return min((record.serial for record in ops if _outermost(record) in calls), default=serial)
 
     def _end_of_forward(self, end: int) -> int:
         """Where a forward whose last op that counts is before ``end`` ends: after those that read what it made."""
@@ -317,6 +326,8 @@ class Steps:
         return [r for r, mine in zip(tail, own, strict=True) if mine], [r for r, mine in zip(tail, own, strict=True) if not mine]
 
     def _reads_the_step(self, record: Record, later: set[Slot]) -> bool:
+        if isinstance(record, OpRecord) and counts(record):
+            return False  # the next forward has begun
         writes = any(slot.written for slot in _made(record))
         return any(slot.serial >= self._forward and slot not in later and (writes or not slot.leaf) for slot in _read(record))
 
