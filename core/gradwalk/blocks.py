@@ -54,7 +54,10 @@ def repeated_blocks(graph: Graph) -> tuple[Group, ...]:
 
 
 def blocks_in_words(graph: Graph, groups: Sequence[Group]) -> list[str]:
-    """``layer.0 ... layer.11: 12 equal blocks (Layer, 14 ops each)``; blocks of one op, or inside other equal blocks, are left out."""
+    """``layer.0 ... layer.11: 12 equal blocks (Layer, 14 ops each)``.
+
+    Blocks of one op are left out, and those inside a block that is equal to one before.
+    """
     repeated = {call for group in groups for call in group.calls[1:]}
     said = []
     for group in groups:
