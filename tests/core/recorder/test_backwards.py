@@ -175,9 +175,9 @@ ROWS = [
     Row(only_autograd_grad, "ones mm sum loss SumBackward0 MmBackward0 mul sub_", unasked=1),
     Row(
         gradient_penalty,
-        "ones mm square sum loss SumBackward0 PowBackward0 MmBackward0 norm sub pow add loss AddBackward0 PowBackward0 "
-        "SubBackward0 LinalgVectorNormBackward0 MmBackward0 TBackward0 MulBackward0 MulBackward1 PowBackward0 SumBackward0 PowBackward0 "
-        f"MmBackward0 AccumulateGrad AccumulateGrad {BY_HAND}",
+        "ones mm square sum loss SumBackward0 PowBackward0 MmBackward0 norm sub pow add loss "
+        "AddBackward0 PowBackward0 SubBackward0 LinalgVectorNormBackward0 MmBackward0 TBackward0 MulBackward0 MulBackward1 "
+        f"PowBackward0 SumBackward0 PowBackward0 MmBackward0 AccumulateGrad AccumulateGrad {BY_HAND}",
         backwards=2,
         seeds=2,
         unasked=3,
