@@ -25,6 +25,7 @@ from .prelude import without_setup
 from .records import Call, Copied, Failure, Measured, Record, Slot
 from .statistics import Statistics
 from .steps import Cut, Steps
+from .transfers import Transfers
 from .values import Values, describe, is_foreign
 
 T = TypeVar("T")
@@ -58,8 +59,9 @@ class State:
         self.values = Values()
         self.places = Places()
         self.parameters = ParameterNames(self.values)
-        self.statistics = Statistics()
-        self.captor = Captor()
+        transfers = Transfers()
+        self.statistics = Statistics(transfers)
+        self.captor = Captor(transfers)
         self.steps = Steps(self._close_step)
         self.backward_seen = False
         self.scaled_in = -1
@@ -136,7 +138,8 @@ class State:
             if copy:
                 slot.copied, slot.copied_in = self.captor.copy(tensor, array), self._step
             if measure:
-                slot.measured = self.statistics.measure(tensor, array, whole_copy(slot.copied) if copy else None)
+                copied = slot.copied if copy else None
+                slot.measured = self.statistics.measure(tensor, array, whole_copy(copied), copied)
                 slot.measured_in = self._step
 
     def take_over(self, slot: Slot, measured: Measured | None, copied: Copied | None) -> None:
@@ -154,7 +157,7 @@ class State:
             return None, None
         array = host_array(gradient)
         copied = self.captor.copy(gradient, array) if self.captor.wanted else None
-        return self.statistics.measure(gradient, array, whole_copy(copied)) if self.measuring else None, copied
+        return self.statistics.measure(gradient, array, whole_copy(copied), copied) if self.measuring else None, copied
 
     # ------------------------------------------------------------------ steps
 
