@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..builder import GraphBuilder
 from ..trace import NONE, STATISTICS, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
 from .capture import kept_of
+from .device_times import DeviceTimes, Timing
 from .functions import words
 from .numbering import Numbers
 from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
@@ -70,6 +71,7 @@ class Assembler:
             copies,
             *_loss(numbers.backwards),
             [backward.scale for backward in numbers.backwards],
+            _timings(records),
         )
 
     def _build(self, numbers: Numbers) -> Known:
@@ -103,10 +105,14 @@ class Draft:
     loss_scale: Measured | None
     """The factor that ``loss`` carries, None for none."""
     scales: list[Measured | None]
+    timings: list[tuple[int, Timing]]
+    """What ran on a device, by its place on the tape."""
 
-    def finish(self, *, label: str, error: StepError | None) -> Trace:
+    def finish(self, timer: DeviceTimes, *, label: str, error: StepError | None) -> Trace:
         """The Trace; waits for what is under way."""
         begins, durations = np.array(self.times)
+        if self.timings:
+            begins, durations = timer.read(self.timings, begins, durations)
         first = float(begins[0]) if len(begins) else 0.0
         loss = row_of_measured(self.loss) if self.loss is not None else (0.0,)
         scales = [1.0 if scale is None else row_of_measured(scale)[1] for scale in self.scales]
@@ -159,6 +165,20 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
                 begins.append(begin)
                 durations.append(end - begin)
     return begins, durations
+
+
+def _timings(records: Sequence[Record]) -> list[tuple[int, Timing]]:
+    found: list[tuple[int, Timing]] = []
+    place = 0
+    for record in records:
+        if isinstance(record, OpRecord):
+            if record.timing is not None:
+                found.append((place, record.timing))
+        else:
+            found += [(place + 1 + index, timing) for index, timing in record.timings]
+            place += len(record.ran)
+        place += 1
+    return found
 
 
 def build_graph(numbers: Numbers, graph_id: int, name_of: Callable[[torch.Tensor], str]) -> Graph:

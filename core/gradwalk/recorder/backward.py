@@ -33,6 +33,8 @@ class Run:
         self.walk = found
         self.record = record
         self.last = clock()
+        self.mark: Any = None
+        """The same place on a device."""
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
         """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
@@ -134,12 +136,18 @@ class Backward:
             if leaf.grad is None or (before is not None and before.zeroed):
                 run.fresh.add(place)
         run.last = clock()
+        if self._state.timer is not None:
+            run.mark = self._state.timer.mark()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
-        now = clock()
+        now, timer = clock(), self._state.timer
+        if timer is not None and (timing := timer.since(run.mark)) is not None:
+            run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
         self._state.guarded(self._note_node, run, place, grad_inputs)
         run.last = clock()
+        if timer is not None:
+            run.mark = timer.mark()
 
     def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...]) -> None:
         state, node = self._state, run.record.nodes[place]

@@ -47,6 +47,9 @@ class CustomFunctions:
                 return original(*args, **kwargs)
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opened = state.guarded(_open, state, args) or (-1, ())
+            timer = state.timer
+            if timer is not None:
+                call.mark = timer.mark()
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
@@ -56,6 +59,8 @@ class CustomFunctions:
                 if opened[0] >= 0:
                     state.thread.functions.pop()
             call.end = clock()
+            if timer is not None:
+                call.timing = timer.since(call.mark)
             if opened[0] >= 0:
                 state.guarded(_close, state, call, opened, result, sys._getframe(1))
             return result

@@ -15,6 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ..callsite import names_for
+from . import device_times
 from .failures import note_failure
 from .functions import Kind, kind_of, op_name, split, tensors_in, writes
 from .places import NOWHERE, OPTIMIZERS
@@ -55,6 +56,8 @@ class ForwardMode(TorchFunctionMode):
         if kind is not Kind.ZERO and frame.f_code.co_filename.startswith(OPTIMIZERS):
             return func(*args, **kwargs)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
+        if state.timer is not None:
+            call.mark = state.timer.mark()
         try:
             result = func(*args, **kwargs)
         except Exception as error:
@@ -62,6 +65,8 @@ class ForwardMode(TorchFunctionMode):
                 state.guarded(_note_raised, state, call, error, frame)
             raise
         call.end = clock()
+        if state.timer is not None:
+            call.timing = state.timer.since(call.mark)
         state.guarded(_AFTER[kind], state, call, result, frame)
         return result
 
@@ -80,7 +85,7 @@ class ForwardMode(TorchFunctionMode):
 class OpCall:
     """A torch function under way."""
 
-    __slots__ = ("args", "begin", "end", "function", "kwargs", "sequence")
+    __slots__ = ("args", "begin", "end", "function", "kwargs", "mark", "sequence", "timing")
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], begin: float, sequence: int
@@ -88,6 +93,9 @@ class OpCall:
         self.function, self.args, self.kwargs = function, args, kwargs
         self.begin = self.end = begin
         self.sequence = sequence
+        self.mark: Any = None
+        """Where it began on a device."""
+        self.timing: device_times.Timing | None = None
 
 
 def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) -> None:
@@ -146,6 +154,8 @@ def finish_op(
     )
     record.place, record.variable = place, variable
     record.begin, record.duration = call.begin, call.end - call.begin
+    if call.timing is not None and record.outputs and device_times.is_timed(record.outputs[0].device):
+        record.timing = call.timing
     record.first_sequence, record.last_sequence = call.sequence, sequence_number()
     if thread.calls:
         record.call = thread.calls[-1]

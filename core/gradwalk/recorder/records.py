@@ -14,6 +14,7 @@ import torch
 
 from ..callsite import CallSite
 from ..trace import Frame, Kept, Shape, Site
+from .device_times import Timing
 
 Row: TypeAlias = tuple[float, ...]
 """The statistics of one tensor, in the order of ``trace.STATISTICS``."""
@@ -130,6 +131,8 @@ class OpRecord:
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
     tags: tuple[str, ...] = ()
+    timing: Timing | None = None
+    """Its time on a device."""
 
     def __init__(self, serial: int, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]) -> None:
         self.serial = serial
@@ -201,6 +204,8 @@ class BackwardRecord:
     duration: float = 0.0
     ran: list[tuple[int, float, float]] = field(default_factory=list)
     """Per Node that ran, in the engine's order: its place in the walk, when it began and ended."""
+    timings: list[tuple[int, Timing]] = field(default_factory=list)
+    """Of Nodes that ran on a device their times there, by their place in ``ran``."""
     scale: Measured | None = None
     """The factor of a ``GradScaler`` that its gradients carry."""
     unscaled: Measured | None = None

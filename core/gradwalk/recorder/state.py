@@ -15,8 +15,10 @@ from ..callsite import source_text
 from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace
+from . import device_times
 from .assemble import Assembler, Draft
 from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
+from .device_times import DeviceTimes
 from .host import host_array
 from .numbering import slots_of
 from .parameters import ParameterNames
@@ -44,8 +46,8 @@ class Thread(threading.local):
         """The module calls under way, outermost first."""
         self.functions: list[int] = []
         """The custom Functions whose forward is under way, by the serial number at which they began."""
-        self.backwards = 0
-        """How many backwards are under way, one inside the other."""
+        self.backwards = int(torch._C._current_graph_task_id() >= 0)
+        """How many backwards are under way, one inside the other. The engine's own threads (of a GPU) do nothing else."""
         self.modes: list[Any] = []
 
 
@@ -64,6 +66,9 @@ class State:
         self.captor = Captor(transfers)
         self.steps = Steps(self._close_step)
         self.backward_seen = False
+        self._times = DeviceTimes()
+        self.timer: DeviceTimes | None = None
+        """What times ops on a GPU, where there is one at work."""
         self.scaled_in = -1
         """The serial number of the last loss that a GradScaler scaled."""
         self.grad = True
@@ -168,6 +173,7 @@ class State:
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
         self.captor.begin_step(level)
         self.looking = self.measuring or self.captor.wanted
+        self.timer = self._times if wanted and device_times.at_work() else None
 
     def _close_step(self, cut: Cut) -> None:
         """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
@@ -198,7 +204,7 @@ class State:
 
     def _hand_over(self, give: Callable[[Trace], None]) -> None:
         draft, label = self._late.popleft()
-        give(draft.finish(label=label, error=None))
+        give(draft.finish(self._times, label=label, error=None))
 
     def _forget(self, records: Iterable[Record], following: Iterable[Record]) -> None:
         """Let go of what only the finished step needed, so that no chain of Values grows from step to step."""
@@ -220,7 +226,7 @@ class State:
     def hand_over_incomplete(self, records: Sequence[Record], error: StepError, give: Callable[[Trace], None]) -> None:
         """Hand over the step that an exception cut short, if it is wanted."""
         if records and self.sink.wants(self._step):
-            give(self._draft(records, self._step).finish(label="", error=error))
+            give(self._draft(records, self._step).finish(self._times, label="", error=error))
 
     def hand_over_late(self) -> None:
         """Hand over the steps whose numbers were still on their way from a GPU."""
