@@ -20,7 +20,7 @@ from .functions import tensors_in
 from .host import host_array
 from .records import Measured, OpRecord, Scaled, Slot
 from .state import State, clock
-from .updates import gradient_slot, note_update
+from .updates import gradient_slot, note_update, skips_by_itself
 
 _FACTOR = "scale"
 """What the factor is called."""
@@ -101,7 +101,8 @@ class GradScalers:
         return update
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._stepped.add(id(optimizer))
+        if not self._state.guarded(skips_by_itself, optimizer):
+            self._stepped.add(id(optimizer))
 
 
 def _note_scaled(state: State, scaler: GradScaler, outputs: Any, result: Any) -> None:

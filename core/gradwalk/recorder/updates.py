@@ -117,12 +117,13 @@ class OptimizerSteps:
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         state = self._state
         begin = self._begins.pop(id(optimizer), clock())
+        if skips_by_itself(optimizer):
+            return
         place = state.places.of(frame, through=True)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if state.values.was_written(parameter):
-                    old = state.values.before(parameter)
-                    assert old is not None
+                old = state.values.before(parameter)
+                if old is not None and _was_updated(state, group, parameter):
                     gradient = parameter.grad
                     read = [] if gradient is None else [state.slot_of(gradient)]
                     for slot in read:
@@ -132,3 +133,14 @@ class OptimizerSteps:
                     name = f"{type(optimizer).__name__}.step"
                     note_update(state, name, (old, *read), (new,), place, begin)
                     begin = clock()
+
+
+def _was_updated(state: State, group: dict[str, Any], parameter: torch.Tensor) -> bool:
+    """Whether a step wrote to a parameter. A fused kernel leaves the version counter as it is."""
+    return bool(state.values.was_written(parameter)) or (bool(group.get("fused")) and parameter.grad is not None)
+
+
+def skips_by_itself(optimizer: Optimizer) -> bool:
+    """Whether a fused kernel found that a GradScaler had seen Inf or NaN, and wrote nothing; on a GPU only the kernel knows."""
+    found = getattr(optimizer, "found_inf", None)
+    return isinstance(found, torch.Tensor) and found.is_cpu and bool(found.item())

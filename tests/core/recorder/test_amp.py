@@ -78,6 +78,14 @@ def test_recording_changes_no_bit_and_tells_the_factor(record, way, level):
     assert len({id(sink.traces[i].graph) for i in (1, 2, 4)}) == 1
 
 
+@pytest.mark.parametrize("way", ["plain", "fused"])
+def test_a_step_is_skipped_whoever_skips_it(record, way):
+    with record() as sink:
+        train(way)
+    steps = [[name for name in names(trace) if name.startswith("SGD.")] for trace in sink.traces]
+    assert steps == [["SGD.step"] * 4] * INF_AT + [[f"SGD.{SKIPPED}"]] + [["SGD.step"] * 4] * 2
+
+
 def test_a_scaler_that_is_off_leaves_no_trace(record):
     with record() as sink:
         train(scaled=False)

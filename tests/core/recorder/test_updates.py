@@ -202,6 +202,31 @@ def test_the_closure_of_lbfgs_is_recorded(record):
     assert all([op.name for op in trace.graph.ops][:2] == ["pow", "sum"] for trace in sink.traces)
 
 
+OPTIMIZERS = [
+    *((name, {"fused": True}) for name in ("SGD", "Adam", "AdamW", "Adagrad")),
+    *((name, {"foreach": foreach}) for name in ("SGD", "AdamW", "RMSprop") for foreach in (True, False)),
+    *((name, {}) for name in ("Adadelta", "Adafactor", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop", "Muon")),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=[f"{name}-{settings}" for name, settings in OPTIMIZERS])
+def test_every_optimizer_updates_every_parameter_with_a_gradient(record, name, settings):
+    w, spare = torch.ones(3, 3, requires_grad=True), torch.ones(3, 3, requires_grad=True)
+    optimizer = getattr(torch.optim, name)([w, spare], lr=0.1, **settings)
+    with record() as sink:
+        for _ in range(3):
+            optimizer.zero_grad()
+            (w * 2).sum().backward()
+            optimizer.step()
+    for trace in sink.traces:
+        graph, (step, *rest) = trace.graph, updates_of(trace)
+        assert (step.name, [graph.values[value].name for value in step.inputs]) == (f"{name}.step", ["w", "w.grad"])
+        assert [op.name for op in rest] == ["zero_grad"] * (trace is not sink.traces[-1])
+        before, after = (trace.tensors["value", value].data for value in (step.inputs[0], step.outputs[0]))
+        assert not (before == after).any()
+    assert (sink.traces[-1].tensors["value", updates_of(sink.traces[-1])[0].outputs[0]].data == w.detach().numpy()).all()
+
+
 def test_clipping_shows_in_the_update(record):
     net = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
