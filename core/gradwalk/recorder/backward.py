@@ -141,13 +141,15 @@ class Backward:
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
         now, timer = clock(), self._state.timer
-        if timer is not None and (timing := timer.since(run.mark)) is not None:
-            run.record.timings.append((len(run.record.ran), timing))
+        if timer is not None:
+            timing = self._state.guarded(timer.since, run.mark)
+            if timing is not None:
+                run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
         self._state.guarded(self._note_node, run, place, grad_inputs)
         run.last = clock()
         if timer is not None:
-            run.mark = timer.mark()
+            run.mark = self._state.guarded(timer.mark)
 
     def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...]) -> None:
         state, node = self._state, run.record.nodes[place]

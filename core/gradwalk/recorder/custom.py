@@ -49,7 +49,7 @@ class CustomFunctions:
             opened = state.guarded(_open, state, args) or (-1, ())
             timer = state.timer
             if timer is not None:
-                call.mark = timer.mark()
+                call.mark = state.guarded(timer.mark)
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
@@ -60,7 +60,7 @@ class CustomFunctions:
                     state.thread.functions.pop()
             call.end = clock()
             if timer is not None:
-                call.timing = timer.since(call.mark)
+                call.timing = state.guarded(timer.since, call.mark)
             if opened[0] >= 0:
                 state.guarded(_close, state, call, opened, result, sys._getframe(1))
             return result

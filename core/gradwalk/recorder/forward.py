@@ -57,7 +57,7 @@ class ForwardMode(TorchFunctionMode):
             return func(*args, **kwargs)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
         if state.timer is not None:
-            call.mark = state.timer.mark()
+            call.mark = state.guarded(state.timer.mark)
         try:
             result = func(*args, **kwargs)
         except Exception as error:
@@ -66,7 +66,7 @@ class ForwardMode(TorchFunctionMode):
             raise
         call.end = clock()
         if state.timer is not None:
-            call.timing = state.timer.since(call.mark)
+            call.timing = state.guarded(state.timer.since, call.mark)
         state.guarded(_AFTER[kind], state, call, result, frame)
         return result
 

@@ -33,7 +33,7 @@ class GradScalers:
         self._state = state
         self._stepped: set[int] = set()
         """The optimizers whose step has run since their scaler's began, by ``id``."""
-        self._hook = register_optimizer_step_pre_hook(self._before_step)
+        self._hook = register_optimizer_step_pre_hook(self._before)
         self._originals = {name: GradScaler.__dict__[name] for name in ("scale", "unscale_", "step", "update")}
         self._wrappers = {
             "scale": self._wrap_scale(self._originals["scale"]),
@@ -100,7 +100,7 @@ class GradScalers:
 
         return update
 
-    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._state.guarded(skips_by_itself, optimizer):
             self._stepped.add(id(optimizer))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from gradwalk import tape
 from gradwalk.graph_json import graph_json
+from gradwalk.recorder import Recorder, scalers
 from gradwalk.recording.retention import Keep
 from gradwalk.scales import (
     SKIPPED,
@@ -27,6 +29,7 @@ from gradwalk.show import tape_json
 from gradwalk.trace import NONE, Trace
 
 sys.path.insert(0, str(Path(__file__).parent))
+from conftest import ListSink
 from programs import assert_same_bits
 
 INF_AT = 3
@@ -174,3 +177,33 @@ def test_a_gradient_that_float16_cannot_hold_is_shown_wider(record):
     kept = trace.tensors["gradient", edge]
     assert (kept.dtype, kept.data.dtype) == ("float16", np.float32)
     assert kept.data[0] == pytest.approx(1e-8, rel=1e-2)
+
+
+FUNCTIONS = [name for name, thing in vars(scalers).items() if inspect.isfunction(thing) and thing.__module__ == scalers.__name__]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_fault_of_ours_never_reaches_the_user(monkeypatch, name, call):
+    plain = train("clipped", steps=4)
+    original, calls = getattr(scalers, name), [0]
+
+    def faulty(*args, **kwargs):
+        calls[0] += 1
+        if calls[0] == call:
+            raise ZeroDivisionError("injected")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(scalers, name, faulty)
+    if name == "scale_of":
+        monkeypatch.setattr("gradwalk.recorder.backward.scale_of", faulty)
+    sink = ListSink()
+    recorder = Recorder(sink)
+    recorder.start()
+    try:
+        recorded = train("clipped", steps=4)
+    finally:
+        recorder.stop()
+    assert_same_bits(recorded, plain)
+    assert ("fault" in sink.kinds) == (calls[0] >= call)
+    assert torch.amp.GradScaler.step.__qualname__ == "GradScaler.step", "the wrappers are gone"

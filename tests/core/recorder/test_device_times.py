@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from gradwalk import tape
+from gradwalk.recorder import Recorder
 from gradwalk.recorder.device_times import DeviceTimes, Timing
 
 sys.path.insert(0, str(Path(__file__).parent))
+from conftest import ListSink
 from programs import assert_same_bits, autograd_net, function_net
 
 
@@ -90,3 +92,21 @@ def test_nothing_is_marked_while_a_graph_is_captured(monkeypatch):
     times = DeviceTimes(Event)
     assert times.mark() is None
     assert times.since(None) is None
+
+
+@pytest.mark.parametrize("name", ["mark", "since", "read"])
+def test_a_fault_of_ours_never_reaches_the_user(monkeypatch, device, name):
+    def broken(self, *arguments):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    plain = autograd_net()
+    monkeypatch.setattr(DeviceTimes, name, broken)
+    sink = ListSink()
+    recorder = Recorder(sink)
+    recorder.start()
+    try:
+        recorded = autograd_net()
+    finally:
+        recorder.stop()
+    assert_same_bits(recorded, plain)
+    assert "fault" in sink.kinds
