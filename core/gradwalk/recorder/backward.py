@@ -146,12 +146,12 @@ class Backward:
             if timing is not None:
                 run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
-        self._state.guarded(self._note_node, run, place, grad_inputs)
+        self._state.guarded(self._note_node, run, place, grad_inputs, grad_outputs)
         run.last = clock()
         if timer is not None:
             run.mark = self._state.guarded(timer.mark)
 
-    def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...]) -> None:
+    def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
         state, node = self._state, run.record.nodes[place]
         if node.leaf is not None:
             self._note_accumulated(run, place, node)
@@ -164,12 +164,16 @@ class Backward:
                 if edge.slot is None:
                     edge.shape = tuple(gradient.shape)
                 if state.looking:
-                    self._look(edge, gradient, node.arriving)
+                    self._look(edge, gradient, node.arriving, grad_outputs)
 
-    def _look(self, edge: EdgeRecord, gradient: torch.Tensor, arriving: EdgeRecord | None) -> None:
-        """Measure and copy a gradient, unless the Node passes on the one that came to it."""
+    def _look(self, edge: EdgeRecord, gradient: torch.Tensor, arriving: EdgeRecord | None, taken: tuple[Any, ...]) -> None:
+        """Measure and copy a gradient, unless the Node passes on the one that came to it.
+
+        What came is compared by its ``id``, so it must be among what the Node took: one that a hook of the user's replaced is
+        gone, and its ``id`` is another's.
+        """
         edge.seen = (id(gradient), version_of(gradient))
-        if arriving is not None and arriving.seen == edge.seen:
+        if arriving is not None and arriving.seen == edge.seen and any([gradient is one for one in taken]):  # noqa: C419
             edge.measured, edge.copied = arriving.measured, arriving.copied
         else:
             edge.measured, edge.copied = self._state.look_at_gradient(gradient)

@@ -383,3 +383,52 @@ def test_the_steps_of_a_loop(record, loop):
         accumulated = [edge for edge in trace.graph.edges if edge.target == NONE]
         assert all(trace.gradients[0, edge.id] >= 0 for edge in accumulated)
         assert not any(edge.none for edge in accumulated)
+
+
+def gradients_of(trace: Trace) -> dict[str, list[list[float]]]:
+    """Per Node that takes it, or ``.grad``, the gradients as flat lists."""
+    found: dict[str, list[list[float]]] = {}
+    for edge in trace.graph.edges:
+        if not edge.none:
+            found.setdefault(tape.target_of(trace.graph, edge), []).append(
+                trace.tensors["gradient", edge.id].data.ravel().tolist()
+            )
+    return found
+
+
+def hook_on_a_result(w: torch.Tensor) -> None:
+    h = w * 1
+    h.register_hook(lambda gradient: gradient * 3)
+    h.sum().backward()
+
+
+def hook_on_a_leaf(w: torch.Tensor) -> None:
+    w.register_hook(lambda gradient: gradient * 3)
+    (w * 1).sum().backward()
+
+
+def second_output_only(w: torch.Tensor) -> None:
+    Halves.apply(w * 1)[1].sum().backward()
+
+
+GRADIENTS: list[tuple[Callable[[torch.Tensor], None], dict[str, float]]] = [
+    # What a Node gave stands on its edge; a hook of the user's changes what the next one takes.
+    (hook_on_a_result, {"SumBackward0": 1, "MulBackward0": 1, "AccumulateGrad w": 3, "w.grad": 3}),
+    (hook_on_a_leaf, {"SumBackward0": 1, "MulBackward0": 1, "AccumulateGrad w": 1, "w.grad": 3}),
+    (
+        second_output_only,
+        {"SumBackward0": 1, "HalvesBackward": 1, "MulBackward0": 0.25, "AccumulateGrad w": 0.25, "w.grad": 0.25},
+    ),
+]
+
+
+@pytest.mark.parametrize(("program", "expected"), GRADIENTS, ids=[program.__name__ for program, _ in GRADIENTS])
+def test_which_gradient_stands_on_which_edge(record, program, expected):
+    w = torch.ones(2, requires_grad=True)
+    with record() as sink:
+        program(w)
+    assert w.grad.tolist() == [expected["w.grad"]] * 2
+    found = gradients_of(sink.traces[0])
+    assert {name: sorted({number for one in gradients for number in one}) for name, gradients in found.items()} == {
+        name: [number] for name, number in expected.items()
+    }
