@@ -56,6 +56,7 @@ def event_json(trace: Trace, position: int) -> dict[str, Any]:
         "outputs": [value_json(trace, value) for value in outputs],
         "grads": [gradient_json(trace, edge) for edge in index(graph).edges_of_event[event.id]],
         "gradient_of": _gradient_of(trace, op),
+        "tags": list(op.tags) if op is not None else [],
         **({"scale": trace.scales[event.backward]} if event.kind == "loss" and event.backward < len(trace.scales) else {}),
         **({"without_gradient": without_gradient_json(trace)} if _is_last_loss(trace, position) else {}),
     }
