@@ -8,7 +8,7 @@ end. Everything here is a walk over the Graph, with a loop, each op once.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -193,7 +193,7 @@ def _at(graph: Graph, site: int) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """What is known of a step's backwards."""
+    """What is known of a step's backwards, and how its Values lead to the losses."""
 
     trace: Trace
     graph: Graph
@@ -204,6 +204,16 @@ class _Walk:
     """The Values that got a gradient."""
     refused: dict[int, int]
     """Of the Values that a Node gave None for, that Node. (What a backward was not asked for does not go on to a next Node.)"""
+    onward: dict[int, int] = field(default_factory=dict)
+    """Of a Value from which Nodes lead to a loss, the next Value on the way."""
+    feeds: set[int] = field(default_factory=set)
+    """The Values that a loss is computed from, with or without a path for gradients."""
+    cut: dict[int, Cut] = field(default_factory=dict)
+    """The first cut on the way from a Value to a loss."""
+    end: dict[int, Cut] = field(default_factory=dict)
+    """The first cut behind a Value, wherever that leads."""
+    ends: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """A few of the Values that are made of a Value along Nodes, and that nothing reads on."""
 
 
 @lru_cache(maxsize=4)
@@ -221,76 +231,59 @@ def _walk_of(trace: Trace) -> _Walk:
             refused[edge.value] = edge.source
     losses = frozenset(event.ref for event in events if event.kind == "loss")
     backward = bool(losses) or any(event.phase == "backward" for event in events)
-    return _Walk(trace, graph, backward, losses, frozenset(graded), refused)
+    walk = _Walk(trace, graph, backward, losses, frozenset(graded), refused)
+    for op in reversed(graph.ops):  # what reads a Value has a greater id than what made it
+        if op.phase == "forward":
+            _walk_back(walk, op)
+    return walk
+
+
+def _walk_back(walk: _Walk, op: Op) -> None:
+    """What an op's inputs lead to, from what its outputs lead to."""
+    graph, values = walk.graph, walk.graph.values
+    outer = graph.ops[op.parent] if op.parent != NONE else None
+    if outer is not None:  # inside the forward of a custom Function there are no Nodes
+        hidden = [i for i in op.inputs if i not in outer.inputs and values[i].requires_grad]
+        cuts_here = [Cut(i, outer.id, output, outer.site, "closure") for i in hidden for output in outer.outputs]
+        outputs: tuple[int, ...] = ()
+    else:
+        cuts_here, outputs = _cuts_at(graph, op), tuple(i for i in op.outputs if values[i].requires_grad)
+    onward = next((i for i in outputs if i in walk.losses or i in walk.onward), NONE)
+    into = [cut for cut in cuts_here if cut.output in walk.losses or cut.output in walk.feeds]
+    cut = into[0] if into else next((walk.cut[i] for i in outputs if i in walk.cut), None)
+    end = cuts_here[0] if cuts_here else next((walk.end[i] for i in outputs if i in walk.end), None)
+    ends = dict.fromkeys(last for i in outputs for last in walk.ends.get(i, () if i in walk.losses else (i,)))
+    fed = bool(into) or any(i in walk.losses or i in walk.feeds for i in op.outputs)
+    for value in op.inputs if outer is None else [cut.value for cut in cuts_here]:
+        if fed:
+            walk.feeds.add(value)
+        if onward != NONE:
+            walk.onward[value] = onward
+        known = walk.cut.get(value)
+        if cut is not None and not (known is not None and known.value == value != cut.value):  # the nearest, then the first
+            walk.cut[value] = cut
+        if end is not None:
+            walk.end[value] = end
+        walk.ends[value] = tuple(dict.fromkeys((*ends, *walk.ends.get(value, ()))))[: _NAMED + 1]
 
 
 def _on_the_way(walk: _Walk, value: int, name: str) -> str:
     """Where the path from a Value that is used to the loss ends."""
     graph = walk.graph
-    came, cut_at, ends = _forward_from(walk, value)
-    loss = next((loss for loss in came if loss in walk.losses), NONE)
-    if loss != NONE:
-        return _stopped(walk, _path(came, loss), name)
+    if value in walk.losses or value in walk.onward:
+        path = [value]
+        while path[-1] in walk.onward and path[-1] not in walk.losses:
+            path.append(walk.onward[path[-1]])
+        return _stopped(walk, path, name)
     losses = [value_label(graph, one) for one in sorted(walk.losses)]
     target = " and ".join(losses[:_NAMED]) or "the loss"
-    cut = next((cut for output, cut in cut_at.items() if _feeds(walk, output)), None)
-    if cut is not None:
-        return f"{name} requires grad, but its path to {target} is cut: {_how(graph, cut)}."
-    if cut_at and not ends:
-        return f"{name} requires grad, but its path ends: {_how(graph, next(iter(cut_at.values())))}."
-    made = [value_label(graph, end) for end in ends[:_NAMED] if end != value]
+    if value in walk.cut:
+        return f"{name} requires grad, but its path to {target} is cut: {_how(graph, walk.cut[value])}."
+    made = [value_label(graph, end) for end in walk.ends.get(value, ())[:_NAMED]]
+    if value in walk.end and not made:
+        return f"{name} requires grad, but its path ends: {_how(graph, walk.end[value])}."
     through = f" ({', '.join(made)} {'is' if len(made) == 1 else 'are'} made of it, and not used for that)" if made else ""
     return f"{name} requires grad, but {target} does not depend on it{through}."
-
-
-def _forward_from(walk: _Walk, value: int) -> tuple[dict[int, int], dict[int, Cut], list[int]]:
-    """From a Value on, along Nodes: ``Value -> the one before it``, the cuts met, and the Values that nothing reads on."""
-    graph = walk.graph
-    came: dict[int, int] = {value: NONE}
-    cut_at: dict[int, Cut] = {}
-    ends: list[int] = []
-    pending = deque([value])
-    while pending:
-        at = pending.popleft()
-        readers = _readers(graph, at)
-        if not readers and at not in walk.losses:
-            ends.append(at)
-        for op in readers:
-            outer = graph.ops[op.parent] if op.parent != NONE else None
-            if outer is not None:
-                if at not in outer.inputs:
-                    for output in outer.outputs:
-                        cut_at.setdefault(output, Cut(at, outer.id, output, outer.site, "closure"))
-                continue
-            for cut in _cuts_at(graph, op):
-                cut_at.setdefault(cut.output, cut)
-            for output in op.outputs:
-                if graph.values[output].requires_grad and output not in came:
-                    came[output] = at
-                    pending.append(output)
-    return came, cut_at, ends
-
-
-def _feeds(walk: _Walk, value: int) -> bool:
-    """Whether a loss is computed from a Value, with or without a path for gradients."""
-    graph, seen, pending = walk.graph, {value}, [value]
-    while pending:
-        at = pending.pop()
-        if at in walk.losses:
-            return True
-        for op in _readers(graph, at):
-            for output in op.outputs:
-                if output not in seen:
-                    seen.add(output)
-                    pending.append(output)
-    return False
-
-
-def _path(came: dict[int, int], end: int) -> list[int]:
-    path = [end]
-    while came[path[-1]] != NONE:
-        path.append(came[path[-1]])
-    return path[::-1]
 
 
 def _stopped(walk: _Walk, path: list[int], name: str) -> str:
