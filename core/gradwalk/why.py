@@ -57,9 +57,11 @@ def sentence_of(graph: Graph, cut: Cut) -> str:
 
 def without_gradient(trace: Trace) -> list[tuple[int, str]]:
     """The leaves and parameters of a step that got no gradient, as ``(Value, sentence)``, in the order of their ids."""
-    found = []
-    for value in trace.graph.values:
-        if value.op == NONE and (value.parameter or value.role == "leaf"):
+    found, graph = [], trace.graph
+    leaves = [value for value in graph.values if value.op == NONE and (value.parameter or value.role == "leaf")]
+    used = {value.name for value in leaves if _readers(graph, value.id)}
+    for value in leaves:
+        if _readers(graph, value.id) or not value.name or value.name not in used:  # else an older version, which was zeroed
             sentence = why_no_gradient(trace, value.id)
             if sentence:
                 found.append((value.id, sentence))

@@ -54,7 +54,11 @@ def note_zeroed(state: State, tensors: list[torch.Tensor], place: Place, begin: 
 
 
 def _note_zero_grad(state: State, leaf: Slot, place: Place | None, begin: float) -> None:
-    if state.steps.log:
+    log = state.steps.log
+    if log and leaf.last_use < log[0].serial:  # the leaf as it was when the gradient was made: another step's
+        tensor = None if leaf.reference is None else leaf.reference()
+        leaf = leaf if tensor is None else state.values.find(tensor) or leaf
+    if log:
         note_update(state, "zero_grad", (leaf,), (), place, begin)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from gradwalk import why
 from gradwalk.trace import NONE, Op, Trace
 
 Way = Callable[[torch.Tensor], None]
@@ -207,6 +208,24 @@ OPTIMIZERS = [
     *((name, {"foreach": foreach}) for name in ("SGD", "AdamW", "RMSprop") for foreach in (True, False)),
     *((name, {}) for name in ("Adadelta", "Adafactor", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop", "Muon")),
 ]
+
+
+def test_zeroing_after_the_forward_is_about_the_leaf_of_this_step(record):
+    net = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with record() as sink:
+        for _ in range(3):
+            loss = net(torch.ones(2, 3)).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for trace in sink.traces[1:]:
+        graph = trace.graph
+        leaves = [value.name for value in graph.values if value.parameter and value.op == NONE]
+        assert sorted(leaves) == ["net.bias", "net.weight"]
+        assert why.without_gradient(trace) == []
+        linear = next(op for op in graph.ops if op.name == "linear")
+        assert {op.inputs[0] for op in graph.ops if op.name == "zero_grad"} == set(linear.inputs[1:])
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=[f"{name}-{settings}" for name, settings in OPTIMIZERS])
