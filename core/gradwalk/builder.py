@@ -33,10 +33,11 @@ class GraphBuilder:
         version: int = 0,
         base: int = NONE,
         gradient_of: int = NONE,
+        parameter: bool = False,
     ) -> int:
         """Add a Value that no op made (yet); ``add_op`` sets the op and the role of its outputs."""
         index = len(self.values)
-        value = Value(index, name, role, shape, dtype, device, requires_grad, NONE, 0, version, base, gradient_of)
+        value = Value(index, name, role, shape, dtype, device, requires_grad, NONE, 0, version, base, gradient_of, parameter)
         self.values.append(value)
         return index
 
@@ -78,9 +79,10 @@ class GraphBuilder:
         by: int = NONE,
         backward: int = 0,
         shape: Shape | None = None,
+        none: bool = False,
     ) -> int:
         """Add a gradient edge."""
-        self.edges.append(Edge(len(self.edges), source, output, target, input_nr, value, by, backward, shape))
+        self.edges.append(Edge(len(self.edges), source, output, target, input_nr, value, by, backward, shape, none))
         return len(self.edges) - 1
 
     def add_event(self, kind: EventKind, phase: Phase, ref: int, backward: int = 0) -> int:
@@ -132,6 +134,7 @@ def structural_key(graph: Graph) -> str:
     for node in graph.nodes:
         digest.update(repr((node.name, node.op, node.leaf)).encode())
     digest.update(repr([(e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward) for e in graph.edges]).encode())
+    digest.update("".join(f"none {e.id}" for e in graph.edges if e.none).encode())
     digest.update(repr([(e.kind, e.phase, e.ref, e.backward) for e in graph.events]).encode())
     digest.update(repr([(m.path, m.kind, m.parent) for m in graph.modules]).encode())
     digest.update(repr([(s.file, s.line, s.column, s.end_line, s.end_column) for s in graph.sites]).encode())

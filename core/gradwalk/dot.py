@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import graphviz
 
+from .scales import unscaled
 from .tape import Index, Moments, Stats, index, label_of, moments, shape_of, stats_of
 from .trace import NONE, Edge, Graph, Op, Trace, Value
 
@@ -85,6 +86,7 @@ def dot_source(trace: Trace, position: int, *, mode: Mode = "ops", halves: Halve
         raise ValueError(f"mode is 'ops' or 'tensors', not {mode!r}")
     if halves not in ("both", "forward", "backward"):
         raise ValueError(f"halves is 'both', 'forward' or 'backward', not {halves!r}")
+    trace = unscaled(trace)
     picture = _Picture(trace, position, halves, moments(trace), index(trace.graph))
     (_draw_ops if mode == "ops" else _draw_tensors)(picture)
     return _written(picture)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .scales import as_recorded, scale_of_edge, scale_of_value
 from .show import number_json, stats_json, value_json
 from .tape import label_of, moments, target_of
 from .trace import NONE, Trace
@@ -17,8 +18,10 @@ FORMAT = "gradwalk-graph 1"
 def graph_json(trace: Trace, position: int) -> dict[str, Any]:
     """Values, ops, Nodes, edges and modules of a step; ``done`` says what has happened when ``position`` events have run.
 
-    Ids are indices into these lists; null stands for "none". Statistics of what has not happened yet are null.
+    Ids are indices into these lists; null stands for "none". Statistics of what has not happened yet are null. ``scale`` is the
+    factor of a GradScaler that a gradient carries.
     """
+    trace = as_recorded(trace)
     graph, when = trace.graph, moments(trace)
     return {
         "format": FORMAT,
@@ -58,6 +61,8 @@ def _values(trace: Trace, done: list[bool]) -> list[dict[str, Any]]:
                 "role": value.role,
                 "requires_grad": value.requires_grad,
                 "op": _id(value.op),
+                "parameter": value.parameter,
+                "scale": scale_of_value(trace, value.id),
                 "base": _id(value.base),
                 "gradient_of": _id(value.gradient_of),
                 "done": there,
@@ -123,6 +128,8 @@ def _edges(trace: Trace, done: list[bool]) -> list[dict[str, Any]]:
             "to": target_of(trace.graph, edge),
             "value": _id(edge.value),
             "backward": edge.backward,
+            "none": edge.none,
+            "scale": scale_of_edge(trace, edge.id),
             "done": done[edge.id],
             "stats": stats_json(trace.gradients, edge.id) if done[edge.id] else None,
         }

@@ -22,6 +22,7 @@ from .tape import (
     variable_of,
 )
 from .trace import NONE, Event, Op, Trace
+from .why import without_gradient
 
 
 def tape_json(trace: Trace) -> list[dict[str, Any]]:
@@ -33,7 +34,9 @@ def event_json(trace: Trace, position: int) -> dict[str, Any]:
     """The event at a tape position: what it is, where it was called, what it took and gave, the gradients that it made.
 
     ``inputs`` and ``outputs`` are values with their statistics; ``grads`` are the gradients that this event sends, one per edge.
-    ``gradient_of`` is, for an op of a hand-written backward, the forward value whose gradient it computes.
+    ``gradient_of`` is, for an op of a hand-written backward, the forward value whose gradient it computes. Under a
+    GradScaler a loss has the ``scale`` that its gradients carry. The last loss of a step says which leaves and parameters got no
+    gradient, and why.
     """
     graph, event = trace.graph, event_at(trace, position)
     site, op = site_of(graph, event), _op_of(trace, event)
@@ -53,7 +56,20 @@ def event_json(trace: Trace, position: int) -> dict[str, Any]:
         "outputs": [value_json(trace, value) for value in outputs],
         "grads": [gradient_json(trace, edge) for edge in index(graph).edges_of_event[event.id]],
         "gradient_of": _gradient_of(trace, op),
+        "tags": list(op.tags) if op is not None else [],
+        **({"scale": trace.scales[event.backward]} if event.kind == "loss" and event.backward < len(trace.scales) else {}),
+        **({"without_gradient": without_gradient_json(trace)} if _is_last_loss(trace, position) else {}),
     }
+
+
+def without_gradient_json(trace: Trace) -> list[dict[str, Any]]:
+    """The leaves and parameters that got no gradient in the step, each with the reason as a sentence."""
+    return [{**value_json(trace, value), "why": sentence} for value, sentence in without_gradient(trace)]
+
+
+def _is_last_loss(trace: Trace, position: int) -> bool:
+    later = (event_at(trace, i).kind for i in range(position + 1, len(trace.tape)))
+    return event_at(trace, position).kind == "loss" and "loss" not in later
 
 
 def value_json(trace: Trace, value: int) -> dict[str, Any]:

@@ -120,6 +120,8 @@ def _edges_by_event(graph: Graph) -> tuple[tuple[int, ...], ...]:
     by_source: dict[tuple[int, int], list[int]] = {}
     by_value: dict[int, list[int]] = {}
     for edge in graph.edges:
+        if edge.none:
+            continue
         if edge.by != NONE:
             by_value.setdefault(edge.by, []).append(edge.id)
         else:
@@ -264,3 +266,12 @@ def target_of(graph: Graph, edge: Edge) -> str:
 def label_of(value: Value) -> str:
     """A short name for a Value, never empty."""
     return value.name or f"%{value.id}"
+
+
+def value_label(graph: Graph, value: int) -> str:
+    """A Value's name; an unnamed result is called by its op, such as ``mm output``."""
+    made = graph.values[value]
+    if made.name or made.op == NONE:
+        return label_of(made)
+    op = graph.ops[made.op]
+    return op.variable or (f"{op.name} output {made.output}" if len(op.outputs) > 1 else f"{op.name} output")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .blocks import blocks_in_words, repeated_blocks
+from .scales import scales_in_words
 from .show import row_of
 from .trace import Trace
+from .why import without_gradient
 
 WIDTH_OF_A_PIPE = 100
 NOTES = 5
@@ -93,22 +96,49 @@ def _bytes(number: float) -> str:
     return f"{number:.1f} GB"
 
 
+Row: TypeAlias = tuple[str, ...]
+
+
 def print_tape(trace: Trace) -> None:
     """One step's events, in the order in which they ran."""
     out = console()
     head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
     loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
     out.print(Text(plain(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}"), style="bold"))
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("event", overflow="fold")
-    table.add_column("gives", no_wrap=True, overflow="ellipsis", max_width=32)
-    table.add_column("shape, rms", no_wrap=True)
-    table.add_column("source", no_wrap=True, overflow="ellipsis")
-    for position in range(len(trace.tape)):
-        number, phase, name, gives, magnitude, source = map(plain, row_of(trace, position))
-        table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
-    out.print(table)
+    if scaled := scales_in_words(trace):
+        out.print(f"{scaled} (by a GradScaler; the loss is without it)")
+    rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in range(len(trace.tape))]
+    out.print(_tape_table(rows, out.width))
+    _print_without_gradient(out, trace)
+    for line in blocks_in_words(trace.graph, repeated_blocks(trace.graph)):
+        out.print(Text(plain(line)), soft_wrap=True)
     if trace.error is not None:
         ended = f"the step ended here: {trace.error.kind}: {trace.error.message}"
         out.print(Text(plain(ended.removesuffix(": ")), style="bold red"))
+
+
+def _tape_table(rows: Sequence[Row], width: int) -> Table:
+    """The events as a table; what the columns before it leave is the source's."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    used = 3 + max((len(row[0]) for row in rows), default=1)
+    for name, column, least, most in (("event", 2, 12, 30), ("gives", 3, 8, 30), ("shape, rms", 4, 10, 24)):
+        longest = max((len(line) for row in rows for line in row[column].splitlines()), default=0)
+        wide = min(max(longest, least), most)
+        table.add_column(name, width=wide, overflow="fold" if column == 2 else "ellipsis", no_wrap=column != 2)
+        used += wide + 1
+    table.add_column("source", width=max(width - used, 8), no_wrap=True, overflow="ellipsis")
+    for number, phase, name, gives, magnitude, source in rows:
+        table.add_row(number, Text(name, style=COLOURS[phase]), Text(gives), Text(magnitude), Text(source))
+    return table
+
+
+def _print_without_gradient(out: Console, trace: Trace) -> None:
+    """One line per leaf or parameter that got no gradient."""
+    if not any(event.kind == "loss" for event in trace.graph.events):
+        return
+    found = without_gradient(trace)
+    if found:
+        out.print(Text(f"without gradient: {len(found)}", style="bold"))
+        for _, sentence in found:
+            out.print(Text(f"  {plain(sentence)}"), soft_wrap=True)

@@ -76,6 +76,8 @@ class Value:
     base: int = NONE
     gradient_of: int = NONE
     """The Value whose gradient this Value is: for ``w1.grad``, and for ``grad_h`` in a hand-written backward."""
+    parameter: bool = False
+    """Whether it is an ``nn.Parameter``, frozen or not; one that no op of the step reads is here too."""
 
 
 TAGS = ("no_grad", "inference_mode", "recomputed", "in backward", "compiled", "collective")
@@ -149,6 +151,8 @@ class Edge:
     """Which backward of the step, counted from 0."""
     shape: Shape | None = None
     """The gradient's shape where ``value`` does not tell it: inside an op that has several Nodes."""
+    none: bool = False
+    """Whether the Node ran and gave None here: no gradient."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QGuiApplication, QImage,
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication
 
+from gradwalk.scales import is_unscaled, unscaled
 from gradwalk.trace import Trace
 
 from .graph import styles
@@ -106,10 +107,11 @@ def copy_image(canvas: GraphCanvas) -> None:
 
 def whole_sheet(trace: Trace, position: int, view: View, theme: Theme) -> Sheet:
     """The sheet of a whole graph with a margin, the legend under it at the right."""
+    trace = unscaled(trace)
     scene = build(trace.graph, view, measure_for_scene, default_lay_out())
     look = look_at(scene, gather(trace, scene, view.measure), position)
     margin = styles.MARGIN
-    wide, high = legend_size(scene.picture, view.measure)
+    wide, high = legend_size(scene.picture, view.measure, unscaled=is_unscaled(trace))
     width, height = math.ceil(max(scene.width, wide) + 2 * margin), math.ceil(scene.height + 2 * margin + high)
     left = (width - scene.width) / 2
     return Sheet(
@@ -139,7 +141,8 @@ def paint_sheet(painter: QPainter, sheet: Sheet, *, vector: bool) -> None:
     paint_scene(painter, Surface(sheet.theme, camera.zoom, vector, measure), sheet.scene, sheet.look, visible)
     painter.restore()
     if sheet.legend is not None:
-        paint_legend(painter, sheet.theme, sheet.scene.picture, measure, *sheet.legend)
+        known = is_unscaled(sheet.look.trace)
+        paint_legend(painter, sheet.theme, sheet.scene.picture, measure, *sheet.legend, unscaled=known)
 
 
 def image_of(sheet: Sheet, scale: float) -> QImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from gradwalk.scales import scale_of_edge, scale_of_value
 from gradwalk.tape import index, shape_of
 from gradwalk.trace import NONE, Saved, Site, Trace
 
@@ -175,7 +176,8 @@ def properties(trace: Trace, subject: Selection, theme: Theme) -> str:
         return rows([("sequence", mono(str(node.sequence)))] if node.leaf == NONE else [], theme)
     if subject.kind == "edge":
         edge = graph.edges[subject.id]
-        return rows([("output of source", mono(str(edge.output))), ("input_nr of target", mono(str(edge.input_nr)))], theme)
+        pairs = [("output of source", mono(str(edge.output))), ("input_nr of target", mono(str(edge.input_nr)))]
+        return rows(pairs + _scaled(scale_of_edge(trace, edge.id)), theme)
     op = graph.ops[subject.id] if subject.kind == "op" else None
     values = [graph.values[value] for value in (op.outputs if op is not None else (subject.id,))]
     pairs = [(name, mono(text)) for name, text in (op.arguments if op is not None else ())]
@@ -186,9 +188,17 @@ def properties(trace: Trace, subject: Selection, theme: Theme) -> str:
             ("device", mono(_all(value.device for value in values))),
             ("requires_grad", mono(_all(str(value.requires_grad) for value in values))),
         ]
+        pairs += _scaled(scale_of_value(trace, values[0].id))
         if any(value.version for value in values):
             pairs.append(("version", mono(_all(str(value.version) for value in values))))
+    if op is not None and op.tags:
+        pairs.append(("ran", mono(", ".join(op.tags))))
     return rows(pairs, theme)
+
+
+def _scaled(scale: float) -> list[tuple[str, str]]:
+    """How a gradient was recorded under a GradScaler."""
+    return [] if scale == 1.0 else [("recorded", f"scaled by {mono(f'{scale:g}')}, shown without")]
 
 
 def _all(texts: object) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from gradwalk.scales import unscaled
 from gradwalk.tape import event_at, index, module_of
 from gradwalk.trace import Event, Trace
 
@@ -307,7 +308,7 @@ def resolve(wish: State, old: State) -> State:
         return replace(wish, step=0, position=0, trace=None, selection=None)
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
-    trace = old.trace if same else recording[step]
+    trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
     return replace(wish, step=step, trace=trace, position=position, selection=_still_there(wish.selection, trace))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..builder import GraphBuilder
 from ..trace import NONE, STATISTICS, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
 from .capture import kept_of
+from .device_times import DeviceTimes, Timing
 from .functions import words
 from .numbering import Numbers
 from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
 from .saved import saved_slot
 from .statistics import row_of_measured
+from .unused import add_unused_parameters, is_parameter
 
 _KNOWN = 256
 _UNKNOWN_ROW: Row = (-1.0, *[float("nan")] * 4, -1.0, -1.0, -1.0)
@@ -35,7 +38,8 @@ class Known:
 class Assembler:
     """Makes Traces, and keeps the Graphs of the structures that it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[torch.Tensor], str]) -> None:
+        self._name_of = name_of
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._graphs: dict[str, Known] = {}
         self._made = 0
@@ -61,14 +65,16 @@ class Assembler:
             shapes,
             start,
             _times(numbers.records),
-            [slot.measured for slot in slots],
+            [slot.measured for slot in slots] + [None] * (len(first_shapes) - len(slots)),
             [edge.measured for _, edge in numbers.edges],
             copies,
-            next((backward.loss.measured for backward in numbers.backwards if backward.loss.measured is not None), None),
+            *_loss(numbers.backwards),
+            [backward.scale for backward in numbers.backwards],
+            _timings(numbers.records),
         )
 
     def _build(self, numbers: Numbers) -> Known:
-        graph = build_graph(numbers, self._made)
+        graph = build_graph(numbers, self._made, self._name_of)
         same = self._graphs.get(graph.key)
         if same is not None:
             return same
@@ -95,19 +101,28 @@ class Draft:
     gradients: list[Measured | None]
     copies: list[tuple[TensorKey, Copied]]
     loss: Measured | None
+    loss_scale: Measured | None
+    """The factor that ``loss`` carries, None for none."""
+    scales: list[Measured | None]
+    timings: list[tuple[int, Timing]]
+    """What ran on a device, by its place on the tape."""
 
-    def finish(self, *, label: str, error: StepError | None) -> Trace:
+    def finish(self, timer: DeviceTimes, *, label: str, error: StepError | None) -> Trace:
         """The Trace; waits for what is under way."""
         begins, durations = np.array(self.times)
+        if self.timings:
+            begins, durations = timer.read(self.timings, begins, durations)
         first = float(begins[0]) if len(begins) else 0.0
         loss = row_of_measured(self.loss) if self.loss is not None else (0.0,)
+        scales = [1.0 if scale is None else row_of_measured(scale)[1] for scale in self.scales]
+        scale = 1.0 if self.loss_scale is None else row_of_measured(self.loss_scale)[1]
         return Trace(
             step=self.step,
             graph=self.known.graph,
             tape=self.known.tape,
             values=_table(self.values),
             gradients=_table(self.gradients),
-            loss=loss[1] if loss[0] == 1 else None,
+            loss=loss[1] / scale if loss[0] == 1 else None,
             start=self.start + first,
             times=begins - first,
             durations=durations,
@@ -116,7 +131,18 @@ class Draft:
             label=label,
             done=error is None,
             error=error,
+            scales=tuple(scales) if any(scale is not None for scale in self.scales) else (),
         )
+
+
+def _loss(backwards: Sequence[BackwardRecord]) -> tuple[Measured | None, Measured | None]:
+    """The loss of the step, and the factor that it carries where it was not measured without it."""
+    for backward in backwards:
+        if backward.unscaled is not None:
+            return backward.unscaled, None
+        if backward.loss.measured is not None:
+            return backward.loss.measured, backward.scale
+    return None, None
 
 
 def _table(measured: list[Measured | None]) -> NDArray[np.float64]:
@@ -140,10 +166,25 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
     return begins, durations
 
 
-def build_graph(numbers: Numbers, graph_id: int) -> Graph:
-    """The Graph of a step."""
+def _timings(records: Sequence[Record]) -> list[tuple[int, Timing]]:
+    found: list[tuple[int, Timing]] = []
+    place = 0
+    for record in records:
+        if isinstance(record, OpRecord):
+            if record.timing is not None:
+                found.append((place, record.timing))
+        else:
+            found += [(place + 1 + index, timing) for index, timing in record.timings]
+            place += len(record.ran)
+        place += 1
+    return found
+
+
+def build_graph(numbers: Numbers, graph_id: int, name_of: Callable[[torch.Tensor], str]) -> Graph:
+    """The Graph of a step; ``name_of`` gives the names of parameters."""
     build = GraphBuilder()
     _add_values(build, numbers)
+    add_unused_parameters(build, numbers, name_of)
     _add_modules(build, numbers)
     phases = _phases(numbers)
     for op in numbers.ops:
@@ -159,6 +200,7 @@ def build_graph(numbers: Numbers, graph_id: int) -> Graph:
             variable=op.variable,
             parent=numbers.parents.get(op.parent, NONE),
             custom=op.custom,
+            tags=op.tags,
         )
     _add_nodes(build, numbers)
     _add_events(build, numbers, phases)
@@ -177,6 +219,7 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             version=_depth(slot, numbers),
             base=numbers.slot(slot.base),
             gradient_of=numbers.slot(slot.gradient_of),
+            parameter=is_parameter(slot),
         )
 
 
@@ -230,6 +273,7 @@ def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
             value=numbers.slot(edge.slot),
             backward=number,
             shape=edge.shape,
+            none=edge.none,
         )
 
 

@@ -23,6 +23,7 @@ from .graph_walk import Walk, failing_node, walk
 from .host import host_array
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
+from .scalers import scale_of
 from .state import State, clock
 from .trail import Arrival, What
 from .updates import gradient_slot
@@ -36,6 +37,8 @@ class Run:
         self.walk = found
         self.record = record
         self.last = clock()
+        self.mark: Any = None
+        """The same place on a device."""
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
         """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
@@ -169,6 +172,7 @@ class Backward:
         if loss.measured is None and isinstance(outputs[0], torch.Tensor) and outputs[0].numel() == 1:
             loss.measured = state.statistics.measure(outputs[0], host_array(outputs[0]))
         record = BackwardRecord(state.next_serial(), loss, [], self._nodes(found, owners), begin=clock())
+        record.scale, record.unscaled = scale_of(state, loss)
         seeds = args[0] if args else None
         for index, (node, number) in enumerate(roots):
             edge = EdgeRecord(-1, 0, found.index[id(node)], number)
@@ -212,30 +216,44 @@ class Backward:
             if leaf.grad is None or (before is not None and before.zeroed):
                 run.fresh.add(place)
         run.last = clock()
+        if self._state.timer is not None:
+            run.mark = self._state.timer.mark()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
-        now = clock()
+        now, timer = clock(), self._state.timer
+        if timer is not None:
+            timing = self._state.guarded(timer.since, run.mark)
+            if timing is not None:
+                run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
-        self._state.guarded(self._note_node, run, place, grad_inputs)
+        self._state.guarded(self._note_node, run, place, grad_inputs, grad_outputs)
         run.last = clock()
+        if timer is not None:
+            run.mark = self._state.guarded(timer.mark)
 
-    def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...]) -> None:
+    def _note_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
         state, node = self._state, run.record.nodes[place]
         if node.leaf is not None:
             self._note_accumulated(run, place, node)
             return
         for edge in node.edges:
             gradient = grad_inputs[edge.output] if edge.output < len(grad_inputs) else None
-            if gradient is not None:
+            if gradient is None:
+                edge.none = True
+            else:
                 if edge.slot is None:
                     edge.shape = shape_of(gradient)
                 if state.looking:
-                    self._look(edge, gradient, node.arriving)
+                    self._look(edge, gradient, node.arriving, grad_outputs)
 
-    def _look(self, edge: EdgeRecord, gradient: torch.Tensor, arriving: EdgeRecord | None) -> None:
-        """Measure and copy a gradient, unless the Node passes on the one that came to it."""
+    def _look(self, edge: EdgeRecord, gradient: torch.Tensor, arriving: EdgeRecord | None, taken: tuple[Any, ...]) -> None:
+        """Measure and copy a gradient, unless the Node passes on the one that came to it.
+
+        What came is compared by its ``id``, so it must be among what the Node took: one that a hook of the user's replaced is
+        gone, and its ``id`` is another's.
+        """
         edge.seen = (id(gradient), version_of(gradient))
-        if arriving is not None and arriving.seen == edge.seen:
+        if arriving is not None and arriving.seen == edge.seen and any([gradient is one for one in taken]):  # noqa: C419
             edge.measured, edge.copied = arriving.measured, arriving.copied
         else:
             edge.measured, edge.copied = self._state.look_at_gradient(gradient)
@@ -244,7 +262,10 @@ class Backward:
         """A leaf's ``.grad``; where it was not there before and one gradient came, that one has been measured already."""
         state, leaf, edge, arriving = self._state, run.walk.leaves[place], node.edges[0], node.arriving
         gradient = leaf.grad
-        if gradient is None:
+        if gradient is None or (arriving is not None and arriving.none):
+            edge.none = arriving is None or arriving.none
+            if not edge.none and arriving is not None:  # the user's hook has used it and dropped it
+                edge.measured, edge.copied = arriving.measured, arriving.copied
             return
         if arriving is not None and place in run.fresh and not leaf._backward_hooks:
             edge.measured, edge.copied = arriving.measured, state.copy_of(gradient)

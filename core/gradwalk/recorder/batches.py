@@ -1,12 +1,10 @@
-"""Statistics of many tensors at once: small ones on the CPU from their copies, those on a device there, in one transfer."""
+"""Statistics of many tensors at once: small ones on the CPU from their copies (see ``device_batches.py`` for a device)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from .host import Array
 from .records import Row
@@ -15,13 +13,21 @@ _FLUSH = 4 << 20
 """Bytes of copies after which the statistics are taken, so that a long step does not hold them all."""
 
 
+class Batch(Protocol):
+    """What brings statistics."""
+
+    def finish(self) -> None:
+        """Wait for them."""
+        ...
+
+
 class LateRow:
     """Statistics that a batch brings."""
 
     __slots__ = ("_batch", "_row")
 
-    def __init__(self, batch: HostBatch | DeviceBatch) -> None:
-        self._batch: HostBatch | DeviceBatch | None = batch
+    def __init__(self, batch: Batch) -> None:
+        self._batch: Batch | None = batch
         self._row: Row = ()
 
     def arrive(self, row: Row) -> None:
@@ -78,51 +84,3 @@ def _counts(array: Array, numbers: list[float]) -> tuple[float, float, float]:
         nan, inf = float(np.count_nonzero(np.isnan(array))), float(np.count_nonzero(np.isinf(array)))
     zero = float(array.size - np.count_nonzero(array)) if not (low > 0 or high < 0) else 0.0
     return nan, inf, zero
-
-
-class DeviceBatch:
-    """The tensors of a step on one device: reduced there, brought over together."""
-
-    def __init__(self) -> None:
-        self._queued: list[torch.Tensor] = []
-        self._counts: list[int] = []
-        self._rows: list[LateRow] = []
-        self._sent: torch.Tensor | None = None
-        self._event: Any = None
-
-    def add(self, tensor: torch.Tensor) -> LateRow:
-        """Queue the statistics of a non-empty floating point tensor on its device; waits for nothing."""
-        low, high = torch.aminmax(tensor)
-        zeros = tensor.numel() - torch.count_nonzero(tensor)
-        numbers = (low, high, tensor.sum(), torch.linalg.vector_norm(tensor), tensor.isnan().sum(), tensor.isinf().sum(), zeros)
-        wide = torch.float32 if tensor.device.type == "mps" else torch.float64
-        self._queued.append(torch.stack([number.to(wide) for number in numbers]))
-        self._counts.append(tensor.numel())
-        self._rows.append(LateRow(self))
-        return self._rows[-1]
-
-    def send(self) -> None:
-        """Start the transfer."""
-        if self._sent is not None or not self._queued:
-            return
-        stacked = torch.stack(self._queued)
-        self._queued = []
-        if stacked.device.type == "cuda":
-            pinned = torch.empty(stacked.shape, dtype=stacked.dtype, pin_memory=True)
-            self._sent = pinned.copy_(stacked, non_blocking=True)
-            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._event.record()
-        else:
-            self._sent = stacked
-
-    def finish(self) -> None:
-        """Wait for the transfer."""
-        self.send()
-        if self._sent is None:
-            return
-        if self._event is not None:
-            self._event.synchronize()
-        host: NDArray[np.generic] = self._sent.cpu().numpy()
-        for row, count, (low, high, total, norm, *counts) in zip(self._rows, self._counts, host.tolist(), strict=True):
-            row.arrive((float(count), low, high, total, norm * norm, *counts))
-        self._sent, self._rows, self._counts = None, [], []

@@ -10,33 +10,41 @@ from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, sample_indices
 from ..trace import Kept, Shape
 from .host import Array
 from .records import Copied
+from .transfers import Parcel, Transfers, is_capturing
 from .values import dtype_name
 
 NOTHING, SMALL, FULL, ALL = range(4)
 """What to copy: no tensor; those up to 64 KB; all up to 32 MB a step, beyond that samples of the large ones; all."""
 
+_SAMPLED = 512
+"""Sizes of large tensors for which the places of the samples are held."""
+
 
 class LateCopy:
     """A copy that is still on a device."""
 
-    __slots__ = ("_data", "_kept", "_name", "_shape")
+    __slots__ = ("_kept", "_name", "_shape", "complete", "parcel")
 
-    def __init__(self, data: torch.Tensor, name: str, shape: Shape) -> None:
-        self._data: torch.Tensor | None = data
+    def __init__(self, parcel: Parcel, name: str, shape: Shape, complete: bool) -> None:
+        self.parcel: Parcel | None = parcel
         self._kept: Kept | None = None
-        self._name, self._shape = name, shape
+        self._name, self._shape, self.complete = name, shape, complete
 
     def kept(self) -> Kept:
-        """The copy as the record keeps it; brought to the CPU once."""
+        """The copy as the record keeps it; waits for it once."""
         if self._kept is None:
-            assert self._data is not None
-            array = _to_numpy(self._data)
-            self._kept, self._data = Kept(_read_only(array), self._name, self._shape, array.shape == self._shape), None
+            assert self.parcel is not None
+            array = _to_numpy(self.parcel.tensor()).copy()  # not the whole transfer
+            self._kept, self.parcel = Kept(_read_only(array), self._name, self._shape, self.complete), None
         return self._kept
 
 
+def whole_on_the_way(copied: Copied | None) -> Parcel | None:
+    """The copy of a whole tensor that is on its way from a device."""
+    return copied.parcel if isinstance(copied, LateCopy) and copied.complete else None
+
+
 def _to_numpy(data: torch.Tensor) -> NDArray[np.generic]:
-    data = data.cpu().resolve_conj().resolve_neg()
     try:
         array: NDArray[np.generic] = data.numpy()
     except TypeError:  # bfloat16 and fp8
@@ -57,7 +65,9 @@ def kept_of(copied: Copied) -> Kept:
 class Captor:
     """Copies what a step is to keep."""
 
-    def __init__(self) -> None:
+    def __init__(self, transfers: Transfers | None = None) -> None:
+        self._transfers = transfers or Transfers()
+        self._sampled: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._bytes = 0
         self._level = NOTHING
 
@@ -81,23 +91,37 @@ class Captor:
             copy = array.copy() if whole else array.reshape(-1)[sample_indices(array.size)]
             return Kept(_read_only(copy), dtype_name(tensor.dtype), array.shape, whole)
         try:
-            return _copy_on_device(tensor, whole)
+            return self._copy_on_device(tensor, whole)
         except (RuntimeError, NotImplementedError, TypeError):
             return None
+
+    def _indices(self, count: int, device: torch.device) -> torch.Tensor:
+        """Which elements are sampled, on the device; brought there once."""
+        found = self._sampled.get((count, device))
+        if found is None:
+            if len(self._sampled) >= _SAMPLED:
+                self._sampled.clear()
+            found = self._sampled[count, device] = torch.from_numpy(sample_indices(count)).to(device)
+        return found
+
+    def _copy_on_device(self, tensor: torch.Tensor, whole: bool) -> LateCopy | None:
+        if (
+            tensor.layout is not torch.strided
+            or tensor.is_quantized
+            or tensor.device.type == "meta"
+            or is_capturing(tensor.device)
+        ):
+            return None
+        data = tensor.detach()
+        if whole:
+            data = data.clone(memory_format=torch.contiguous_format)
+        else:
+            data = data.reshape(-1)[self._indices(tensor.numel(), tensor.device)]
+        data = data.resolve_conj().resolve_neg()
+        parcel = self._transfers.of(tensor.device).add(data)
+        return LateCopy(parcel, dtype_name(tensor.dtype), tuple(tensor.shape), whole)
 
 
 def whole_copy(copied: Copied | None) -> Array | None:
     """The copy's elements, if it is there and has all of them."""
     return copied.data if isinstance(copied, Kept) and copied.complete else None
-
-
-def _copy_on_device(tensor: torch.Tensor, whole: bool) -> Copied | None:
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
-        return None
-    data = tensor.detach()
-    if whole:
-        data = data.clone(memory_format=torch.contiguous_format)
-    else:
-        data = data.reshape(-1)[torch.from_numpy(sample_indices(tensor.numel())).to(tensor.device)]
-    late = LateCopy(data, dtype_name(tensor.dtype), tuple(tensor.shape))
-    return late.kept() if data.is_cpu else late  # at once: a wrapped or batched tensor has no elements to copy, and says so here

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch.autograd import function as autograd_function
 
+from ..callsite import names_for
 from .failures import note_failure
 from .forward import NOTHING, OpCall, finish_op, observe_op
 from .functions import split, tensors_in
 from .graph_walk import sequence_number
-from .records import OpRecord, Slot
+from .records import OpRecord, Place, Slot
 from .running import Opening
-from .state import State, clock
+from .state import State, clock, variable_name
 from .trail import Arrival, What, spec_of
 
 _BASE: type = autograd_function._SingleLevelFunction
@@ -50,6 +51,9 @@ class CustomFunctions:
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opening = Opening()
             state.guarded(_open, state, call, opening, sys._getframe(1))
+            timer = state.timer
+            if timer is not None:
+                call.mark = state.guarded(timer.mark)
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
@@ -59,6 +63,8 @@ class CustomFunctions:
                 if opening.serial >= 0:
                     state.thread.functions.pop()
             call.end = clock()
+            if timer is not None:
+                call.timing = state.guarded(timer.since, call.mark)
             state.guarded(_close, state, call, opening, result, sys._getframe(1))
             return result
 
@@ -111,6 +117,7 @@ def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: Fra
     made = list(tensors_in((result,)))
     if place is not None and made:
         record = _record(call, opening)
+        _name_inputs(state, place, call)
         finish_op(state, call, record, place, made, NOTHING)
         last = state.steps.log[-1] if state.steps.log else record
         if last.serial > opening.serial:  # the ops inside stand before it on the tape, and so do their times
@@ -118,6 +125,15 @@ def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: Fra
         state.log(record)
         read = list(tensors_in(call.args))
         observe_op(state, record, read, made, {id(tensor) for tensor in read if state.values.was_written(tensor)})
+
+
+def _name_inputs(state: State, place: Place, call: OpCall) -> None:
+    """``MyReLU.apply(w)`` names a tensor that came from outside and has no name yet."""
+    if place.direct:
+        for tensor, name in zip(call.args, names_for(place.call, len(call.args)), strict=False):
+            slot = state.values.before(tensor) if name and isinstance(tensor, torch.Tensor) else None
+            if slot is not None and not slot.name and slot.serial < 0:
+                slot.name = variable_name(name)
 
 
 def _record(call: OpCall, opening: Opening) -> OpRecord:

@@ -56,22 +56,32 @@ class Lent:
         self.carriers: list[list[torch.Tensor]] = []
         for place, spots in enumerate(plan.spots):
             spots = [] if place in plan.leaves else spots
-            outputs = torch.zeros(most, requires_grad=True).mul(1).unbind() if spots else ()
+            outputs = _carriers(most) if spots else ()
             row = [outputs[spot.input_nr] for spot in spots]
             for first, (carrier, spot) in enumerate(zip(row, spots, strict=True)):
                 carrier._backward_hooks = {0: _hook(self.cell, spot, first=first == 0)}
             self.carriers.append(row)
 
 
+def _carriers(count: int) -> tuple[torch.Tensor, ...]:
+    """Tensors that are the first, second ... output of a Node: the hooks of the n-th are called for a Node's n-th input."""
+    with torch.enable_grad():
+        return torch.zeros(count, requires_grad=True).mul(1).unbind()
+
+
 def _hook(cell: Cell, spot: Spot, *, first: bool) -> Hook:
-    place, looked_at = spot.place, spot.column != NONE
+    place, looked_at, none = spot.place, spot.column != NONE, spot.none
 
     def arrived(gradient: Any) -> None:
         run = cell.run
         if run is None:
             return
         at = run.at
-        if run.lost is not None or (first and (at >= run.count or run.order[at] != place)):
+        if (
+            run.lost is not None
+            or (first and (at >= run.count or run.order[at] != place))
+            or (looked_at and (gradient is None) is not none)
+        ):
             run.arrived(spot, gradient, first)
             return
         if first:
@@ -98,6 +108,8 @@ class EngineRun:
         self._event = item.event + 1
         self.measuring = running.measuring
         self._same_sizes = not running.shapes
+        self._pointers: dict[int, int] = {}
+        """Where the gradients that came lay, by edge."""
         self._handles: list[Any] = []
         self._fresh = frozenset([place for place, end in self.plan.leaves.items() if self._is_fresh(end)])
         self.order, self.indices = self.plan.watched(self._fresh, self._event)
@@ -152,10 +164,13 @@ class EngineRun:
             if self.lost is not None:
                 self.lost.arrived(spot, gradient, first)
                 return
+            if spot.column != NONE and (gradient is None) is not spot.none:
+                self._lose(spot, gradient, first)
+                return
             if first:
                 at = self.at
                 if at >= len(self.order) or self.order[at] != spot.place:
-                    self._lose(spot, gradient)
+                    self._lose(spot, gradient, True)
                     return
                 self.begins[self.indices[at]] = clock()
                 self.at = at + 1
@@ -164,10 +179,10 @@ class EngineRun:
         except Exception as fault:
             self.state.fault(fault)
 
-    def _lose(self, spot: Spot, gradient: Any) -> None:
+    def _lose(self, spot: Spot, gradient: Any, first: bool) -> None:
         self.state.guarded(self.lose)
         if self.lost is not None:
-            self.lost.arrived(spot, gradient, True)
+            self.lost.arrived(spot, gradient, first)
 
     def lose(self) -> None:
         """The plan does not hold any more."""
@@ -179,14 +194,23 @@ class EngineRun:
         try:
             running, edge = self.running, spot.column
             column = running.edges + edge
-            if spot.alias != NONE and self._same_sizes:
-                running.same_as(column, running.edges + spot.alias)
-            else:
+            if not self._passed_on(spot, gradient):
                 running.measure(column, gradient)
             if running.kept is not None:
                 running.kept.add(("gradient", edge), gradient)
         except Exception as fault:
             self.state.fault(fault)
+
+    def _passed_on(self, spot: Spot, gradient: torch.Tensor) -> bool:
+        """Whether the Node before only passed its own gradient on; a hook of the user's may have put another in its place."""
+        try:
+            pointer = self._pointers[spot.column] = gradient.data_ptr()
+        except RuntimeError:
+            return False
+        if spot.alias == NONE or not self._same_sizes or self._pointers.get(spot.alias) != pointer:
+            return False
+        self.running.same_as(self.running.edges + spot.column, self.running.edges + spot.alias)
+        return True
 
     def unhook(self) -> None:
         """The backward has ended."""
@@ -228,7 +252,9 @@ class EngineRun:
         leaf = running.refs[end.leaf]()
         gradient = None if leaf is None else leaf.grad
         if leaf is None or gradient is None:
-            return True
+            return end.none
+        if end.none and place in self._fresh:
+            return False
         if self.measuring:
             self._measure_leaf(place, end, leaf, gradient)
         slot = gradient_slot(self.state, leaf, gradient)

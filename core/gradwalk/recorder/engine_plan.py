@@ -25,7 +25,6 @@ _PASSES_ALL = frozenset(
         "SqueezeBackward1",
         "SqueezeBackward2",
         "AliasBackward0",
-        "CloneBackward0",
     ]
 )
 _PASSES_FIRST = frozenset(("AddBackward0", "SubBackward0"))
@@ -35,10 +34,12 @@ _PASSES_FIRST = frozenset(("AddBackward0", "SubBackward0"))
 class Spot:
     """One input of a Node, at which a gradient arrives."""
 
-    __slots__ = ("alias", "column", "input_nr", "place")
+    __slots__ = ("alias", "column", "input_nr", "none", "place")
 
-    def __init__(self, place: int, input_nr: int, column: int, alias: int) -> None:
+    def __init__(self, place: int, input_nr: int, column: int, alias: int, none: bool) -> None:
         self.place, self.input_nr = place, input_nr
+        self.none = none
+        """Whether its Node gave None."""
         self.column = column
         """The one edge that arrives there, or NONE for several: their sources tell."""
         self.alias = alias
@@ -48,10 +49,11 @@ class Spot:
 class LeafEnd:
     """Where a backward ends in a leaf: the leaf's Value, that of its ``.grad``, and the edges to and from AccumulateGrad."""
 
-    __slots__ = ("arriving", "edge", "gradient", "leaf")
+    __slots__ = ("arriving", "edge", "gradient", "leaf", "none")
 
-    def __init__(self, leaf: int, gradient: int, edge: int, arriving: int) -> None:
+    def __init__(self, leaf: int, gradient: int, edge: int, arriving: int, none: bool) -> None:
         self.leaf, self.gradient, self.edge, self.arriving = leaf, gradient, edge, arriving
+        self.none = none
 
 
 class EnginePlan:
@@ -87,7 +89,8 @@ class EnginePlan:
 
     def watched(self, silent: frozenset[int], first: int) -> tuple[list[int], list[int]]:
         """The places at which something is seen, in order, and the events that they are; ``silent`` places have no hook, and
-        the first Node to run is the event ``first``."""
+        the first Node to run is the event ``first``.
+        """
         if self._watched is None or self._watched[0] != silent:
             seen = [(place, first + index) for index, place in enumerate(self.order) if place not in silent]
             self._watched = silent, [place for place, _ in seen], [index for _, index in seen]
@@ -105,7 +108,9 @@ class EnginePlan:
         spots: list[list[Spot]] = [[] for _ in record.nodes]
         for (place, input_nr), edges in sorted(self.arriving.items()):
             one = edges[0] if len(edges) == 1 else NONE
-            spots[place].append(Spot(place, input_nr, one, self._alias(one, record) if one != NONE else NONE))
+            alias = self._alias(one, record) if one != NONE else NONE
+            none = one != NONE and self._edges[one - self._first].none
+            spots[place].append(Spot(place, input_nr, one, alias, none))
         return spots
 
     def _alias(self, index: int, record: BackwardRecord) -> int:
@@ -134,7 +139,13 @@ class EnginePlan:
     def _leaf_end(self, place: int, leaf: Slot, numbers: dict[Slot, int], gradients: dict[Slot, int]) -> LeafEnd:
         edges = self.arriving.get((place, 0), ())
         arriving = edges[0] if len(edges) == 1 else NONE
-        return LeafEnd(numbers.get(leaf, NONE), gradients.get(leaf, NONE), self._first + self._own[place], arriving)
+        return LeafEnd(
+            numbers.get(leaf, NONE),
+            gradients.get(leaf, NONE),
+            self._first + self._own[place],
+            arriving,
+            self._edges[self._own[place]].none,
+        )
 
 
 def _elements(edge: EdgeRecord) -> int | None:
@@ -174,18 +185,24 @@ def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: i
             places += 1
     sequences, widths, visits = plan.sequences, plan.widths, plan.visits
     for place, kind in enumerate(plan.types):
-        node: Any = nodes[place]
-        sequence = sequences[place]
-        if type(node) is not kind or (sequence is not None and node._sequence_nr() - first_sequence != sequence):
+        sequence, node = sequences[place], nodes[place]
+        if type(node) is not kind or not _is_at(node, sequence, first_sequence):
             return None
-        following = node.next_functions
-        if len(following) != widths[place] or not _follow(nodes, visits[place], following):
+        if not _follow(nodes, widths[place], visits[place], nodes[place].next_functions):
             return None
     return nodes
 
 
-def _follow(nodes: list[Any], visits: Sequence[tuple[int, int, int, bool]], following: Sequence[tuple[Any, int]]) -> bool:
+def _is_at(node: Any, sequence: int | None, first: int) -> bool:
+    return sequence is None or node._sequence_nr() - first == sequence
+
+
+def _follow(
+    nodes: list[Any], width: int, visits: Sequence[tuple[int, int, int, bool]], following: Sequence[tuple[Any, int]]
+) -> bool:
     """Find the places of the Nodes that follow; False where one is not what it was."""
+    if len(following) != width:
+        return False
     for output, target, input_nr, first in visits:
         child, number = following[output]
         if number != input_nr:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..trace import StepError, Trace
 from .assemble import Known
+from .device_times import DeviceTimes
 from .running import Running
 
 
@@ -22,13 +23,12 @@ class FollowedDraft:
         """The structure of the step."""
         return self._running.routine.known
 
-    def finish(self, *, label: str, error: StepError | None) -> Trace:
+    def finish(self, timer: DeviceTimes, *, label: str, error: StepError | None) -> Trace:
         """The Trace; waits for what is under way."""
         running, graph = self._running, self.known.graph
         count = len(graph.values)
-        if running.measuring:
-            running.settle()
-        values, gradients = running.table[:, :count], running.table[:, count:]
+        table = running.statistics()
+        values, gradients = table[:, :count], table[:, count:]
         begins = np.array(running.begins)
         first = begins[0] if len(begins) else 0.0
         begins -= first

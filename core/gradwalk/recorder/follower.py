@@ -139,11 +139,12 @@ class Follower:
             return False
         if item.zeroes:
             return self._expects_gradients(running, item, args)
-        spec = item.spec
-        if spec is None:
+        if item.spec is None:
             return self._expects_inside(running, item, args, kwargs)
-        if len(args) != len(spec):
-            return False
+        return len(args) == len(item.spec) and self._expects_plainly(running, item, item.spec, args)
+
+    def _expects_plainly(self, running: Running, item: Item, spec: tuple[int, ...], args: tuple[Any, ...]) -> bool:
+        """The same where the tensors are positional arguments."""
         refs: list[Any] = running.refs
         versions = running.versions
         argument: Any
@@ -250,10 +251,16 @@ class Follower:
         running.begins[item.event] = begin
         running.durations[item.event] = end - begin
         if item.zeroes:
-            for gradient in tensors_in(args):
-                self.state.values.write(gradient).zeroed = True
-            self.advance(item)
-            return True
+            return self._took_zeroes(item, args)
+        return self._took_made(running, item, args, result)
+
+    def _took_zeroes(self, item: Item, args: tuple[Any, ...]) -> bool:
+        for gradient in tensors_in(args):
+            self.state.values.write(gradient).zeroed = True
+        self.advance(item)
+        return True
+
+    def _took_made(self, running: Running, item: Item, args: tuple[Any, ...], result: Any) -> bool:
         made = (result,) if isinstance(result, torch.Tensor) else _made(result, args)
         if len(made) != len(item.made):
             return False

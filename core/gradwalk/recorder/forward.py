@@ -15,6 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ..callsite import names_for
+from . import device_times
 from .failures import note_failure
 from .follower import Follower
 from .functions import Kind, kind_of, op_name, split, tensors_in, writes
@@ -23,6 +24,7 @@ from .places import NOWHERE, OPTIMIZERS
 from .records import OpRecord, Place, Slot
 from .routine import Item
 from .state import State, clock
+from .tags import tags_of
 from .trail import Arrival, What, spec_of
 from .updates import note_data_set, note_grad_read, note_grad_set, note_zeroed
 from .values import describe
@@ -137,12 +139,33 @@ class ForwardMode(TorchFunctionMode):
             if item is not None and kind in _OPS and item.function == func and follower.expects(item, args, kwargs, frame):
                 return self._follow(follower, item, func, args, kwargs, frame)
             if kind is Kind.GRAD_READ or kind is Kind.SHARED:
-                result = func(*args, **kwargs)
-                if not state.guarded(follower.told, kind, func, args, result, frame):
-                    state.guarded(_note_slowly, state, kind, OpCall(func, args, kwargs, clock(), 0), result, frame)
-                return result
+                return self._tell(follower, kind, func, args, kwargs, frame)
             state.guarded(follower.leave)
+        return self._go_slowly(kind, func, args, kwargs, frame)
+
+    def _tell(
+        self,
+        follower: Follower,
+        kind: Kind,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        frame: FrameType,
+    ) -> Any:
+        """Something that makes no op, in a step that is followed."""
+        state = self._state
+        result = func(*args, **kwargs)
+        if not state.guarded(follower.told, kind, func, args, result, frame):
+            state.guarded(_note_slowly, state, kind, OpCall(func, args, kwargs, clock(), 0), result, frame)
+        return result
+
+    def _go_slowly(
+        self, kind: Kind, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+    ) -> Any:
+        state = self._state
         call = OpCall(func, args, kwargs, clock(), sequence_number())
+        if state.timer is not None:
+            call.mark = state.guarded(state.timer.mark)
         try:
             result = func(*args, **kwargs)
         except Exception as error:
@@ -151,6 +174,8 @@ class ForwardMode(TorchFunctionMode):
                 state.guarded(_note_raised, state, call, error, frame)
             raise
         call.end = clock()
+        if state.timer is not None:
+            call.timing = state.guarded(state.timer.since, call.mark)
         state.guarded(_note_slowly, state, kind, call, result, frame)
         return result
 
@@ -168,7 +193,7 @@ def _note_slowly(state: State, kind: Kind, call: OpCall, result: Any, frame: Fra
 class OpCall:
     """A torch function under way."""
 
-    __slots__ = ("args", "begin", "end", "function", "kwargs", "sequence")
+    __slots__ = ("args", "begin", "end", "function", "kwargs", "mark", "sequence", "timing")
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], begin: float, sequence: int
@@ -176,6 +201,9 @@ class OpCall:
         self.function, self.args, self.kwargs = function, args, kwargs
         self.begin = self.end = begin
         self.sequence = sequence
+        self.mark: Any = None
+        """Where it began on a device."""
+        self.timing: device_times.Timing | None = None
 
 
 def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) -> None:
@@ -234,6 +262,8 @@ def finish_op(
     )
     record.place, record.variable = place, variable
     record.begin, record.duration = call.begin, call.end - call.begin
+    if call.timing is not None and record.outputs and device_times.is_timed(record.outputs[0].device):
+        record.timing = call.timing
     record.first_sequence, record.last_sequence = call.sequence, sequence_number()
     if thread.calls:
         record.call = thread.calls[-1]
@@ -245,6 +275,8 @@ def finish_op(
             break
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable
+    if not (state.grad or record.makes_graph or record.update):
+        record.tags = tags_of(record)
 
 
 NOTHING: Container[int] = frozenset()

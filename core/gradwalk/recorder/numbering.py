@@ -66,6 +66,7 @@ class Numbers:
             op.variable,
             op.update,
             op.makes_graph,
+            op.tags,
             NONE if op.parent < 0 else self.parents.get(op.parent, NONE),
             NONE if call is None else self.calls[call],
             tuple([slots[slot] for slot in op.inputs]),
@@ -91,7 +92,7 @@ class Numbers:
         return (
             slots[backward.loss],
             tuple([(node.name, self.owner(node), self.slot(node.leaf)) for node in backward.nodes]),
-            tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot)) for edge in edges]),
+            tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot), edge.none) for edge in edges]),
             tuple([place for place, _, _ in backward.ran]),
         )
 

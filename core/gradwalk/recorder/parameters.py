@@ -38,7 +38,8 @@ class ParameterNames:
         """The outermost module, known by the variable through which it was first called, else by its class."""
         root = self._roots.get(id(module))
         if root is None or root.module() is not module:
-            name = callee.removeprefix("self.") or type(module).__name__
+            name = "" if callee == "self" else callee.removeprefix("self.")  # ``self(x)`` in a method of its own says nothing
+            name = name or type(module).__name__
             root = self._roots[id(module)] = Root(weakref.ref(module), name, {})
             self.learn(root)
         return root

@@ -14,7 +14,7 @@ from ..callsite import CallSite, call_of_frame, frame_of
 from ..trace import Site
 from .records import Place
 
-_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER, _RUNNER = range(6)
+_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER, _RUNNER, _SCALER = range(7)
 _CACHE_LIMIT = 100_000
 _DEEPEST = 64
 _API_FILES = frozenset(
@@ -39,6 +39,9 @@ def _folder(path: str) -> str:
 _TORCH = _folder(os.path.dirname(torch.__file__))
 OPTIMIZERS = _folder(os.path.dirname(torch.optim.__file__))
 """Where the code of torch's optimizers is. What they do shows as one update per parameter when their step is done."""
+_SCALER_FILE = "amp/grad_scaler.py"
+_SCALING = frozenset(("scale", "apply_scale"))
+"""Functions of a GradScaler whose ops are part of the graph; what else it computes is its own business."""
 _GRADWALK = _folder(os.path.dirname(os.path.dirname(__file__)))
 _RUN = os.path.join(_GRADWALK, "run", "")
 _STDLIB = _folder(sysconfig.get_paths()["stdlib"])
@@ -54,6 +57,8 @@ def kind_of(file: str) -> int:
             return _OPTIMIZER
         if inside in _API_FILES:
             return _API
+        if inside == _SCALER_FILE:
+            return _SCALER
         return _LOADER if inside.startswith("utils/data/") else _INTERNAL
     if path.startswith(_RUN):
         return _RUNNER
@@ -68,6 +73,11 @@ def kind_of(file: str) -> int:
 def is_runner(file: str) -> bool:
     """Whether a file is part of ``gradwalk run``, which starts the script."""
     return kind_of(file) == _RUNNER
+
+
+def _keeps_to_itself(kind: int, function: str) -> bool:
+    """Whether what code of this kind computes is its own business: an optimizer's, and a GradScaler's but for the scaling."""
+    return kind == _OPTIMIZER or (kind == _SCALER and function not in _SCALING)
 
 
 def is_ours(file: str) -> bool:
@@ -89,7 +99,9 @@ class Places:
         self._sites: dict[Site, Site] = {}
 
     def of(self, frame: FrameType | None, *, through: bool = False) -> Place | None:
-        """The user's place that led to ``frame``; None where an optimizer or a data loader asked, unless ``through`` these too.
+        """The user's place that led to ``frame``.
+
+        None where an optimizer, a data loader or a GradScaler asked, unless ``through`` these too.
 
         A closure that an optimizer calls (LBFGS) is the user's: the innermost frame that is not torch's decides.
         """
@@ -107,7 +119,7 @@ class Places:
                 key += (id(code), frame.f_lasti)
             elif kind == _RUNNER:
                 break  # ``gradwalk run`` itself, and what started it
-            elif not through and (kind == _LOADER or (kind == _OPTIMIZER and not users)):
+            elif not through and (kind == _LOADER or (not users and _keeps_to_itself(kind, code.co_name))):
                 return None
             innermost = innermost and kind == _API
             frame = frame.f_back

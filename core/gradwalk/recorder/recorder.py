@@ -18,6 +18,7 @@ from .failures import end_with
 from .forward import ForwardMode
 from .lead import Lead
 from .modules import ModuleCalls
+from .scalers import GradScalers
 from .state import State
 from .swapping import Swapping
 from .threads import Threads
@@ -57,7 +58,7 @@ class Recorder:
 
     def _install(self) -> None:
         state, parts = self._state, self._parts
-        for make in (ModuleCalls, OptimizerSteps, CustomFunctions, Backward, Swapping):
+        for make in (ModuleCalls, OptimizerSteps, GradScalers, CustomFunctions, Backward, Swapping):
             parts.append(make(state))
         parts.append(Threads(lambda: _mode_of_a_thread(state)))
         parts.append(Tracing(state, ForwardMode))

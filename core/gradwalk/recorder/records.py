@@ -14,6 +14,7 @@ import torch
 
 from ..callsite import CallSite
 from ..trace import Frame, Kept, Shape, Site
+from .device_times import Timing
 
 Row: TypeAlias = tuple[float, ...]
 """The statistics of one tensor, in the order of ``trace.STATISTICS``."""
@@ -66,6 +67,14 @@ class Call:
     """What is known of the outermost module (``parameters.Root``)."""
 
 
+@dataclass(slots=True, eq=False)
+class Scaled:
+    """What ``GradScaler.scale`` did to make a Slot: its factor, and the loss before it."""
+
+    factor: Measured
+    source: Slot
+
+
 class Slot:
     """A tensor at one version: what becomes a Value. What most Slots share is a class attribute, so that one is made fast."""
 
@@ -82,6 +91,7 @@ class Slot:
     """Whether a backward has reached this leaf: a write to it is then an update."""
     last_use = -1
     """The serial number of the last record that read it."""
+    scaled: Scaled | None = None
     reference: Callable[[], torch.Tensor | None] | None = None
     shared = False
     """Whether NumPy may write to it behind torch's back; it is then measured in every step."""
@@ -122,6 +132,9 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
+    tags: tuple[str, ...] = ()
+    timing: Timing | None = None
+    """Its time on a device."""
 
     def __init__(self, serial: int, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]) -> None:
         self.serial = serial
@@ -154,6 +167,8 @@ class EdgeRecord:
     copied: Copied | None = None
     shape: Shape | None = None
     """Of a gradient that belongs to no Value of the script."""
+    none = False
+    """Whether its Node ran and gave no gradient here."""
     seen = (0, 0)
     """The ``id`` and version of the gradient that was measured."""
 
@@ -191,6 +206,12 @@ class BackwardRecord:
     duration: float = 0.0
     ran: list[tuple[int, float, float]] = field(default_factory=list)
     """Per Node that ran, in the engine's order: its place in the walk, when it began and ended."""
+    timings: list[tuple[int, Timing]] = field(default_factory=list)
+    """Of Nodes that ran on a device their times there, by their place in ``ran``."""
+    scale: Measured | None = None
+    """The factor of a ``GradScaler`` that its gradients carry."""
+    unscaled: Measured | None = None
+    """The loss without that factor, where it was measured."""
 
 
 Record: TypeAlias = OpRecord | BackwardRecord

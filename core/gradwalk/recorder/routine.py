@@ -141,7 +141,9 @@ class Routine:
         self.edges = len(numbers.edges)
         self.edge_of = {edge: index for index, (_, edge) in enumerate(numbers.edges)}
         self.base = next((record.first_sequence for record in numbers.ops if record.first_sequence), 0)
-        self.blank = empty_table(len(self.slots) + self.edges)
+        self.values = len(known.graph.values)
+        """How many Values there are: a parameter that nothing used stands behind those of ``slots``."""
+        self.blank = empty_table(self.values + self.edges)
         """A statistics table in which nothing was counted, of the Values and then the edges."""
         self._room: tuple[int, int, int] | None = None
         self.closes = NONE
@@ -265,6 +267,8 @@ class _Learner:
         record = item.records[0] if item.records else None
         if not item.detail.followable or not isinstance(record, BackwardRecord):
             raise NotFollowable
+        if record.scale is not None:
+            raise NotFollowable  # the factor of a GradScaler is found the slow way
         found = item.detail.walk
         self._edges = next(i for i, (_, edge) in enumerate(self._numbers.edges) if edge is record.seeds[0])
         item.owner = EnginePlan(found, record, self._edges, self._numbers.slots, self._routine.base)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..statistics import row_of_number
 from ..trace import NONE, Shape, TensorKey
 from .host import host_array
 from .kept import KeptStrip
@@ -95,7 +96,7 @@ class Running:
         self.loss_at = NONE
         self.sequence = 0
         """The sequence number at which the step began."""
-        self.edges = count
+        self.edges = routine.values
         """The column of edge 0."""
         self.measuring = measuring
         self.kept = kept
@@ -178,6 +179,15 @@ class Running:
         aliases, self._aliases = self._aliases, []
         if aliases:
             _copy_aliases(table, aliases)
+
+    def statistics(self) -> Table:
+        """The whole table; of a step that is not measured it holds the loss alone."""
+        if self.measuring:
+            self.settle()
+        elif self.loss is not None:
+            self.table = self.table.copy()
+            self.table[:, self.loss_at] = row_of_number(self.loss)
+        return self.table
 
     def loss_value(self) -> float | None:
         """The number that the first backward started from, if it was one."""

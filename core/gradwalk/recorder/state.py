@@ -19,8 +19,10 @@ from ..callsite import source_text
 from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace
+from . import device_times
 from .assemble import Assembler, Draft
 from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
+from .device_times import DeviceTimes
 from .followed import FollowedDraft
 from .host import host_array
 from .numbering import Numbers, slots_of
@@ -32,6 +34,7 @@ from .running import Running
 from .statistics import Statistics
 from .steps import Cut, Steps
 from .trail import Arrival, Chain, Trail, chain_of
+from .transfers import Transfers
 from .values import Values, describe, is_foreign
 
 if TYPE_CHECKING:
@@ -55,8 +58,8 @@ class Thread(threading.local):
         """The module calls under way, outermost first."""
         self.functions: list[int] = []
         """The custom Functions whose forward is under way, by the serial number at which they began."""
-        self.backwards = 0
-        """How many backwards are under way, one inside the other."""
+        self.backwards = int(torch._C._current_graph_task_id() >= 0)
+        """How many backwards are under way, one inside the other. The engine's own threads (of a GPU) do nothing else."""
         self.modes: list[Any] = []
 
 
@@ -70,13 +73,21 @@ class State:
         self.values = Values()
         self.places = Places()
         self.parameters = ParameterNames(self.values)
-        self.statistics = Statistics()
-        self.captor = Captor()
+        transfers = Transfers()
+        self.statistics = Statistics(transfers)
+        self.captor = Captor(transfers)
         self.steps = Steps(self._close_step)
         self.backward_seen = False
+        self._times = DeviceTimes()
+        self.timer: DeviceTimes | None = None
+        """What times ops on a GPU, where there is one at work."""
+        self.scaled_in = -1
+        """The serial number of the last loss that a GradScaler scaled."""
+        self.grad = True
+        """Whether grad was enabled where the work under way was called from."""
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
-        self._assembler = Assembler()
+        self._assembler = Assembler(self.parameters.name_of)
         self._late: deque[tuple[Draft | FollowedDraft, str]] = deque()
         self.lock = threading.RLock()
         self.trail = Trail()
@@ -100,7 +111,8 @@ class State:
             return self._unseen(work, *arguments)
         try:
             with self.lock, torch._C.DisableTorchFunction():
-                if not torch.is_grad_enabled():
+                self.grad = torch.is_grad_enabled()
+                if not self.grad:
                     return work(*arguments)
                 torch._C._set_grad_enabled(False)
                 try:
@@ -164,6 +176,11 @@ class State:
         if self.lead is not None:
             self.lead.follower.leave()
 
+    def go_slowly(self) -> None:
+        """What comes can only be told the slow way, in this step and in those like it."""
+        self.leave()
+        self.trail.broken = True
+
     def chain_of(self, frame: FrameType | None) -> Chain:
         """The frames that have to be the same for a call to be the same."""
         return chain_of(frame, in_module=bool(self.thread.calls))
@@ -199,7 +216,8 @@ class State:
             if copy:
                 slot.copied, slot.copied_in = self.captor.copy(tensor, array), self._step
             if measure:
-                slot.measured = self.statistics.measure(tensor, array, whole_copy(slot.copied) if copy else None)
+                copied = slot.copied if copy else None
+                slot.measured = self.statistics.measure(tensor, array, whole_copy(copied), copied)
                 slot.measured_in = self._step
 
     def take_over(self, slot: Slot, measured: Measured | None, copied: Copied | None) -> None:
@@ -217,7 +235,7 @@ class State:
             return None, None
         array = host_array(gradient)
         copied = self.captor.copy(gradient, array) if self.captor.wanted else None
-        return self.statistics.measure(gradient, array, whole_copy(copied)) if self.measuring else None, copied
+        return self.statistics.measure(gradient, array, whole_copy(copied), copied) if self.measuring else None, copied
 
     # ------------------------------------------------------------------ steps
 
@@ -228,6 +246,7 @@ class State:
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
         self.captor.begin_step(level)
         self.looking = self.measuring or self.captor.wanted
+        self.timer = self._times if wanted and device_times.at_work() else None
 
     def _close_step(self, cut: Cut) -> None:
         """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
@@ -281,7 +300,7 @@ class State:
 
     def _hand_over(self, give: Callable[[Trace], None]) -> None:
         draft, label = self._late.popleft()
-        give(draft.finish(label=label, error=None))
+        give(draft.finish(self._times, label=label, error=None))
 
     def _forget(self, records: Iterable[Record], following: Iterable[Record]) -> None:
         """Let go of what only the finished step needed, so that no chain of Values grows from step to step."""
@@ -303,7 +322,7 @@ class State:
     def hand_over_incomplete(self, records: Sequence[Record], error: StepError, give: Callable[[Trace], None]) -> None:
         """Hand over the step that an exception cut short, if it is wanted."""
         if records and self.sink.wants(self._step):
-            give(self._draft(Numbers(records), self._step).finish(label="", error=error))
+            give(self._draft(Numbers(records), self._step).finish(self._times, label="", error=error))
 
     def hand_over_late(self) -> None:
         """Hand over the steps whose numbers were still on their way from a GPU."""

@@ -7,43 +7,55 @@ sum or a square (a diverging run, a vanishing gradient), float64 does it again.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 import torch
 
-from .batches import DeviceBatch, HostBatch
+from .batches import HostBatch
+from .capture import whole_on_the_way
+from .device_batches import DeviceBatch
 from .host import Array
-from .records import Measured, Row
+from .records import Copied, Measured, Row
+from .transfers import Parcel, Transfer, Transfers, is_capturing
 
 _COUNTED = 1 << 20
 """Integer and bool tensors of up to this many elements are counted, through float64."""
 _SMALL = 16384
 """Tensors of up to this many elements are measured together, from their copies."""
+_ASKED = 8
+"""So many device batches of before say whether NaN and Inf are to be counted: those of two steps, with four streams each."""
 _EMPTY: Row = (0.0, math.nan, math.nan, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Statistics:
     """Measures tensors. Call it without grad and with torch functions unwatched."""
 
-    def __init__(self) -> None:
+    def __init__(self, transfers: Transfers | None = None) -> None:
         self._host = HostBatch()
-        self._devices: dict[torch.device, DeviceBatch] = {}
+        self._transfers = transfers or Transfers()
+        self._devices: dict[Transfer, DeviceBatch] = {}
+        self._sent: deque[DeviceBatch] = deque(maxlen=_ASKED)
+        """The device batches of the steps before, asked whether they saw NaN or Inf."""
 
-    def measure(self, tensor: torch.Tensor, array: Array | None, copy: Array | None = None) -> Measured | None:
+    def measure(
+        self, tensor: torch.Tensor, array: Array | None, copy: Array | None = None, late: Copied | None = None
+    ) -> Measured | None:
         """The statistics of a tensor, or None for one that has none.
 
-        ``array`` is its memory, if it is a plain CPU tensor, and ``copy`` a copy that was made of that.
+        ``array`` is its memory, if it is a plain CPU tensor, and ``copy`` a copy that was made of that; ``late`` is a copy of a
+        device's tensor, on its way.
         """
         if array is not None:
             if array.dtype == np.float32 and 1 < array.size <= _SMALL:
                 return self._host.add(array.copy() if copy is None else copy)
             return row_of(array, tensor)
         try:
-            return self._measure(tensor)
+            return self._measure(tensor, whole_on_the_way(late))
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
             return None
 
-    def _measure(self, tensor: torch.Tensor) -> Measured | None:
+    def _measure(self, tensor: torch.Tensor, copy: Parcel | None = None) -> Measured | None:
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type == "meta":
             return None
         count = tensor.numel()
@@ -53,21 +65,29 @@ class Statistics:
             if count > _COUNTED:
                 return None
             tensor = tensor.double()
-        elif tensor.element_size() < 4:
+        elif tensor.element_size() < 4 and (tensor.device.type == "cpu" or tensor.element_size() < 2):
             tensor = tensor.float()
         if tensor.device.type != "cpu":
-            return self._devices.setdefault(tensor.device, DeviceBatch()).add(tensor)
+            return None if is_capturing(tensor.device) else self._on_device(tensor, copy)
         tensor = tensor.detach().clone().resolve_neg()
         return row_of(tensor.numpy(), tensor)
 
     def end_step(self) -> bool:
         """Take or send what the step collected; whether anything is under way from a device."""
         self._host.finish()
-        late = bool(self._devices)
         for batch in self._devices.values():
             batch.send()
+            self._sent.append(batch)
         self._devices = {}
-        return late
+        return self._transfers.end_step()
+
+    def _on_device(self, tensor: torch.Tensor, copy: Parcel | None) -> Measured:
+        transfer = self._transfers.of(tensor.device)
+        batch = self._devices.get(transfer)
+        if batch is None:
+            counting = any([sent.bad for sent in self._sent])  # noqa: C419  (a list is faster)
+            batch = self._devices[transfer] = DeviceBatch(transfer, counting=counting)
+        return batch.add(tensor, copy)
 
 
 def row_of_measured(measured: Measured) -> Row:

@@ -2,7 +2,8 @@
 
 1. Ops go into the log as they run; a backward makes the log a training step.
 2. After a backward, the first op that starts a new graph closes the step. What ran after its last update or backward without a
-   graph (data for the next batch, metrics) is the tail, and moves to the next step.
+   graph is the tail: what reads what the step made (metrics, an average of the parameters) is still the step's, the rest (data
+   for the next batch) moves to the next step.
 3. Without a backward, a *lap* ends where the call site of one of its ops comes again with inputs that are older than that op, or
    where the same outermost module is called again without grad. A lap whose graph nobody can reach any more is a *forward only*
    step; laps that a later backward needs belong to its step.
@@ -141,8 +142,8 @@ class Steps:
     def end(self) -> None:
         """The recording ends: hand out what is complete."""
         if self._trained:
-            following = self.log[self._tail :]
-            self._hand_out(self.log[: self._tail], self._label(at_end=True), following, at_end=True)
+            own, following = self._split_tail()
+            self._hand_out([*self.log[: self._tail], *own], self._label(at_end=True), following, at_end=True)
             self._open(following)
         while self._laps:
             self._flush_lap()
@@ -225,7 +226,7 @@ class Steps:
         return False
 
     def _needed_by(self, reached: set[int]) -> int:
-        """The smallest serial number among the ops that a backward reaches and those that fed them."""
+        """The smallest serial number among the ops that a backward reaches, those that fed them, and their module calls."""
         wanted: set[Slot] = set()
         functions: set[int] = set()
         least = self.log[-1].serial if self.log else 0
@@ -236,7 +237,16 @@ class Steps:
                 least = min(least, record.serial)
                 if isinstance(record, OpRecord) and record.custom:
                     functions.add(record.opened)
-        return least
+        return min(least, self._begin_of_the_calls_after(least))
+
+    def _begin_of_the_calls_after(self, serial: int) -> int:
+        """The first op of the outermost module calls that were under way at a serial number, or came after it.
+
+        What such a call computes without a gradient before that (the counter of a batch norm) is part of it.
+        """
+        ops = [record for record in self.log if isinstance(record, OpRecord) and record.call is not None]
+        calls = {_outermost(record) for record in ops if record.serial >= serial}
+        return min((record.serial for record in ops if _outermost(record) in calls), default=serial)
 
     def _end_of_forward(self, end: int) -> int:
         """Where a forward whose last op that counts is before ``end`` ends: after those that read what it made."""
@@ -300,10 +310,38 @@ class Steps:
         self._sites, self._modules = sites, modules
 
     def _close(self) -> None:
-        """End the training step before its tail."""
-        label, following = self._label(), self.log[self._tail :]
-        self._hand_out(self.log[: self._tail], label, following)
+        """End the training step before that of its tail which is the next step's."""
+        label = self._label()
+        own, following = self._split_tail()
+        self._hand_out([*self.log[: self._tail], *own], label, following)
         self._open(following)
+
+    def _split_tail(self) -> tuple[list[Record], list[Record]]:
+        """The tail: what belongs to the step, and what to the next one.
+
+        The step's is what reads a result or a gradient that it made, what writes a leaf that it updated into something else, and
+        what led to these.
+        """
+        tail = self.log[self._tail :]
+        wanted: set[Slot] = set()
+        later = {slot for record in tail for slot in _made(record)}
+        own = [self._reads_the_step(record, later) for record in tail]
+        for index in range(len(tail) - 1, -1, -1):
+            if own[index] or any(slot in wanted for slot in _made(tail[index])):
+                own[index] = True
+                wanted.update(_read(tail[index]))
+        made = {slot for record, mine in zip(tail, own, strict=True) if mine for slot in _made(record)}
+        for index, record in enumerate(tail):  # and what goes on from there
+            if own[index] or any(slot in made for slot in _read(record)):
+                own[index] = True
+                made.update(_made(record))
+        return [r for r, mine in zip(tail, own, strict=True) if mine], [r for r, mine in zip(tail, own, strict=True) if not mine]
+
+    def _reads_the_step(self, record: Record, later: set[Slot]) -> bool:
+        if isinstance(record, OpRecord) and counts(record):
+            return False  # the next forward has begun
+        writes = any(slot.written for slot in _made(record))
+        return any(slot.serial >= self._forward and slot not in later and (writes or not slot.leaf) for slot in _read(record))
 
     def _hand_out(self, records: Sequence[Record], label: str, following: Sequence[Record] = (), *, at_end: bool = False) -> None:
         if records:

@@ -64,8 +64,12 @@ def note_zeroed(state: State, tensors: list[torch.Tensor], place: Place, begin: 
 
 
 def _note_zero_grad(state: State, leaf: Slot, place: Place | None, begin: float) -> None:
-    if state.steps.log:
-        _note_update(state, "zero_grad", (leaf,), (), place, begin)
+    log = state.steps.log
+    if log and leaf.last_use < log[0].serial:  # the leaf as it was when the gradient was made: another step's
+        tensor = None if leaf.reference is None else leaf.reference()
+        leaf = leaf if tensor is None else state.values.find(tensor) or leaf
+    if log:
+        note_update(state, "zero_grad", (leaf,), (), place, begin)
 
 
 def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place: Place | None, begin: float) -> None:
@@ -79,18 +83,25 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     state.observe(source, data)
     state.observe(new, tensor)
     if state.steps.trained and old.graded:
-        _note_update(state, "set_data", (old, source), (new,), place, begin)
+        note_update(state, "set_data", (old, source), (new,), place, begin)
 
 
-def _note_update(
-    state: State, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], place: Place | None, begin: float
+def note_update(
+    state: State,
+    name: str,
+    inputs: tuple[Slot, ...],
+    outputs: tuple[Slot, ...],
+    place: Place | None,
+    begin: float,
+    variable: str | None = None,
 ) -> None:
+    """Note an update; it is about its first input unless ``variable`` says otherwise."""
     serial = state.next_serial()
     for slot in outputs:
         slot.serial = serial
     record = OpRecord(serial, name, inputs, outputs)
     record.begin, record.duration = begin, clock() - begin
-    record.update, record.place, record.variable = True, place, inputs[0].name
+    record.update, record.place, record.variable = True, place, inputs[0].name if variable is None else variable
     state.log(record)
 
 
@@ -106,11 +117,6 @@ class Stepped:
         return isinstance(other, Stepped) and other._optimizer() is self._optimizer() is not None
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _stepped(state: State, parameter: torch.Tensor) -> bool:
-    """Whether a fused kernel, which leaves the version counter as it is, has written to a parameter that is on record."""
-    return parameter.grad is not None and state.values.before(parameter) is not None
 
 
 class OptimizerSteps:
@@ -140,6 +146,9 @@ class OptimizerSteps:
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         state = self._state
         begin = self._begins.pop(id(optimizer), clock())
+        if skips_by_itself(optimizer):
+            state.go_slowly()
+            return
         follower, stepped = state.following(), Stepped(optimizer)
         if follower is not None:
             item = follower.passes(What.OPTIMIZER, None, frame, stepped)
@@ -150,9 +159,8 @@ class OptimizerSteps:
         place = state.places.of(frame, through=True)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if state.values.was_written(parameter) or (group.get("fused") and _stepped(state, parameter)):
-                    old = state.values.before(parameter)
-                    assert old is not None
+                old = state.values.before(parameter)
+                if old is not None and _was_updated(state, group, parameter):
                     gradient = parameter.grad
                     read = [] if gradient is None else [state.slot_of(gradient)]
                     for slot in read:
@@ -160,5 +168,16 @@ class OptimizerSteps:
                     new = state.values.write(parameter)
                     state.observe(new, parameter)
                     name = f"{type(optimizer).__name__}.step"
-                    _note_update(state, name, (old, *read), (new,), place, begin)
+                    note_update(state, name, (old, *read), (new,), place, begin)
                     begin = clock()
+
+
+def _was_updated(state: State, group: dict[str, Any], parameter: torch.Tensor) -> bool:
+    """Whether a step wrote to a parameter. A fused kernel leaves the version counter as it is."""
+    return bool(state.values.was_written(parameter)) or (bool(group.get("fused")) and parameter.grad is not None)
+
+
+def skips_by_itself(optimizer: Optimizer) -> bool:
+    """Whether a fused kernel found that a GradScaler had seen Inf or NaN, and wrote nothing; on a GPU only the kernel knows."""
+    found = getattr(optimizer, "found_inf", None)
+    return isinstance(found, torch.Tensor) and found.is_cpu and bool(found.item())

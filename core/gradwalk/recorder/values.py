@@ -72,12 +72,17 @@ def describe(tensor: torch.Tensor, name: str = "") -> Slot:
     shape = shape_of(tensor)
     dtype, device, grad = tensor.dtype, tensor.device, tensor.requires_grad
     leaf = grad and tensor.is_leaf
-    if leaf and tensor._is_view():  # made under no_grad from a leaf: no gradient comes here
+    if leaf and tensor._is_view() and _views_a_leaf(tensor):  # made under no_grad from a leaf: no gradient comes here
         grad = leaf = False
     slot = Slot(shape, _DTYPES.get(dtype) or dtype_name(dtype), _DEVICES.get(device) or _device_name(device), grad, leaf)
     if name:
         slot.name = name
     return slot
+
+
+def _views_a_leaf(view: torch.Tensor) -> bool:
+    """Whether what a view views requires grad itself; ``torch.arange(6.0).view(2, 3).requires_grad_()`` is a leaf of its own."""
+    return view._base is not None and view._base.requires_grad
 
 
 def is_foreign(tensor: torch.Tensor) -> bool:

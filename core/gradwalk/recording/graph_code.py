@@ -43,6 +43,7 @@ def encode_graph(graph: Graph) -> bytes:
                 v.version,
                 v.base,
                 v.gradient_of,
+                v.parameter,
             ]
             for v in graph.values
         ],
@@ -72,7 +73,7 @@ def encode_graph(graph: Graph) -> bytes:
             ]
             for n in graph.nodes
         ],
-        "edges": [[e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward, e.shape] for e in graph.edges],
+        "edges": [[e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward, e.shape, e.none] for e in graph.edges],
         "events": [[s(e.kind), s(e.phase), e.ref, e.backward] for e in graph.events],
         "modules": [[s(m.name), s(m.path), s(m.kind), m.parent] for m in graph.modules],
         "sites": [
@@ -250,7 +251,19 @@ class _Reader:
     def values(self) -> tuple[Value, ...]:
         text, value = self.text, self.id("values")
         rows = self.rows(
-            "values", text, self.one_of(Role), _shape, text, text, _flag, self.id("ops"), _number, _number, value, value
+            "values",
+            text,
+            self.one_of(Role),
+            _shape,
+            text,
+            text,
+            _flag,
+            self.id("ops"),
+            _number,
+            _number,
+            value,
+            value,
+            later=(_flag, False),
         )
         values = tuple(Value(i, *row) for i, row in enumerate(rows))
         _check_chains([value.base for value in values])
@@ -286,10 +299,8 @@ class _Reader:
 
     def edges(self) -> tuple[Edge, ...]:
         node, value = self.id("nodes"), self.id("values")
-        return tuple(
-            Edge(i, *row)
-            for i, row in enumerate(self.rows("edges", node, _number, node, _number, value, value, _number, _shape_or_none))
-        )
+        rows = self.rows("edges", node, _number, node, _number, value, value, _number, _shape_or_none, later=(_flag, False))
+        return tuple(Edge(i, *row) for i, row in enumerate(rows))
 
     def events(self) -> tuple[Event, ...]:
         rows = self.rows("events", self.one_of(EventKind), self.one_of(Phase), _number, _number)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 
 from gradwalk.tape import index, label_of, rms_of, shape_of, stats_of, target_of
 from gradwalk.trace import NONE, Trace
+from gradwalk.why import lost_gradient
 
 from ..numbers import count, number, shape_text
 from .hit import Hit
@@ -16,6 +18,8 @@ from .parts import BACKWARD, FORWARD, Card
 from .scene import Scene
 
 Row = tuple[str, str]
+SENTENCE = 52
+"""Characters of a sentence in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def _op(scene: Scene, look: Look, place: int, card: Card) -> Hover:
         rows.append(("forward", _moment(look, place, FORWARD)))
         for value in op.outputs[:3]:
             rows += _tensor_rows(trace, value, there=0 <= look.facts.last[place, FORWARD] < look.position)
+        rows += _why_rows(trace, op.outputs[:1])
     rows += _gradient_rows(look, place, card)
     return Hover(card.title or card.under, card.note, code, tuple(rows))
 
@@ -89,6 +94,12 @@ def _tensor_rows(trace: Trace, value: int, *, there: bool) -> list[Row]:
         bad = [f"{how_many:,} {name}" for name, how_many in (("NaN", stats.nan), ("Inf", stats.inf)) if how_many]
         rows += [("", ", ".join(bad))] if bad else []
     return rows
+
+
+def _why_rows(trace: Trace, values: tuple[int, ...]) -> list[Row]:
+    """Why a Value that could have had a gradient has none, over as many rows as the sentence takes."""
+    sentence = next((told for value in values if (told := lost_gradient(trace, value))), "")
+    return [("" if line else "why none", text) for line, text in enumerate(wrap(sentence, SENTENCE))]
 
 
 def _gradient_rows(look: Look, place: int, card: Card) -> list[Row]:
@@ -130,6 +141,7 @@ def _value(scene: Scene, look: Look, place: int, card: Card) -> Hover:
     versions = version_text(look, place)
     if versions:
         rows.append(("update", versions))
+    rows += _why_rows(look.trace, (card.ref,))
     return Hover(made.name or card.title, kind, "", tuple(rows))
 
 

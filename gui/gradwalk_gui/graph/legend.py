@@ -28,12 +28,12 @@ def _samples(picture: Picture) -> tuple[str, ...]:
     }[picture.halves]
 
 
-def legend_size(picture: Picture, measure: MeasureName) -> tuple[float, float]:
-    """Width and height in logical pixels."""
+def legend_size(picture: Picture, measure: MeasureName, *, unscaled: bool = False) -> tuple[float, float]:
+    """Width and height in logical pixels; ``unscaled`` says that the factor of a GradScaler was taken out."""
     lanes = sum(SAMPLE + 6 + measure_text(name, styles.LEGEND) + 16 for name in _samples(picture)) - 16
     if picture.halves == "forward":
         return lanes + 2 * PAD, 30.0
-    scale = measure_text(meaning(measure), styles.LEGEND) + 14 + BAR + 18 + _swatches_width()
+    scale = measure_text(_word(measure, unscaled), styles.LEGEND) + 14 + BAR + 18 + _swatches_width()
     return max(lanes, scale) + 2 * PAD, HEIGHT
 
 
@@ -41,23 +41,35 @@ def _swatches_width() -> float:
     return 2 * (16 + 5) + measure_text("NaN, Inf", styles.LEGEND) + 12 + measure_text("none", styles.LEGEND)
 
 
-def paint_legend(painter: QPainter, theme: Theme, picture: Picture, measure: MeasureName, left: float, top: float) -> None:
+def _word(measure: MeasureName, unscaled: bool) -> str:
+    return f"{meaning(measure)}, unscaled" if unscaled else meaning(measure)
+
+
+def paint_legend(
+    painter: QPainter,
+    theme: Theme,
+    picture: Picture,
+    measure: MeasureName,
+    left: float,
+    top: float,
+    *,
+    unscaled: bool = False,
+) -> None:
     """The legend with its corner at ``(left, top)``."""
     surface = Surface(theme, measure=measure)
-    width, height = legend_size(picture, measure)
+    width, height = legend_size(picture, measure, unscaled=unscaled)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(pen(colour(theme.border, 200), 1.0))
     painter.setBrush(colour(theme.panel, 236))
     painter.drawRoundedRect(QRectF(left, top, width, height), 10, 10)
     _paint_samples(painter, surface, picture, left + PAD, top + (height - 15 if picture.halves != "forward" else 15))
     if picture.halves != "forward":
-        _paint_scale(painter, surface, left + PAD, top + 13)
+        _paint_scale(painter, surface, left + PAD, top + 13, _word(measure, unscaled))
 
 
-def _paint_scale(painter: QPainter, surface: Surface, left: float, top: float) -> None:
+def _paint_scale(painter: QPainter, surface: Surface, left: float, top: float, word: str) -> None:
     theme, ink = surface.theme, colour(surface.theme.subtle)
-    word = meaning(surface.measure)
-    drawn = draw_text(painter, surface, QPointF(left, top + 4), 160, word, styles.LEGEND, ink)
+    drawn = draw_text(painter, surface, QPointF(left, top + 4), 220, word, styles.LEGEND, ink)
     bar = QRectF(left + drawn + 14, top, BAR, 9)
     gradient = QLinearGradient(bar.left(), 0, bar.right(), 0)
     table = magnitude_table(theme)

@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from gradwalk.scales import is_unscaled
 from gradwalk.trace import NONE
 
 from ..panel import Panel
@@ -293,11 +294,14 @@ class GraphView(Panel):
         at = QPointF(16, self.height() / 2)
         draw_text(painter, Surface(self.theme), at, self.width() - 32, text, styles.NOTE, colour(self.theme.subtle), 0.5)
 
+    def _is_unscaled(self) -> bool:
+        return self.drawn.trace is not None and is_unscaled(self.drawn.trace)
+
     def legend_rect(self) -> QRectF | None:
         """Where the legend stands; None where there is no room for it."""
         if self.scene is None:
             return None
-        width, height = legend_size(self.scene.picture, self.drawn.view.measure)
+        width, height = legend_size(self.scene.picture, self.drawn.view.measure, unscaled=self._is_unscaled())
         if width + 2 * LEGEND_AWAY > self.width() or height + 120 > self.height():
             return None
         return QRectF(self.width() - width - LEGEND_AWAY, self.height() - height - LEGEND_AWAY, width, height)
@@ -312,7 +316,8 @@ class GraphView(Panel):
             self._legend.setDevicePixelRatio(ratio)
             self._legend.fill(Qt.GlobalColor.transparent)
             inner = QPainter(self._legend)
-            paint_legend(inner, self.theme, self.scene.picture, self.drawn.view.measure, 0.5, 0.5)
+            measure = self.drawn.view.measure
+            paint_legend(inner, self.theme, self.scene.picture, measure, 0.5, 0.5, unscaled=self._is_unscaled())
             inner.end()
         painter.drawPixmap(rect.topLeft(), self._legend)
 

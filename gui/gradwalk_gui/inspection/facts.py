@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of
+from gradwalk.scales import scale_of_edge, scale_of_value
+from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of, value_label
 from gradwalk.trace import NONE, Edge, Graph, Kept, Shape, TensorKey, Trace
 
 from ..numbers import NO_PATH, NOT_YET
 from ..session import Selection
 from .subject import has_come, is_there
-
-INTEGERS = ("int", "uint", "bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,6 @@ def is_loss(graph: Graph, value: int) -> bool:
     return any(event.kind == "loss" and event.ref == value for event in graph.events)
 
 
-def value_label(graph: Graph, value: int) -> str:
-    """A Value's name; an unnamed result is called by its op, such as ``mm output``."""
-    made = graph.values[value]
-    if made.name or made.op == NONE:
-        return label_of(made)
-    op = graph.ops[made.op]
-    return op.variable or (f"{op.name} output {made.output}" if len(op.outputs) > 1 else f"{op.name} output")
-
-
 def gradient_label(graph: Graph, edge: Edge) -> str:
     """What a gradient is called: ``dL/dy_pred``, or ``w1.grad`` once it has arrived."""
     if edge.target == NONE:
@@ -139,7 +129,7 @@ def _values(trace: Trace, position: int, values: tuple[int, ...]) -> tuple[Tenso
     return tuple(
         Tensor(
             ("value", value),
-            value_label(graph, value),
+            value_label(graph, value) + _note(scale_of_value(trace, value)),
             shape_of(trace, value),
             graph.values[value].dtype,
             is_there(trace, position, value),
@@ -155,8 +145,14 @@ def _edges(trace: Trace, position: int, edges: tuple[int, ...]) -> tuple[Tensor,
         of = edge.value
         shape = edge_shape(trace, edge)
         dtype = graph.values[of].dtype if of != NONE else ""
-        found.append(Tensor(("gradient", edge.id), gradient_label(graph, edge), shape, dtype, has_come(trace, position, edge.id)))
+        label = gradient_label(graph, edge) + _note(scale_of_edge(trace, edge.id))
+        found.append(Tensor(("gradient", edge.id), label, shape, dtype, has_come(trace, position, edge.id)))
     return tuple(found)
+
+
+def _note(scale: float) -> str:
+    """What a gradient's label says of the factor of a GradScaler that was taken out of it."""
+    return "" if scale == 1.0 else ", unscaled"
 
 
 def edge_shape(trace: Trace, edge: Edge) -> Shape | None:
@@ -194,8 +190,3 @@ def absent_text(trace: Trace, tensor: Tensor) -> str:
     kind, index_ = tensor.key
     subject = Selection("edge" if kind == "gradient" else "value", index_)
     return NO_PATH if moment_of(trace, subject) == NONE and trace.done else NOT_YET
-
-
-def takes_gradients(dtype: str) -> bool:
-    """Whether tensors of a dtype can have gradients: floating point and complex ones."""
-    return not dtype.startswith(INTEGERS)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradwalk.reference.registry import Formula, formula_of
-from gradwalk.tape import index, label_of, shape_of
+from gradwalk.tape import index, label_of, shape_of, value_label
 from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
 
 from ..numbers import NOT_YET, number, shape_text
 from ..session import Selection
-from .facts import is_loss, kept_at, stats_at, value_label
+from .facts import is_loss, kept_at, stats_at
 from .subject import has_come, is_there, op_behind
 
 SMALL = 4

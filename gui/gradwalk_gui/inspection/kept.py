@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradwalk.scales import unscaled
 from gradwalk.trace import Graph, Kept, TensorKey, Trace
 
 from ..session import Steps
@@ -29,7 +30,7 @@ def steps_with_tensors(recording: Steps, step: int, length: int) -> Iterator[int
 def nearest_kept(recording: Steps, step: int, length: int, key: TensorKey, graph: Graph) -> int | None:
     """The nearest other step of the same structure that keeps a tensor, or None."""
     for near in steps_with_tensors(recording, step, length):
-        if kept_in(recording[near], key, graph) is not None:
+        if kept_in(unscaled(recording[near]), key, graph) is not None:
             return near
     return None
 
@@ -37,9 +38,9 @@ def nearest_kept(recording: Steps, step: int, length: int, key: TensorKey, graph
 def kept_before(recording: Steps, step: int, length: int, key: TensorKey, graph: Graph) -> Kept | None:
     """The tensor in the step before, or, where the recording lists the steps that keep tensors, in the last of them."""
     if getattr(recording, "kept_steps", None) is None:
-        return kept_in(recording[step - 1], key, graph) if step > 0 else None
+        return kept_in(unscaled(recording[step - 1]), key, graph) if step > 0 else None
     before = next((near for near in steps_with_tensors(recording, step, length) if near < step), None)
-    return kept_in(recording[before], key, graph) if before is not None else None
+    return kept_in(unscaled(recording[before]), key, graph) if before is not None else None
 
 
 def kept_in(trace: Trace, key: TensorKey, graph: Graph) -> Kept | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradwalk.tape import index, shape_of
+from gradwalk.tape import index, shape_of, value_label
 from gradwalk.trace import NONE, Graph, Trace
 
 from ..numbers import shape_text
 from ..session import Selection
-from .facts import gradient_label, is_loss, op_label, value_label
+from .facts import gradient_label, is_loss, op_label
 from .subject import ops_inside
 
 MOST = 24

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradwalk.recorder.batches import DeviceBatch, HostBatch
+from gradwalk.recorder.batches import HostBatch
+from gradwalk.recorder.capture import ALL, Captor
+from gradwalk.recorder.device_batches import DeviceBatch
 from gradwalk.recorder.host import host_array
 from gradwalk.recorder.statistics import Statistics, row_of_measured
+from gradwalk.recorder.transfers import Transfer, Transfers
 from gradwalk.sample import statistics_of
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -53,21 +57,82 @@ def test_a_row_is_that_of_numpy(name):
     assert row[:1] + row[5:] == tuple(expected[[0, 5, 6, 7]])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, tensor in TENSORS.items() if tensor.dtype == torch.float32 and tensor.numel() > 1]
-)
-def test_a_batch_gives_the_same_in_one_transfer(name):
+FLOATS = [name for name, tensor in TENSORS.items() if tensor.is_floating_point() and tensor.numel() > 1]
+
+
+@pytest.mark.parametrize("counting", [True, False])
+@pytest.mark.parametrize("copied", [4096, 0])
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_batch_gives_the_same_in_one_transfer(monkeypatch, name, copied, counting):
+    monkeypatch.setattr("gradwalk.recorder.device_batches._COPIED", copied)
     tensor = TENSORS[name]
-    batch = DeviceBatch()
+    transfer = Transfer(torch.device("cpu"))
+    batch = DeviceBatch(transfer, counting=counting)
     late = [batch.add(torch.ones(3)), batch.add(tensor)]
     batch.send()
     row = late[1].row()
     expected = statistics_of(tensor.resolve_neg().double().numpy())
-    assert row[:1] + row[5:] == tuple(expected[[0, 5, 6, 7]])
     np.testing.assert_array_equal(row[1:3], expected[1:3])
     if name not in ("huge", "tiny", "overflowing sum"):  # float32 on the device
         np.testing.assert_allclose(row[4], expected[4], rtol=1e-5)
+    if counting or (tensor.dtype == torch.float32 and tensor.numel() <= copied):
+        assert row[:1] + row[5:] == tuple(expected[[0, 5, 6, 7]])
+    else:  # at least one NaN, or else at least one Inf
+        assert (row[0], row[7]) == (expected[0], expected[7])
+        assert row[5:7] == (min(expected[5], 1), min(expected[6], 1) if not expected[5] else 0)
+    assert batch.bad == bool(expected[5] or expected[6])
     assert late[0].row()[:4] == (3, 1, 1, 3)
+
+
+def test_nan_is_counted_once_one_has_been_seen():
+    statistics, bad = Statistics(), torch.full((5000,), float("nan"))
+    counts = []
+    for tensor in (torch.ones(5000), bad, bad, bad, torch.ones(5000)):
+        late = statistics._on_device(tensor, None)
+        statistics.end_step()
+        counts.append(late.row()[5])
+    assert counts == [0, 1, 5000, 5000, 0]
+
+
+def test_a_device_takes_few_kernels_a_tensor_and_one_transfer_a_step(monkeypatch):
+    kernels, moved = [], []
+    real = Transfer.send
+    monkeypatch.setattr(Transfer, "send", lambda self: (moved.append(len(self._queued)), real(self))[1])
+    small, large = [torch.ones(100)] * 20, [torch.ones(10_000)] * 20
+
+    class Count(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            kernels.append(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    statistics = Statistics()
+    with Count():
+        for tensor in (*small, *large):
+            statistics._on_device(tensor, None)
+    per = {name: kernels.count(name) for name in set(kernels) - {"detach"}}
+    assert per == {"clone": 20, "aminmax": 20, "sum": 20, "linalg_vector_norm": 20, "count_nonzero": 20}
+    statistics.end_step()
+    assert [count for count in moved if count] == [20 + 2]  # the small ones, and one stack per dtype of numbers
+
+
+COPIED = ("normal", "one", "transposed", "expanded", "float64", "float16", "bfloat16", "integers", "bool", "negative bit")
+OTHERS = [torch.tensor([1 + 2j, 3 - 1j]).conj(), torch.zeros(0, 3), torch.ones(3).to(torch.float8_e4m3fn)]
+
+
+@pytest.mark.parametrize("tensor", [*(TENSORS[name] for name in COPIED), *OTHERS], ids=lambda tensor: f"{tensor.dtype}")
+def test_copies_come_over_in_one_transfer_as_they_were(tensor):
+    transfers = Transfers()
+    captor = Captor(transfers)
+    captor.begin_step(ALL)
+    copies = [captor.copy(torch.tensor([True, False, True]), None), captor.copy(tensor, None), captor.copy(torch.ones(3), None)]
+    transfers.end_step()
+    kept = [copy.kept() for copy in copies]
+    there = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float8_e4m3fn) else tensor
+    assert kept[1].data.tobytes() == there.resolve_conj().resolve_neg().contiguous().numpy().tobytes()
+    assert (kept[1].shape, kept[1].complete) == (tuple(tensor.shape), True)
+    assert kept[1].data.base is None
+    assert not kept[1].data.flags.writeable
+    assert (kept[0].data.tolist(), kept[2].data.tolist()) == ([True, False, True], [1.0, 1.0, 1.0])
 
 
 def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record, monkeypatch):
@@ -76,9 +141,8 @@ def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record
         autograd_net()
     for user in ("state", "backward"):
         monkeypatch.setattr(f"gradwalk.recorder.{user}.host_array", lambda tensor: None)
-    monkeypatch.setattr(
-        Statistics, "_measure", lambda self, tensor: self._devices.setdefault(tensor.device, DeviceBatch()).add(tensor)
-    )
+    monkeypatch.setattr("gradwalk.recorder.transfers._AT_ONCE", frozenset())
+    monkeypatch.setattr(Statistics, "_measure", Statistics._on_device)
     counts = []
     with record() as late:
         autograd_net(on_step=lambda: counts.append(len(late.traces)))

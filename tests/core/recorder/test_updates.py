@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from gradwalk import why
 from gradwalk.trace import NONE, Op, Trace
 
 Way = Callable[[torch.Tensor], None]
@@ -200,6 +201,49 @@ def test_the_closure_of_lbfgs_is_recorded(record):
         assert torch.equal(run(), plain)
     assert len(sink.traces) >= 2
     assert all([op.name for op in trace.graph.ops][:2] == ["pow", "sum"] for trace in sink.traces)
+
+
+OPTIMIZERS = [
+    *((name, {"fused": True}) for name in ("SGD", "Adam", "AdamW", "Adagrad")),
+    *((name, {"foreach": foreach}) for name in ("SGD", "AdamW", "RMSprop") for foreach in (True, False)),
+    *((name, {}) for name in ("Adadelta", "Adafactor", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop", "Muon")),
+]
+
+
+def test_zeroing_after_the_forward_is_about_the_leaf_of_this_step(record):
+    net = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with record() as sink:
+        for _ in range(3):
+            loss = net(torch.ones(2, 3)).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for trace in sink.traces[1:]:
+        graph = trace.graph
+        leaves = [value.name for value in graph.values if value.parameter and value.op == NONE]
+        assert sorted(leaves) == ["net.bias", "net.weight"]
+        assert why.without_gradient(trace) == []
+        linear = next(op for op in graph.ops if op.name == "linear")
+        assert {op.inputs[0] for op in graph.ops if op.name == "zero_grad"} == set(linear.inputs[1:])
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=[f"{name}-{settings}" for name, settings in OPTIMIZERS])
+def test_every_optimizer_updates_every_parameter_with_a_gradient(record, name, settings):
+    w, spare = torch.ones(3, 3, requires_grad=True), torch.ones(3, 3, requires_grad=True)
+    optimizer = getattr(torch.optim, name)([w, spare], lr=0.1, **settings)
+    with record() as sink:
+        for _ in range(3):
+            optimizer.zero_grad()
+            (w * 2).sum().backward()
+            optimizer.step()
+    for trace in sink.traces:
+        graph, (step, *rest) = trace.graph, updates_of(trace)
+        assert (step.name, [graph.values[value].name for value in step.inputs]) == (f"{name}.step", ["w", "w.grad"])
+        assert [op.name for op in rest] == ["zero_grad"] * (trace is not sink.traces[-1])
+        before, after = (trace.tensors["value", value].data for value in (step.inputs[0], step.outputs[0]))
+        assert not (before == after).any()
+    assert (sink.traces[-1].tensors["value", updates_of(sink.traces[-1])[0].outputs[0]].data == w.detach().numpy()).all()
 
 
 def test_clipping_shows_in_the_update(record):

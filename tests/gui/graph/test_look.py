@@ -7,7 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from gradwalk.builder import GraphBuilder
+from gradwalk.trace import Site, Trace, empty_table
 from gradwalk_gui.graph.facts import gather
+from gradwalk_gui.graph.hit import Hit
+from gradwalk_gui.graph.hover_text import hover_of
 from gradwalk_gui.graph.look import State, gradient_text, look_at, loss_text, sum_text, version_text
 from gradwalk_gui.graph.magnitudes import HIGH, LOW, fraction, magnitudes, text
 from gradwalk_gui.graph.scene import build
@@ -185,3 +189,22 @@ def test_the_scale_is_fixed_and_logarithmic():
     assert (LOW, HIGH) == MAGNITUDE_RANGE
     assert text(0.25, "zeros") == "25 %"
     assert [text(m, "rms") for m in (0.0, -1.0, float("inf"))] == ["0 (exactly)", "not counted", "Inf"]
+
+
+def test_the_hover_card_says_why_there_is_no_gradient(traces):
+    build = GraphBuilder()
+    w, v, cut, y = (build.add_value((2,), "float32", name=n, requires_grad=n != "c", role="leaf") for n in "wvcy")
+    site = build.add_site(Site("model.py", 88, 88, 4, 14, "w.detach()", "forward"))
+    build.add_event("op", "forward", build.add_op("detach", (w,), (cut,), site=site))
+    build.add_event("op", "forward", build.add_op("mul", (cut, v), (y,)))
+    build.add_event("loss", "loss", y)
+    trace = Trace(0, build.freeze(), np.arange(3, dtype=np.int32), empty_table(4), empty_table(0))
+    shown = Shown(trace)
+    for title, sentence in (
+        ("w", "w requires grad, but its path to y is cut: detach cuts it off at model.py:88."),
+        ("detach", "c has no path back to w: detach cuts it off at model.py:88."),
+    ):
+        hover = hover_of(shown.scene, shown.look(3), Hit("card", shown.card(title)))
+        at = [label for label, _ in hover.rows].index("why none")
+        assert " ".join(text for _, text in hover.rows[at:]) == sentence
+        assert max(len(text) for _, text in hover.rows) <= 60

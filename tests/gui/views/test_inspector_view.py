@@ -591,3 +591,23 @@ def test_a_gradient_by_hand_is_told_from_the_value_that_holds_it(show):
     session.select(Selection("edge", 1))
     assert view.statistics.columns()[0].texts[3] == "3"
     assert view.pane.grid.data().tolist() == [[3.0] * 3] * 2
+
+
+def test_gradients_under_a_scaler_are_shown_without_its_factor_and_say_so(show):
+    plain_step = fan_out()
+    columns = []
+    for trace in (plain_step, replace(plain_step, scales=(8.0,))):
+        session = opened(trace)
+        session.go_to(0, len(trace.tape))
+        session.select(Selection("value", 0))
+        view = show(InspectorView, session)
+        columns.append(view.statistics.columns())
+    assert [column.label for column in columns[1]] == [
+        column.label + (", unscaled" if "/" in column.label or "grad" in column.label else "") for column in columns[0]
+    ]
+    assert any("unscaled" in column.label for column in columns[1])
+    edge = next(edge.id for edge in plain_step.graph.edges if edge.target == NONE)
+    assert session.state.trace.gradients[1, edge] == plain_step.gradients[1, edge] / 8
+    assert session.state.trace.tensors["gradient", edge].data.tolist() == (plain_step.tensors["gradient", edge].data / 8).tolist()
+    session.select(Selection("edge", edge))
+    assert "scaled by 8" in plain(view.properties)
