@@ -54,9 +54,17 @@ class SavedTensors:
                 return place
         for place, other in enumerate(slots):
             alive = other.reference() if other.reference is not None else None
-            if alive is not None and alive.data_ptr() == tensor.data_ptr() and other.shape == tuple(tensor.shape):
+            if alive is not None and other.shape == tuple(tensor.shape) and _share_memory(alive, tensor):
                 return place
         return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
+
+
+def _share_memory(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether two tensors begin at the same place in memory; a sparse one has no such place, one without data none of its own."""
+    try:
+        return first.data_ptr() == second.data_ptr() != 0
+    except (RuntimeError, NotImplementedError):
+        return False
 
 
 def _slots(owner: OpRecord | None) -> tuple[Slot, ...]:
