@@ -160,6 +160,7 @@ def build_graph(numbers: Numbers, graph_id: int) -> Graph:
             variable=op.variable,
             parent=numbers.parents.get(op.parent, NONE),
             custom=op.custom,
+            tags=op.tags,
         )
     _add_nodes(build, numbers)
     _add_events(build, numbers, phases)

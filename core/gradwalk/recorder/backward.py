@@ -57,7 +57,7 @@ class Backward:
 
         def run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             thread = state.thread
-            if state.off or thread.backwards:
+            if state.off or thread.backwards or thread.aside:
                 return original(outputs, *args, **kwargs)
             run = state.guarded(self._begin, tuple(outputs), args)
             thread.backwards += 1
@@ -193,7 +193,7 @@ class Owners:
             for key, slot in zip(record.keys, record.outputs, strict=False):
                 self.slots[key] = slot
             for sequence in range(record.first_sequence, record.last_sequence):
-                self.by_sequence[sequence] = record
+                self.by_sequence.setdefault(sequence, record)  # the ops inside an op come before it
 
     def slot_of(self, output: Any, node: Node | None, number: int) -> Slot:
         """The Value of a root."""

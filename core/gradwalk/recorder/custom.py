@@ -42,7 +42,7 @@ class CustomFunctions:
 
         def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
             original = plain.__get__(None, cls)
-            if state.off or state.thread.backwards:
+            if state.off or state.thread.backwards or state.thread.aside:
                 return original(*args, **kwargs)
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opened = state.guarded(_open, state, args) or (-1, ())

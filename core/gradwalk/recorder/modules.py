@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import FrameType
 from typing import Any
@@ -12,13 +13,15 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from ..callsite import names_for
 from .functions import tensors_in
+from .global_hooks import GlobalHooks
 from .places import NOWHERE
 from .records import Call, OpRecord
 from .state import State
 
 _LOOK_BACK = 64
 _MODULE_FILE = register_module_forward_hook.__code__.co_filename
-_CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner"))
+_CALLING_FILES = (_MODULE_FILE, os.path.join("torch", "_dynamo", "eval_frame.py"))
+_CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner", "__call__"))
 
 
 class ModuleCalls:
@@ -26,25 +29,24 @@ class ModuleCalls:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._handles = [
-            register_module_forward_pre_hook(self._before),
-            register_module_forward_hook(self._after, always_call=True),
-        ]
+        self.hooks = GlobalHooks(
+            [register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after, always_call=True)]
+        )
 
     def remove(self) -> None:
         """Take the hooks away."""
-        for handle in self._handles:
-            handle.remove()
+        self.hooks.remove()
 
     def _before(self, module: nn.Module, args: Any) -> None:
         if not self._state.thread.backwards:
-            self._state.guarded(self._enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
+            self._state.guarded(self.enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
 
     def _after(self, module: nn.Module, args: Any, result: Any) -> None:
         if not self._state.thread.backwards:
-            self._state.guarded(self._leave, module, result, sys._getframe(1))
+            self._state.guarded(self.leave, module, result, sys._getframe(1))
 
-    def _enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
+    def enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
+        """A module's call begins, in the frame ``frame``."""
         state, calls = self._state, self._state.thread.calls
         frame = _caller(frame)
         unknown = [tensor for tensor in tensors_in(args) if state.values.before(tensor) is None]
@@ -54,7 +56,7 @@ class ModuleCalls:
         root = parent.root if parent is not None else state.parameters.root_of(module, callee)
         path = state.parameters.path(root, module)
         outermost = calls[0] if calls else None
-        calls.append(Call(path, _name(path, parent), type(module).__name__, parent, outermost, id(module), root))
+        calls.append(Call(path, _name(path, parent), _kind(module), parent, outermost, id(module), root))
         if parent is None:
             state.steps.enter_module(id(module), grad)
         if unknown and place.direct:
@@ -62,7 +64,8 @@ class ModuleCalls:
             for tensor in unknown:
                 state.slot_of(tensor, names.get(id(tensor), ""))
 
-    def _leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
+    def leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
+        """A module's call has ended."""
         calls = self._state.thread.calls
         while calls and calls.pop().module != id(module):
             pass  # calls whose hooks never came
@@ -85,10 +88,15 @@ class ModuleCalls:
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
-    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own."""
-    while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename == _MODULE_FILE:
+    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own, and ``torch.compile``'s around it."""
+    while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename.endswith(_CALLING_FILES):
         frame = frame.f_back
     return frame
+
+
+def _kind(module: nn.Module) -> str:
+    """The class of a module, and of what ``torch.compile`` has wrapped."""
+    return type(module.__dict__.get("_modules", {}).get("_orig_mod", module)).__name__
 
 
 def _name(path: str, parent: Call | None) -> str:

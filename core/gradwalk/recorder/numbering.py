@@ -19,10 +19,10 @@ class Numbers:
         self.ops = [record for record in records if isinstance(record, OpRecord)]
         self.backwards = [record for record in records if isinstance(record, BackwardRecord)]
         self.parents: dict[int, int] = {}
-        """The ids of the custom Functions, by the serial number at which they began."""
+        """The ids of the custom Functions and regions, by the serial number at which they began."""
         if any([op.opened >= 0 for op in self.ops]):  # noqa: C419  (a list is faster)
-            self.ops.sort(key=lambda op: op.opened if op.custom else op.serial)
-            self.parents = {op.opened: index for index, op in enumerate(self.ops) if op.custom}
+            self.ops.sort(key=lambda op: op.opened if op.opened >= 0 else op.serial)
+            self.parents = {op.opened: index for index, op in enumerate(self.ops) if op.opened >= 0}
         self.op_of = {op.serial: index for index, op in enumerate(self.ops)}
         self.slots: dict[Slot, int] = {}
         self.calls: dict[Call, int] = {}
@@ -66,6 +66,7 @@ class Numbers:
             op.variable,
             op.update,
             op.makes_graph,
+            op.tags,
             NONE if op.parent < 0 else self.parents.get(op.parent, NONE),
             NONE if call is None else self.calls[call],
             tuple([slots[slot] for slot in op.inputs]),

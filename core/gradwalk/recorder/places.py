@@ -63,6 +63,11 @@ def kind_of(file: str) -> int:
     return _USER
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is the user's: neither torch's, nor ours, nor the standard library's."""
+    return kind_of(file) == _USER
+
+
 def is_ours(file: str) -> bool:
     """Whether a file is Gradwalk's own; its examples are the user's."""
     path = os.path.realpath(file)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from typing import Protocol
 
 import torch
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from ..recording.sink import Sink
+from . import modes
 from .backward import Backward
+from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
@@ -44,10 +46,12 @@ class Recorder:
         if self._parts or self._ended:
             return
         state = self._state
-        self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
+        modules, optimizers = ModuleCalls(state), OptimizerSteps(state)
+        self._parts = [modules, optimizers, CustomFunctions(state), Backward(state)]
+        self._parts.append(CompiledRegions(state, modules, [modules.hooks, optimizers.hooks]))
         self._parts.append(Threads(lambda: ForwardMode(state)))
         self._mode = ForwardMode(state)
-        _push_mode(self._mode)  # type: ignore[no-untyped-call]
+        modes.push(self._mode)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Take every hook away and hand over what is complete; with ``error``, also the step that it cut short.
@@ -84,7 +88,8 @@ class Recorder:
             part.remove()
         self._parts = []
         if self._mode is not None:
-            _leave(self._mode)
+            with contextlib.suppress(Exception), torch._C.DisableTorchFunction():
+                modes.remove(self._mode)
 
 
 def _off_in_forked_children(state: State) -> None:
@@ -98,19 +103,3 @@ def _off_in_forked_children(state: State) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=switch_off)
-
-
-def _leave(mode: TorchFunctionMode) -> None:
-    """Take our mode off this thread's stack, wherever it stands there."""
-    with torch._C.DisableTorchFunction():
-        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        if not any(other is mode for other in stack):
-            return
-        above: list[TorchFunctionMode] = []
-        while True:
-            top = _pop_mode()  # type: ignore[no-untyped-call]
-            if top is mode:
-                break
-            above.append(top)
-        for other in reversed(above):
-            _push_mode(other)  # type: ignore[no-untyped-call]

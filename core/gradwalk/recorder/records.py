@@ -108,9 +108,13 @@ class OpRecord:
     call: Call | None = None
     variable = ""
     parent = -1
-    """The custom Function in whose forward it ran: the serial number at which that began."""
+    """The custom Function in whose forward, or the region in which, it ran: the serial number at which that began."""
     opened = -1
-    """For a custom Function, the serial number at which it began: before the ops inside it."""
+    """For a custom Function and a region, the serial number at which it began: before the ops inside it."""
+    region = False
+    """Whether it is a region (``regions.py``)."""
+    tags: tuple[str, ...] = ()
+    """What is special about it: words of ``trace.TAGS``."""
     function: Any = None
     arguments: tuple[Sequence[Any], dict[str, Any]] | None = None
     """The positional and named arguments, tensors replaced by a placeholder; put into words only for a new Graph."""
@@ -130,7 +134,7 @@ class OpRecord:
     @property
     def custom(self) -> bool:
         """Whether it is a custom ``autograd.Function``."""
-        return self.opened >= 0
+        return self.opened >= 0 and not self.region
 
 
 @dataclass(frozen=True, slots=True)

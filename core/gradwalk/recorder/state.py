@@ -18,6 +18,7 @@ from ..trace import StepError, Trace
 from .assemble import Assembler, Draft
 from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
 from .host import host_array
+from .modes import Taken
 from .numbering import slots_of
 from .parameters import ParameterNames
 from .places import Places
@@ -45,7 +46,12 @@ class Thread(threading.local):
         """The custom Functions whose forward is under way, by the serial number at which they began."""
         self.backwards = 0
         """How many backwards are under way, one inside the other."""
-        self.modes: list[Any] = []
+        self.aside: list[Taken] = []
+        """Not empty while what runs is not to be looked at: our modes, which are off the stack."""
+        self.unseen: list[int] = []
+        """Parts of what is not looked at that a hook came by, and left so: the ``id`` of their frames."""
+        self.compiled: list[Any] = []
+        """The compiled functions under way (``compiled.py``)."""
 
 
 class State:

@@ -222,7 +222,7 @@ class Steps:
             if inside or record.serial in reached or any(slot in wanted for slot in _made(record)):
                 wanted.update(_read(record))
                 least = min(least, record.serial)
-                if isinstance(record, OpRecord) and record.custom:
+                if isinstance(record, OpRecord) and record.opened >= 0:
                     functions.add(record.opened)
         return least
 

@@ -112,6 +112,16 @@ class Values:
             return None
         return version_of(tensor) != entry.version
 
+    def written_leaves(self) -> list[torch.Tensor]:
+        """The leaves that wait for an update and were written without a hook that saw it."""
+        found = []
+        for entry in self._entries.values():
+            if entry.slot.graded and not entry.door:
+                tensor = entry.reference()
+                if tensor is not None and version_of(tensor) != entry.version:
+                    found.append(tensor)
+        return found
+
     def put(self, tensor: torch.Tensor, slot: Slot) -> Slot:
         """From now on the tensor is this Slot."""
         slot.reference = reference = weakref.ref(tensor)

@@ -1,4 +1,4 @@
-"""Every operator of torch's own table (``op_db``, a sample of each) is one op, its inputs and outputs right, its Nodes its own."""
+"""Every operator of torch's own table (``op_db``), a sample of each, is one op with the right inputs, outputs and Nodes."""
 
 from __future__ import annotations
 
