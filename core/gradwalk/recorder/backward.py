@@ -16,8 +16,11 @@ import torch
 from torch.autograd.graph import GradientEdge, Node
 
 from .failures import note_failure
+from .forward import ForwardMode, _transforming
 from .graph_walk import Walk, failing_node, walk
 from .host import host_array
+from .inside import InsideMode, backward_around
+from .modes import Taken, push, put_back, remove, take_off
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
 from .state import State, clock
@@ -35,6 +38,21 @@ class Run:
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
         """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
+        self._mode: InsideMode | None = None
+        self._taken: Taken = []
+
+    def watch_inside(self, state: State) -> None:
+        """What runs inside this backward is looked at from now on, and as nothing else."""
+        self._taken = take_off(ForwardMode)
+        self._mode = InsideMode(state, self.record)
+        push(self._mode)
+
+    def stop_watching(self) -> None:
+        """The modes are as before."""
+        if self._mode is not None:
+            remove(self._mode)
+        put_back(self._taken)
+        self._mode, self._taken = None, []
 
 
 class Backward:
@@ -57,18 +75,25 @@ class Backward:
 
         def run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             thread = state.thread
-            if state.off or thread.backwards or thread.aside:
+            if state.off or thread.aside or _transforming():
                 return original(outputs, *args, **kwargs)
-            run = state.guarded(self._begin, tuple(outputs), args)
+            around = state.guarded(backward_around, state)
+            if thread.backwards and around is None:
+                return original(outputs, *args, **kwargs)
+            run = state.guarded(self._begin, tuple(outputs), args, around)
             thread.backwards += 1
+            before, thread.inside = thread.inside, None if run is None else run.record
+            if run is not None:
+                state.guarded(run.watch_inside, state)
             try:
                 result = original(outputs, *args, **kwargs)
             except Exception as error:
-                if run is not None:
+                if run is not None and around is None:
                     state.guarded(self._raised, run, error)
                 raise
             finally:
                 thread.backwards -= 1
+                thread.inside = before
                 if run is not None:
                     _unhook(run)
             if run is not None and result:
@@ -77,14 +102,14 @@ class Backward:
 
         return run_backward
 
-    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...]) -> Run | None:
+    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...], around: BackwardRecord | None) -> Run | None:
         state = self._state
         state.backward_seen = True
         roots = [_root(output) for output in outputs]
         if not roots or any(node is None for node, _ in roots):
             return None  # the engine will say what is wrong
         found = walk([node for node, _ in roots if node is not None])
-        owners = Owners(state)
+        owners = Owners(state, nested=around is not None)
         losses = [owners.slot_of(output, *root) for output, root in zip(outputs, roots, strict=True)]
         loss = losses[0]
         if loss.measured is None and isinstance(outputs[0], torch.Tensor) and outputs[0].numel() == 1:
@@ -97,7 +122,10 @@ class Backward:
             if seeds is not None and isinstance(seeds[index], torch.Tensor):
                 edge.measured, edge.copied = state.look_at_gradient(seeds[index])
             record.seeds.append(edge)
-        state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
+        if around is None:
+            state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
+        else:
+            around.note(record)
         run = Run(found, record)
         self._hook(run)
         return run
@@ -164,7 +192,9 @@ class Backward:
         """A leaf's ``.grad``; where it was not there before and one gradient came, that one has been measured already."""
         state, leaf, edge, arriving = self._state, run.walk.leaves[place], node.edges[0], node.arriving
         gradient = leaf.grad
-        if gradient is None:
+        if gradient is None:  # a hook of the user's has dropped it
+            if arriving is not None and place in run.fresh:
+                edge.measured, edge.copied = arriving.measured, arriving.copied
             return
         if arriving is not None and place in run.fresh and not leaf._backward_hooks:
             edge.measured, edge.copied = arriving.measured, state.copy_of(gradient)
@@ -184,14 +214,15 @@ class Backward:
 class Owners:
     """Which op of the open step made a Node, by the range of sequence numbers that were given out while it ran."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, nested: bool) -> None:
         self._state = state
         self.slots: dict[tuple[int, int], Slot] = {}
         """The Values that Nodes made: by sequence number and output number."""
         self.by_sequence: dict[int, OpRecord] = {}
-        for record in state.steps.graph_records():
+        forward, inside = state.steps.graph_records(), state.steps.inner_graph_records()
+        for record in (*inside, *forward) if nested else (*forward, *inside):
             for key, slot in zip(record.keys, record.outputs, strict=False):
-                self.slots[key] = slot
+                self.slots.setdefault(key, slot)
             for sequence in range(record.first_sequence, record.last_sequence):
                 self.by_sequence.setdefault(sequence, record)  # the ops inside an op come before it
 
@@ -229,6 +260,8 @@ def _note_results(state: State, run: Run, args: tuple[Any, ...], result: Sequenc
 
 def _unhook(run: Run) -> None:
     """Take the hooks away, whatever has happened."""
+    with contextlib.suppress(Exception):
+        run.stop_watching()
     with contextlib.suppress(Exception):
         for handle in run.handles:
             handle.remove()

@@ -17,7 +17,8 @@ from torch.autograd import function as autograd_function
 from .failures import note_failure
 from .forward import NOTHING, OpCall, finish_op, observe_op, sequence_number
 from .functions import split, tensors_in
-from .records import OpRecord, Slot
+from .inside import backward_around, tag_of
+from .records import BackwardRecord, OpRecord, Slot
 from .state import State, clock
 
 _BASE: type = autograd_function._SingleLevelFunction
@@ -42,24 +43,50 @@ class CustomFunctions:
 
         def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
             original = plain.__get__(None, cls)
-            if state.off or state.thread.backwards or state.thread.aside:
+            if state.off or state.thread.aside:
+                return original(*args, **kwargs)
+            inside, tag = state.guarded(_around, state, sys._getframe(1)) or (None, "")
+            if (state.thread.backwards or inside is not None) and not tag:
                 return original(*args, **kwargs)
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opened = state.guarded(_open, state, args) or (-1, ())
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
-                state.guarded(_note_raised, state, call, opened, error, sys._getframe(1))
+                if inside is None:
+                    state.guarded(_note_raised, state, call, opened, error, sys._getframe(1))
                 raise
             finally:
                 if opened[0] >= 0:
                     state.thread.functions.pop()
             call.end = clock()
             if opened[0] >= 0:
-                state.guarded(_close, state, call, opened, result, sys._getframe(1))
+                state.guarded(_close_at, state, (inside, tag), call, opened, result, sys._getframe(1))
             return result
 
         return apply
+
+
+def _around(state: State, frame: FrameType | None) -> tuple[BackwardRecord | None, str]:
+    """The backward inside which a custom Function is applied, and what it is there."""
+    inside = backward_around(state)
+    return inside, tag_of(frame) if inside is not None else ""
+
+
+def _close_at(
+    state: State,
+    around: tuple[BackwardRecord | None, str],
+    call: OpCall,
+    opened: tuple[int, tuple[Slot, ...]],
+    result: Any,
+    frame: FrameType | None,
+) -> None:
+    thread = state.thread
+    before, thread.inside, thread.tag = thread.inside, *around
+    try:
+        _close(state, call, opened, result, frame)
+    finally:
+        thread.inside, thread.tag = before, ""
 
 
 def _open(state: State, args: tuple[Any, ...]) -> tuple[int, tuple[Slot, ...]]:
@@ -79,7 +106,7 @@ def _close(state: State, call: OpCall, opened: tuple[int, tuple[Slot, ...]], res
         last = state.steps.log[-1] if state.steps.log else record
         if last.serial > opened[0]:  # the ops inside stand before it on the tape, and so do their times
             record.begin = max(record.begin, last.begin)
-        state.steps.add(record)
+        state.add(record)
         read = list(tensors_in(call.args))
         observe_op(state, record, read, made, {id(tensor) for tensor in read if state.values.was_written(tensor)})
 

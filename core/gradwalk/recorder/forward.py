@@ -114,7 +114,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     finish_op(state, call, record, place, made, written)
     if not record.makes_graph:
         _link_doors(state, record, read, made)
-    state.steps.add(record)
+    state.add(record)
     observe_op(state, record, read, made, written)
 
 

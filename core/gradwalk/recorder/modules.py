@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from ..callsite import names_for
 from .functions import tensors_in
 from .global_hooks import GlobalHooks
+from .inside import backward_around
 from .places import NOWHERE
 from .records import Call, OpRecord
 from .state import State
@@ -38,11 +39,11 @@ class ModuleCalls:
         self.hooks.remove()
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if not self._state.thread.backwards:
+        if not self._state.thread.aside:
             self._state.guarded(self.enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
 
     def _after(self, module: nn.Module, args: Any, result: Any) -> None:
-        if not self._state.thread.backwards:
+        if not self._state.thread.aside:
             self._state.guarded(self.leave, module, result, sys._getframe(1))
 
     def enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
@@ -53,11 +54,13 @@ class ModuleCalls:
         place = state.places.of(frame) or NOWHERE if unknown or not calls else NOWHERE
         parent = calls[-1] if calls else None
         callee = place.call.callee if place.direct else ""
-        root = parent.root if parent is not None else state.parameters.root_of(module, callee)
+        inside = parent is None and backward_around(state) is not None
+        root = parent.root if parent is not None else (state.parameters.root_around(module) if inside else None)
+        root = root or state.parameters.root_of(module, callee)
         path = state.parameters.path(root, module)
         outermost = calls[0] if calls else None
         calls.append(Call(path, _name(path, parent), _kind(module), parent, outermost, id(module), root))
-        if parent is None:
+        if parent is None and not inside:
             state.steps.enter_module(id(module), grad)
         if unknown and place.direct:
             names = dict(zip(map(id, args), names_for(place.call, len(args)), strict=False))

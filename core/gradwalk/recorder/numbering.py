@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from ..trace import NONE
+from .order import flat
 from .records import BackwardRecord, Call, EdgeRecord, NodeRecord, OpRecord, Record, Slot
 
 
@@ -16,8 +17,9 @@ class Numbers:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
-        self.ops = [record for record in records if isinstance(record, OpRecord)]
-        self.backwards = [record for record in records if isinstance(record, BackwardRecord)]
+        everything = flat(records)
+        self.ops = [record for record in everything if isinstance(record, OpRecord)]
+        self.backwards = [record for record in everything if isinstance(record, BackwardRecord)]
         self.parents: dict[int, int] = {}
         """The ids of the custom Functions and regions, by the serial number at which they began."""
         if any([op.opened >= 0 for op in self.ops]):  # noqa: C419  (a list is faster)
@@ -94,6 +96,7 @@ class Numbers:
             tuple([(node.name, self.owner(node), self.slot(node.leaf)) for node in backward.nodes]),
             tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot)) for edge in edges]),
             tuple([place for place, _, _ in backward.ran]),
+            tuple([(before, isinstance(inner, OpRecord)) for before, inner in backward.inside]),
         )
 
     def _number_nodes(self, backward: BackwardRecord) -> None:
@@ -126,4 +129,5 @@ def slots_of(record: Record) -> Iterable[Slot]:
     """The Values that a record touches."""
     if isinstance(record, OpRecord):
         return record.inputs + record.outputs
-    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None])
+    inside = [slot for _, inner in record.inside for slot in slots_of(inner)]
+    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None], *inside)

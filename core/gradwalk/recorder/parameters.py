@@ -43,6 +43,10 @@ class ParameterNames:
             self.learn(root)
         return root
 
+    def root_around(self, module: nn.Module) -> Root | None:
+        """The outermost module that is known to hold this one."""
+        return next((root for root in self._roots.values() if id(module) in root.names and root.module() is not None), None)
+
     def path(self, root: Root, module: nn.Module) -> str:
         """A module's path, such as ``net.fc1``; the class name for one that the outermost module does not know."""
         inside = root.names.get(id(module))

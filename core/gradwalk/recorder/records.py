@@ -193,6 +193,12 @@ class BackwardRecord:
     duration: float = 0.0
     ran: list[tuple[int, float, float]] = field(default_factory=list)
     """Per Node that ran, in the engine's order: its place in the walk, when it began and ended."""
+    inside: list[tuple[int, Record]] = field(default_factory=list)
+    """What ran inside it, in order: how many Nodes had run before, and the record."""
+
+    def note(self, record: Record) -> None:
+        """Something ran inside this backward."""
+        self.inside.append((len(self.ran), record))
 
 
 Record: TypeAlias = OpRecord | BackwardRecord

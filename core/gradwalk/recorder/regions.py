@@ -69,7 +69,7 @@ class Region:
         last = state.steps.log[-1] if state.steps.log else record
         if last.serial > self.opened:  # the ops inside stand before it on the tape, and so do their times
             record.begin = max(record.begin, last.begin)
-        state.steps.add(record)
+        state.add(record)
         observe_op(state, record, self._read, made, writes)
 
     def fail(self, error: BaseException) -> None:

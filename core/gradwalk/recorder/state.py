@@ -23,7 +23,7 @@ from .numbering import slots_of
 from .parameters import ParameterNames
 from .places import Places
 from .prelude import without_setup
-from .records import Call, Copied, Failure, Measured, Record, Slot
+from .records import BackwardRecord, Call, Copied, Failure, Measured, OpRecord, Record, Slot
 from .statistics import Statistics
 from .steps import Cut, Steps
 from .values import Values, describe, is_foreign
@@ -48,6 +48,10 @@ class Thread(threading.local):
         """How many backwards are under way, one inside the other."""
         self.aside: list[Taken] = []
         """Not empty while what runs is not to be looked at: our modes, which are off the stack."""
+        self.inside: BackwardRecord | None = None
+        """The backward inside which this thread is."""
+        self.tag = ""
+        """What an op inside a backward is, where that is known: ``recomputed``."""
         self.unseen: list[int] = []
         """Parts of what is not looked at that a hook came by, and left so: the ``id`` of their frames."""
         self.compiled: list[Any] = []
@@ -117,6 +121,15 @@ class State:
         """A number greater than every one before."""
         self._serial += 1
         return self._serial
+
+    def add(self, record: OpRecord) -> None:
+        """An op or an update has run: it goes into the log, or into the backward inside which it ran."""
+        inside = self.thread.inside
+        if inside is None:
+            self.steps.add(record)
+        else:
+            record.tags += (self.thread.tag or "in backward",)
+            inside.note(record)
 
     def slot_of(self, tensor: torch.Tensor, name: str = "") -> Slot:
         """The Value that a tensor is; one that was never seen is a leaf or an input with this name."""

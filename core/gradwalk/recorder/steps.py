@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .order import flat, inner
 from .records import BackwardRecord, Call, OpRecord, Place, Record, Slot
 
 FORWARD_ONLY = "forward only"
@@ -85,8 +86,12 @@ class Steps:
         """The ops of the open step that made Nodes."""
         return [record for record in self.log if isinstance(record, OpRecord) and record.makes_graph]
 
+    def inner_graph_records(self) -> list[OpRecord]:
+        """The ops that made Nodes inside a backward of the open step."""
+        return [record for record in inner(self.log) if isinstance(record, OpRecord) and record.makes_graph]
+
     def _updated(self) -> bool:
-        return any(isinstance(record, OpRecord) and record.update for record in self.log)
+        return any(isinstance(record, OpRecord) and record.update for record in flat(self.log))
 
     # ------------------------------------------------------------------ what comes in
 
@@ -300,7 +305,7 @@ class Steps:
 
     def _label(self, *, at_end: bool = False) -> str:
         """``micro-batch`` for a step whose gradients wait for, or join, those of another step."""
-        leaves = {leaf for record in self.log if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
+        leaves = {leaf for record in flat(self.log) if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
         waits = leaves if not self._updated() else set()
         label = MICRO_BATCH if leaves & self._pending or (waits and not at_end) else ""
         self._pending = waits

@@ -81,7 +81,7 @@ def _note_update(
     record = OpRecord(serial, name, inputs, outputs)
     record.begin, record.duration = begin, clock() - begin
     record.update, record.place, record.variable = True, place, inputs[0].name
-    state.steps.add(record)
+    state.add(record)
 
 
 class OptimizerSteps:
