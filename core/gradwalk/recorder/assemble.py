@@ -138,6 +138,7 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
             durations.append(record.duration)
         else:
             _, begin, end = record.ran[place]
+            begin = max(begin, begins[-1])  # what ran inside the Node stands before it on the tape
             begins.append(begin)
             durations.append(end - begin)
     return begins, durations

@@ -170,7 +170,8 @@ PICTURES: dict[Program, str] = {
     reentrant: "loss0 . linear!recomputed tanh!recomputed dropout!recomputed linear!recomputed loss1 . CheckpointFunction . ",
     not_reentrant: "loss0 . linear!recomputed tanh!recomputed dropout!recomputed . ",
     nested_checkpoints: "loss0 . linear!recomputed tanh!recomputed . ",
-    a_function_in_a_checkpoint: "loss0 . linear!recomputed clamp!recomputed MyReLU!recomputed . clone!inside lt!inside setitem!inside . ",
+    a_function_in_a_checkpoint: "loss0 . linear!recomputed clamp!recomputed MyReLU!recomputed . "
+    "clone!inside lt!inside setitem!inside . ",
     sequential: "loss0 . linear!recomputed . ",
     a_custom_backward: "loss0 . mul!inside mul!inside Squares . ",
     a_backward_inside: "loss0 . detach!inside sin!inside loss1 . ",
@@ -207,18 +208,11 @@ def test_a_recomputed_op_has_its_module_and_its_nodes(record):
     assert [graph.modules[op.module].path for op in again] == [f"Sequential.{i}" for i in range(4)]
     inside = [graph.nodes[event.ref] for event in graph.events if event.kind == "node" and event.backward == 1]
     assert {node.op for node in inside} == {op.id for op in again}
-    assert [node.name for node in inside] == [
-        "AddmmBackward0",
-        "TBackward0",
-        "MulBackward0",
-        "TanhBackward0",
-        "AddmmBackward0",
-        "TBackward0",
-    ] or ({node.name for node in inside} >= {"AddmmBackward0", "TanhBackward0"})
+    assert {node.name for node in inside} == {"AddmmBackward0", "TBackward0", "MulBackward0", "TanhBackward0"}
     (outer,) = [node for node in graph.nodes if node.name == "CheckpointFunctionBackward"]
     order = [(event.kind, event.ref) for event in graph.events]
     assert order.index(("node", inside[-1].id)) < order.index(("node", outer.id))
-    assert {graph.ops[node.op].custom for node in graph.nodes if node is outer} == {True}
+    assert graph.ops[outer.op].custom
 
 
 def test_the_gradient_that_a_hook_drops_is_measured(record):
@@ -240,8 +234,8 @@ def test_an_exception_inside_ends_the_step_at_the_node_that_ran_it(record):
         def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
             return (gradient * 2).mm(gradient)
 
+    w = torch.ones(3, requires_grad=True)
     with pytest.raises(RuntimeError), record() as sink:
-        w = torch.ones(3, requires_grad=True)
         Raises.apply(w * 2).sum().backward()
     (failed,) = sink.failures
     event = tape.event_at(failed, failed.error.event)
@@ -250,11 +244,9 @@ def test_an_exception_inside_ends_the_step_at_the_node_that_ran_it(record):
 
 
 def test_backwards_called_as_a_function_are_seen_in_the_same_way(record):
+    w = torch.ones(3, requires_grad=True)
     with record() as sink:
-        w = torch.ones(3, requires_grad=True)
-        torch.autograd.backward([Squares.apply(w).sum()])
-        (torch.ones(3) * w).sum().backward()
-    assert picture(sink.traces[0]) == "loss0 . mul!inside mul!inside Squares ."
-    assert [op.name for op in sink.traces[1].graph.ops] == ["mul", "sum"] or "ones" in [
-        op.name for op in sink.traces[1].graph.ops
-    ]
+        for _ in range(2):
+            torch.autograd.backward([Squares.apply(w).sum()])
+            w.grad = None
+    assert [picture(trace) for trace in sink.traces] == ["loss0 . mul!inside mul!inside Squares . zero_grad"] * 2
