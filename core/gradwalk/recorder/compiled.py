@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import nn
 
 from ..run.hooks import ImportHook
 from .forward import ForwardMode
-from .global_hooks import GlobalHooks
+from .global_hooks import Liftable
 from .modes import Taken, put_back, take_off
 from .modules import ModuleCalls
 from .places import is_users
@@ -45,7 +45,7 @@ class _Under:
 class CompiledRegions:
     """Watches Dynamo's switch."""
 
-    def __init__(self, state: State, modules: ModuleCalls, hooks: list[GlobalHooks]) -> None:
+    def __init__(self, state: State, modules: ModuleCalls, hooks: Sequence[Liftable]) -> None:
         self._state = state
         self._modules = modules
         self._hooks = hooks

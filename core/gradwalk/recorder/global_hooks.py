@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
+
+
+class Liftable(Protocol):
+    """What can be taken away for a while."""
+
+    def lift(self) -> None:
+        """Take it away."""
+
+    def restore(self) -> None:
+        """It is back."""
 
 
 class GlobalHooks:

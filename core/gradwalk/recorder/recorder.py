@@ -19,6 +19,7 @@ from .forward import ForwardMode
 from .modules import ModuleCalls
 from .state import State
 from .threads import Threads
+from .transforms import Transforms
 from .updates import OptimizerSteps
 
 
@@ -47,8 +48,9 @@ class Recorder:
             return
         state = self._state
         modules, optimizers = ModuleCalls(state), OptimizerSteps(state)
-        self._parts = [modules, optimizers, CustomFunctions(state), Backward(state)]
-        self._parts.append(CompiledRegions(state, modules, [modules.hooks, optimizers.hooks]))
+        transforms = Transforms(state)
+        self._parts = [modules, optimizers, CustomFunctions(state), Backward(state), transforms]
+        self._parts.append(CompiledRegions(state, modules, [modules.hooks, optimizers.hooks, transforms]))
         self._parts.append(Threads(lambda: ForwardMode(state)))
         self._mode = ForwardMode(state)
         modes.push(self._mode)
