@@ -22,6 +22,7 @@ from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .updates import note_data_set, note_grad_read, note_grad_set, note_zeroed
 from .values import describe
+from .views import with_bases
 
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -103,7 +104,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     read, arguments = split(call.args, call.kwargs)
     written = _written(state, name, read, made, call.kwargs)
     if written is not NOTHING:
-        read, made, written = _leaves_behind(state, read, made, written)
+        read, made, written = with_bases(state.values, *_leaves_behind(state, read, made, written))
         if name in _ZEROING and note_zeroed(state, made, place, call.begin):
             return
     made = [tensor for tensor in made if id(tensor) in written or not _among(tensor, read)]
@@ -150,12 +151,13 @@ def finish_op(
         record.call = thread.calls[-1]
     if thread.functions:
         record.parent = thread.functions[-1]
-    for slot in record.outputs:
+    for slot in reversed(record.outputs):  # the base of a view that was written comes after it
         if slot.requires_grad and not slot.leaf:
             record.makes_graph, record.keys = True, graph_keys(made)
             break
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable
+            break
 
 
 NOTHING: Container[int] = frozenset()

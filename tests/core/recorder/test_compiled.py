@@ -165,6 +165,8 @@ def test_it_stays_compiled_and_is_one_op(record, kind, way, backend, names):
         owned = {node.name for node in graph.nodes if node.op == found[0].id}
         assert ("CompiledFunctionBackward" in owned) == (backend == "aot_eager")
         assert any(event.kind == "accumulate" for event in graph.events)
+        inside = [op.name for op in graph.ops if "in backward" in op.tags]  # a compiled backward is a Node, and no more
+        assert inside == (["clone", "lt", "setitem"] if kind is HasACustomFunction and backend == "eager" else [])
         read = [graph.values[value] for value in found[0].inputs]
         assert sum(value.role == "leaf" for value in read) == (2 if way is a_part else 4)
     assert len({id(trace.graph) for trace in sink.traces[:-1]}) == 1  # no zero_grad follows the last
