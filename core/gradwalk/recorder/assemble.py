@@ -182,6 +182,7 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             version=_depth(slot, numbers),
             base=numbers.slot(slot.base),
             gradient_of=numbers.slot(slot.gradient_of),
+            layout=slot.layout,
         )
 
 

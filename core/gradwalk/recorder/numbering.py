@@ -118,7 +118,7 @@ class Numbers:
     def _signature_of(self, slot: Slot) -> Hashable:
         base, of = slot.base, slot.gradient_of
         ids = (NONE, NONE) if base is None and of is None else (self.slot(base), self.slot(of))
-        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, ids
+        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, slot.layout, ids
 
 
 def _key(node: NodeRecord) -> Hashable:

@@ -70,6 +70,8 @@ class Slot:
     """A tensor at one version: what becomes a Value. What most Slots share is a class attribute, so that one is made fast."""
 
     name = ""
+    layout = ""
+    """How it holds its elements, where not as a plain array (``trace.Value.layout``)."""
     serial = -1
     """The serial number of the record that made it, or -1 for a tensor that came from outside."""
     base: Slot | None = None

@@ -67,7 +67,18 @@ def describe(tensor: torch.Tensor, name: str = "") -> Slot:
     slot = Slot(shape, _DTYPES.get(dtype) or dtype_name(dtype), _DEVICES.get(device) or _device_name(device), grad, leaf)
     if name:
         slot.name = name
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized:
+        slot.layout = layout_of(tensor)
     return slot
+
+
+def layout_of(tensor: torch.Tensor) -> str:
+    """How a tensor holds its elements, where not as a plain array: ``sparse_csr``, ``nested``, ``quantized``."""
+    if tensor.is_nested:
+        return "nested"
+    if tensor.is_quantized:
+        return "quantized"
+    return "" if tensor.layout is torch.strided else str(tensor.layout).removeprefix("torch.")
 
 
 def is_foreign(tensor: torch.Tensor) -> bool:
@@ -187,6 +198,7 @@ def _next(old: Slot, tensor: torch.Tensor) -> Slot:
     slot = Slot(old.shape, old.dtype, old.device, old.requires_grad, old.leaf)
     slot.name, slot.base, slot.written, slot.graded = old.name, old, True, old.graded
     slot.gradient_of, slot.reference, slot.shared = old.gradient_of, old.reference, old.shared
+    slot.layout = old.layout
     if not old.leaf:
         slot.shape, slot.requires_grad = tuple(tensor.shape), tensor.requires_grad
     return slot

@@ -40,6 +40,7 @@ def encode_graph(graph: Graph) -> bytes:
                 v.version,
                 v.base,
                 v.gradient_of,
+                s(v.layout),
             ]
             for v in graph.values
         ],
@@ -229,7 +230,19 @@ class _Reader:
     def values(self) -> tuple[Value, ...]:
         text, value = self.text, self.id("values")
         rows = self.rows(
-            "values", text, self.one_of(Role), _shape, text, text, _flag, self.id("ops"), _number, _number, value, value
+            "values",
+            text,
+            self.one_of(Role),
+            _shape,
+            text,
+            text,
+            _flag,
+            self.id("ops"),
+            _number,
+            _number,
+            value,
+            value,
+            later=(text, ""),
         )
         return tuple(Value(i, *row) for i, row in enumerate(rows))
 
