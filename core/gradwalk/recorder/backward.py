@@ -162,7 +162,9 @@ class Backward:
         run.last = clock()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
-        now = clock()
+        now, inside = clock(), self._state.thread.inside
+        if inside is not None and inside is not run.record:
+            return  # another backward, which began inside this one, runs this Node
         run.record.ran.append((place, run.last, now))
         self._state.guarded(self._note_node, run, place, grad_inputs)
         run.last = clock()

@@ -215,6 +215,22 @@ def test_a_recomputed_op_has_its_module_and_its_nodes(record):
     assert graph.ops[outer.op].custom
 
 
+def test_a_leaf_that_two_checkpoints_share_gets_its_gradient_once_in_each_backward(record):
+    net = block()[:1]
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return checkpoint(net, checkpoint(net, x, use_reentrant=True), use_reentrant=True) + net(x)
+
+    with record() as sink:
+        loop(net, forward)
+    graph = sink.traces[1].graph
+    weight = next(value.id for value in graph.values if value.name.endswith("weight"))
+    (node,) = [node.id for node in graph.nodes if node.leaf == weight]
+    assert [event.backward for event in graph.events if (event.kind, event.ref) == ("accumulate", node)] == [0, 1, 2]
+    ran = [(event.ref, event.backward) for event in graph.events if event.phase == "backward" and event.kind != "op"]
+    assert len(set(ran)) == len(ran)
+
+
 def test_the_gradient_that_a_hook_drops_is_measured(record):
     with record() as sink:
         an_optimizer_in_the_backward()
