@@ -34,10 +34,12 @@ class GraphBuilder:
         base: int = NONE,
         gradient_of: int = NONE,
         parameter: bool = False,
+        layout: str = "",
     ) -> int:
         """Add a Value that no op made (yet); ``add_op`` sets the op and the role of its outputs."""
         index = len(self.values)
-        value = Value(index, name, role, shape, dtype, device, requires_grad, NONE, 0, version, base, gradient_of, parameter)
+        place = NONE, 0, version, base, gradient_of
+        value = Value(index, name, role, shape, dtype, device, requires_grad, *place, parameter, layout)
         self.values.append(value)
         return index
 
@@ -124,7 +126,17 @@ def structural_key(graph: Graph) -> str:
     for value in graph.values:
         digest.update(
             repr(
-                (value.name, value.role, len(value.shape), value.dtype, value.device, value.requires_grad, value.op, value.base)
+                (
+                    value.name,
+                    value.role,
+                    len(value.shape),
+                    value.dtype,
+                    value.device,
+                    value.requires_grad,
+                    value.op,
+                    value.base,
+                    *filter(None, (value.layout,)),
+                )
             ).encode()
         )
     for op in graph.ops:

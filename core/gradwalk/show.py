@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .tape import (
+    NOT_COUNTED,
     event_at,
     gradient_shape,
     index,
@@ -20,6 +21,7 @@ from .tape import (
     stats_of,
     target_of,
     variable_of,
+    why_not_counted,
 )
 from .trace import NONE, Event, Op, Trace
 from .why import without_gradient
@@ -82,6 +84,8 @@ def value_json(trace: Trace, value: int) -> dict[str, Any]:
         "dtype": of.dtype,
         "device": of.device,
         "version": of.version,
+        "layout": of.layout or None,
+        "no_stats": None if stats_of(trace.values, value) is not None else why_not_counted(trace, "value", value),
         "stats": stats_json(trace.values, value),
     }
 
@@ -94,6 +98,7 @@ def gradient_json(trace: Trace, edge: int) -> dict[str, Any]:
         "edge": edge,
         "of": along.value if along.value != NONE else None,
         "shape": None if shape is None else list(shape),
+        "no_stats": None if stats_of(trace.gradients, edge) is not None else why_not_counted(trace, "gradient", edge),
         "stats": stats_json(trace.gradients, edge),
     }
 
@@ -132,7 +137,10 @@ def row_of(trace: Trace, position: int) -> tuple[str, str, str, str, str, str]:
 def _magnitude(thing: dict[str, Any]) -> str:
     shape = "x".join(map(str, thing["shape"])) if thing["shape"] else ("scalar" if thing["shape"] is not None else "")
     rms = (thing["stats"] or {}).get("rms")
-    return f"{shape} {rms:.3g}".strip() if isinstance(rms, float) else f"{shape} {rms or '-'}".strip()
+    stored = f" ({thing['layout']}: what it stores)" if thing.get("layout") else ""
+    if thing["no_stats"] not in (None, NOT_COUNTED):
+        return f"{shape} {thing['no_stats']}".strip()
+    return f"{shape} {rms:.3g}{stored}".strip() if isinstance(rms, float) else f"{shape} {rms or '-'}".strip()
 
 
 def _op_of(trace: Trace, event: Event) -> Op | None:

@@ -31,6 +31,9 @@ class Stats:
         return self.rms * math.sqrt(self.count)
 
 
+NOT_COUNTED = "not counted"
+
+
 def stats_of(table: NDArray[np.float64], index: int) -> Stats | None:
     """The statistics in column ``index`` of a statistics table, or None where nothing was counted."""
     count, low, high, total, squares, nan, inf, zero = (float(x) for x in table[:, index])
@@ -43,6 +46,19 @@ def stats_of(table: NDArray[np.float64], index: int) -> Stats | None:
 
 def _counted(number: float) -> int | None:
     return int(number) if 0 <= number < math.inf else None
+
+
+def why_not_counted(trace: Trace, kind: str, index: int) -> str:
+    """Why a Value (``kind`` is ``value``) or the gradient on an Edge (``gradient``) has no statistics, in a few words."""
+    value = trace.graph.edges[index].value if kind == "gradient" else index
+    if value == NONE:
+        return NOT_COUNTED
+    of = trace.graph.values[value]
+    if of.device == "meta":
+        return "no statistics: a meta tensor has no elements"
+    if of.layout and kind == "value":
+        return f"no statistics: {of.layout} tensor"
+    return "no statistics: complex numbers" if of.dtype.startswith("complex") else NOT_COUNTED
 
 
 def rms_of(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -78,6 +78,8 @@ class Value:
     """The Value whose gradient this Value is: for ``w1.grad``, and for ``grad_h`` in a hand-written backward."""
     parameter: bool = False
     """Whether it is an ``nn.Parameter``, frozen or not; one that no op of the step reads is here too."""
+    layout: str = ""
+    """How it holds its elements, where not as a plain array: ``sparse_coo``, ``nested``, ``quantized``."""
 
 
 TAGS = ("no_grad", "inference_mode", "recomputed", "in backward", "compiled", "collective")
@@ -100,7 +102,7 @@ class Op:
     site: int = NONE
     variable: str = ""
     parent: int = NONE
-    """The custom Function (an Op) inside whose forward this op ran."""
+    """The custom Function, compiled region or transform (an Op) inside which this op ran."""
     custom: bool = False
     """Whether this is a custom ``autograd.Function``."""
     tags: tuple[str, ...] = ()

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..builder import GraphBuilder
-from ..trace import NONE, STATISTICS, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
+from ..trace import NONE, STATISTICS, EventKind, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
 from .capture import kept_of
 from .device_times import DeviceTimes, Timing
 from .functions import words
 from .numbering import Numbers
+from .order import events_of
 from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
 from .saved import saved_slot
 from .statistics import row_of_measured
@@ -156,13 +157,15 @@ def _table(measured: list[Measured | None]) -> NDArray[np.float64]:
 def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
     begins: list[float] = []
     durations: list[float] = []
-    for record in records:
-        begins.append(record.begin)
-        durations.append(record.duration)
-        if isinstance(record, BackwardRecord):
-            for _, begin, end in record.ran:
-                begins.append(begin)
-                durations.append(end - begin)
+    for record, place in events_of(records):
+        if place < 0 or isinstance(record, OpRecord):
+            begins.append(record.begin)
+            durations.append(record.duration)
+        else:
+            _, begin, end = record.ran[place]
+            begin = max(begin, begins[-1])  # what ran inside the Node stands before it on the tape
+            begins.append(begin)
+            durations.append(end - begin)
     return begins, durations
 
 
@@ -220,6 +223,7 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             base=numbers.slot(slot.base),
             gradient_of=numbers.slot(slot.gradient_of),
             parameter=is_parameter(slot),
+            layout=slot.layout,
         )
 
 
@@ -246,11 +250,14 @@ def _phases(numbers: Numbers) -> dict[int, Phase]:
     )
     if not numbers.backwards:
         last = len(numbers.records)
-    return {
+    phases: dict[int, Phase] = {
         record.serial: "update" if record.update or index > last else "forward"
         for index, record in enumerate(numbers.records)
         if isinstance(record, OpRecord)
     }
+    for op in numbers.ops:
+        phases.setdefault(op.serial, "update" if op.update else "backward")
+    return phases
 
 
 def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
@@ -278,15 +285,15 @@ def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
 
 
 def _add_events(build: GraphBuilder, numbers: Numbers, phases: dict[int, Phase]) -> None:
-    backward = 0
-    for record in numbers.records:
+    numbered = {record: which for which, record in enumerate(numbers.backwards)}
+    for record, place in events_of(numbers.records):
         if isinstance(record, OpRecord):
             build.add_event("update" if record.update else "op", phases[record.serial], numbers.op_of[record.serial])
             continue
-        build.add_event("loss", "loss", numbers.slot(record.loss), backward)
-        for index, _, _ in record.ran:
-            node = record.nodes[index]
-            build.add_event(
-                "node" if node.leaf is None else "accumulate", "backward", numbers.node_ids[backward][index], backward
-            )
-        backward += 1
+        backward = numbered[record]
+        if place < 0:
+            build.add_event("loss", "loss", numbers.slot(record.loss), backward)
+            continue
+        index = record.ran[place][0]
+        kind: EventKind = "node" if record.nodes[index].leaf is None else "accumulate"
+        build.add_event(kind, "backward", numbers.node_ids[backward][index], backward)

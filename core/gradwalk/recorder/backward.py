@@ -19,8 +19,11 @@ from torch.autograd.graph import GradientEdge, Node
 
 from .engine import EngineRun, begin_run
 from .failures import note_failure
+from .forward import ForwardMode, _transforming
 from .graph_walk import Walk, failing_node, walk
 from .host import host_array
+from .inside import InsideMode, backward_around
+from .modes import Taken, push, put_back, remove, take_off
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
 from .scalers import scale_of
@@ -42,6 +45,21 @@ class Run:
         self.handles: list[Any] = []
         self.fresh: set[int] = set()
         """The leaves (by their Node's place in the walk) that had no gradient before, or one that was zero."""
+        self._mode: InsideMode | None = None
+        self._taken: Taken = []
+
+    def watch_inside(self, state: State) -> None:
+        """What runs inside this backward is looked at from now on, and as nothing else."""
+        self._taken = take_off(ForwardMode)
+        self._mode = InsideMode(state, self.record)
+        push(self._mode)
+
+    def stop_watching(self) -> None:
+        """The modes are as before."""
+        if self._mode is not None:
+            remove(self._mode)
+        put_back(self._taken)
+        self._mode, self._taken = None, []
 
 
 class Started:
@@ -85,22 +103,29 @@ class Backward:
 
         def run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             thread = state.thread
-            if state.off or thread.backwards:
+            if state.off or thread.aside or _transforming():
+                return original(outputs, *args, **kwargs)
+            around = state.guarded(backward_around, state)
+            if thread.backwards and around is None:
                 return original(outputs, *args, **kwargs)
             frame = sys._getframe(1)
-            followed = state.guarded(self._follow, tuple(outputs), args, frame)
+            followed = state.guarded(self._follow, tuple(outputs), args, frame) if around is None else None
             if followed is not None:
                 return self._run_followed(followed, outputs, original, args, kwargs)
-            run = state.guarded(self._begin, tuple(outputs), args, frame)
+            run = state.guarded(self._begin, tuple(outputs), args, frame, around)
             thread.backwards += 1
+            before, thread.inside = thread.inside, None if run is None else run.record
+            if run is not None:
+                state.guarded(run.watch_inside, state)
             try:
                 result = original(outputs, *args, **kwargs)
             except Exception as error:
-                if run is not None:
+                if run is not None and around is None:
                     state.guarded(self._raised, run, error)
                 raise
             finally:
                 thread.backwards -= 1
+                thread.inside = before
                 if run is not None:
                     _unhook(run)
             if run is not None and result:
@@ -157,7 +182,9 @@ class Backward:
         if run.lost is not None:
             note_failure(self._state, error, run.lost.record)
 
-    def _begin(self, outputs: tuple[Any, ...], args: tuple[Any, ...], frame: FrameType | None) -> Run | None:
+    def _begin(
+        self, outputs: tuple[Any, ...], args: tuple[Any, ...], frame: FrameType | None, around: BackwardRecord | None
+    ) -> Run | None:
         state = self._state
         state.backward_seen = True
         started = Started(None, args)
@@ -166,7 +193,7 @@ class Backward:
         if not roots or any(node is None for node, _ in roots):
             return None  # the engine will say what is wrong
         found = started.walk = walk([node for node, _ in roots if node is not None])
-        owners = Owners(state)
+        owners = Owners(state, nested=around is not None)
         losses = [owners.slot_of(output, *root) for output, root in zip(outputs, roots, strict=True)]
         loss = losses[0]
         if loss.measured is None and isinstance(outputs[0], torch.Tensor) and outputs[0].numel() == 1:
@@ -180,8 +207,11 @@ class Backward:
             if seeds is not None and isinstance(seeds[index], torch.Tensor):
                 edge.measured, edge.copied = state.look_at_gradient(seeds[index])
             record.seeds.append(edge)
-        state.trail.note(record)
-        state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
+        if around is None:
+            state.trail.note(record)
+            state.steps.begin_backward(record, {node.owner.serial for node in record.nodes if node.owner is not None})
+        else:
+            around.note(record)
         run = Run(found, record)
         self._hook(run)
         return run
@@ -220,7 +250,9 @@ class Backward:
             run.mark = self._state.timer.mark()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
-        now, timer = clock(), self._state.timer
+        now, timer, inside = clock(), self._state.timer, self._state.thread.inside
+        if inside is not None and inside is not run.record:
+            return  # another backward, which began inside this one, runs this Node
         if timer is not None:
             timing = self._state.guarded(timer.since, run.mark)
             if timing is not None:
@@ -285,16 +317,17 @@ class Backward:
 class Owners:
     """Which op of the open step made a Node, by the range of sequence numbers that were given out while it ran."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, nested: bool) -> None:
         self._state = state
         self.slots: dict[tuple[int, int], Slot] = {}
         """The Values that Nodes made: by sequence number and output number."""
         self.by_sequence: dict[int, OpRecord] = {}
-        for record in state.steps.graph_records():
+        forward, inside = state.steps.graph_records(), state.steps.inner_graph_records()
+        for record in (*inside, *forward) if nested else (*forward, *inside):
             for key, slot in zip(record.keys, record.outputs, strict=False):
-                self.slots[key] = slot
+                self.slots.setdefault(key, slot)
             for sequence in range(record.first_sequence, record.last_sequence):
-                self.by_sequence[sequence] = record
+                self.by_sequence.setdefault(sequence, record)  # the ops inside an op come before it
 
     def slot_of(self, output: Any, node: Node | None, number: int) -> Slot:
         """The Value of a root."""
@@ -330,6 +363,8 @@ def _note_results(state: State, run: Run, args: tuple[Any, ...], result: Sequenc
 
 def _unhook(run: Run) -> None:
     """Take the hooks away, whatever has happened."""
+    with contextlib.suppress(Exception):
+        run.stop_watching()
     with contextlib.suppress(Exception):
         for handle in run.handles:
             handle.remove()

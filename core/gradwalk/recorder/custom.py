@@ -19,7 +19,8 @@ from .failures import note_failure
 from .forward import NOTHING, OpCall, finish_op, observe_op
 from .functions import split, tensors_in
 from .graph_walk import sequence_number
-from .records import OpRecord, Place, Slot
+from .inside import backward_around, tag_of
+from .records import BackwardRecord, OpRecord, Place, Slot
 from .running import Opening
 from .state import State, clock, variable_name
 from .trail import Arrival, What, spec_of
@@ -46,7 +47,10 @@ class CustomFunctions:
 
         def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
             original = plain.__get__(None, cls)
-            if state.off or state.thread.backwards:
+            if state.off or state.thread.aside:
+                return original(*args, **kwargs)
+            inside, tag = state.guarded(_around, state, sys._getframe(1)) or (None, "")
+            if (state.thread.backwards or inside is not None) and not tag:
                 return original(*args, **kwargs)
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opening = Opening()
@@ -57,7 +61,8 @@ class CustomFunctions:
             try:
                 result = original(*args, **kwargs)
             except Exception as error:
-                state.guarded(_note_raised, state, call, opening, error, sys._getframe(1))
+                if inside is None:
+                    state.guarded(_note_raised, state, call, opening, error, sys._getframe(1))
                 raise
             finally:
                 if opening.serial >= 0:
@@ -65,7 +70,7 @@ class CustomFunctions:
             call.end = clock()
             if timer is not None:
                 call.timing = state.guarded(timer.since, call.mark)
-            state.guarded(_close, state, call, opening, result, sys._getframe(1))
+            state.guarded(_close_at, state, (inside, tag), call, opening, result, sys._getframe(1))
             return result
 
         return apply
@@ -82,6 +87,28 @@ class Began:
         return isinstance(other, Began) and other.function is self.function
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _around(state: State, frame: FrameType | None) -> tuple[BackwardRecord | None, str]:
+    """The backward inside which a custom Function is applied, and what it is there."""
+    inside = backward_around(state)
+    return inside, tag_of(frame) if inside is not None else ""
+
+
+def _close_at(
+    state: State,
+    around: tuple[BackwardRecord | None, str],
+    call: OpCall,
+    opening: Opening,
+    result: Any,
+    frame: FrameType | None,
+) -> None:
+    thread = state.thread
+    before, thread.inside, thread.tag = thread.inside, *around
+    try:
+        _close(state, call, opening, result, frame)
+    finally:
+        thread.inside, thread.tag = before, ""
 
 
 def _open(state: State, call: OpCall, opening: Opening, frame: FrameType | None) -> None:
@@ -122,7 +149,7 @@ def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: Fra
         last = state.steps.log[-1] if state.steps.log else record
         if last.serial > opening.serial:  # the ops inside stand before it on the tape, and so do their times
             record.begin = max(record.begin, last.begin)
-        state.log(record)
+        state.add(record)
         read = list(tensors_in(call.args))
         observe_op(state, record, read, made, {id(tensor) for tensor in read if state.values.was_written(tensor)})
 

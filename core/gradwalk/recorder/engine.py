@@ -100,6 +100,7 @@ class EngineRun:
         self.state, self.running, self.item = state, running, item
         self.plan: EnginePlan = item.owner
         self.nodes = nodes
+        state.disturbed = False
         self.at = 0
         """How many of the Nodes that are watched have run."""
         self.lost: Lost | None = None
@@ -226,7 +227,7 @@ class EngineRun:
     def ended(self, begin: float, end: float) -> bool:
         """Note the times and the leaves' gradients; False where not all Nodes ran."""
         running, plan = self.running, self.plan
-        if self.at != len(self.order):
+        if self.at != len(self.order) or self.state.disturbed:
             return False
         self._note_times(begin, end)
         if self.measuring and self._same_sizes:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from ..trace import NONE, StepError
+from .order import events_of
 from .places import is_ours
 from .records import BackwardRecord, Failure, OpRecord, Record
 from .state import State
@@ -68,10 +69,5 @@ def _text_of(error: BaseException) -> str:
 
 def position_of(records: Sequence[Record], failed: Record | None) -> int:
     """The tape position of the event at which a record failed, or NONE."""
-    position = 0
-    for record in records:
-        nodes = 0 if isinstance(record, OpRecord) else len(record.ran)
-        if record is failed:
-            return position + nodes
-        position += 1 + nodes
-    return NONE
+    positions = [position for position, (record, _) in enumerate(events_of(records)) if record is failed]
+    return positions[-1] if positions else NONE

@@ -28,6 +28,7 @@ from .tags import tags_of
 from .trail import Arrival, What, spec_of
 from .updates import note_data_set, note_grad_read, note_grad_set, note_zeroed
 from .values import describe
+from .views import with_bases
 
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 """Whether vmap, grad and the like are at work, whose tensors are not to be looked at."""
@@ -58,14 +59,22 @@ class ForwardMode(TorchFunctionMode):
         kind = self._kinds.get(func) if func.__hash__ is not None else _IGNORED
         if kind is None:
             kind = self._kind(func)
-        if kind is _IGNORED or self._state.off or self._state.thread.backwards or _transforming():
+        if kind is _IGNORED or self._state.off or _transforming():
+            return func(*args, **kwargs) if kwargs else func(*args)
+        if self._state.thread.backwards:
+            self._state.disturbed = True
             return func(*args, **kwargs) if kwargs else func(*args)
         return self._come(kind, func, args, {} if kwargs is None else kwargs, sys._getframe(1))
 
     def _kind(self, function: Callable[..., Any]) -> Kind:
-        if len(self._kinds) > _KINDS_LIMIT:
-            self._kinds.clear()
-        kind = self._kinds[function] = self._state.guarded(kind_of, function) or Kind.IGNORED
+        try:
+            kind = self._kinds.get(function)
+        except TypeError:  # a callable that does not hash
+            return _IGNORED
+        if kind is None:
+            if len(self._kinds) > _KINDS_LIMIT:
+                self._kinds.clear()
+            kind = self._kinds[function] = self._state.guarded(kind_of, function) or _IGNORED
         return kind
 
     # ------------------------------------------------------------------ what is followed
@@ -96,7 +105,7 @@ class ForwardMode(TorchFunctionMode):
     ) -> Any:
         """A call of the function that is expected next: run it, and compare before and after."""
         if not follower.expects(item, args, kwargs, frame):
-            return self._come(self._kinds.get(func) or self._kind(func), func, args, kwargs or {}, frame)
+            return self._come(self._kind(func), func, args, kwargs or {}, frame)
         begin = clock()
         try:
             result = func(*args, **kwargs) if kwargs else func(*args)
@@ -119,7 +128,7 @@ class ForwardMode(TorchFunctionMode):
         """An op that was expected made something else than expected."""
         state, call.end = self._state, end
         state.guarded(state.leave)
-        state.guarded(_note_slowly, state, self._kinds.get(call.function) or self._kind(call.function), call, result, frame)
+        state.guarded(_note_slowly, state, self._kind(call.function), call, result, frame)
 
     # ------------------------------------------------------------------ the slow way
 
@@ -220,7 +229,10 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     read, arguments = split(call.args, call.kwargs)
     written = _written(state, name, read, made, call.kwargs)
     if written is not NOTHING:
-        read, made, written = _leaves_behind(state, read, made, written)
+        count = len(made)
+        read, made, written = with_bases(state.values, *_leaves_behind(state, read, made, written))
+        if len(made) > count:
+            state.trail.broken = True  # the bases are not among what the op gives back
         if name in _ZEROING and note_zeroed(state, made, place, call.begin):
             return
     made = [tensor for tensor in made if id(tensor) in written or not _among(tensor, read)]
@@ -231,7 +243,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     finish_op(state, call, record, place, made, written)
     if not record.makes_graph:
         _link_doors(state, record, read, made)
-    state.log(record)
+    state.add(record)
     observe_op(state, record, read, made, written)
 
 
@@ -269,12 +281,13 @@ def finish_op(
         record.call = thread.calls[-1]
     if thread.functions:
         record.parent = thread.functions[-1]
-    for slot in record.outputs:
+    for slot in reversed(record.outputs):  # the base of a view that was written comes after it
         if slot.requires_grad and not slot.leaf:
             record.makes_graph, record.keys = True, graph_keys(made)
             break
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable
+            break
     if not (state.grad or record.makes_graph or record.update):
         record.tags = tags_of(record)
 

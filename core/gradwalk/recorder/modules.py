@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
 from types import FrameType
@@ -13,6 +14,8 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from ..callsite import names_for
 from .functions import tensors_in
+from .global_hooks import GlobalHooks
+from .inside import backward_around
 from .places import NOWHERE
 from .records import Call, OpRecord
 from .state import State
@@ -20,7 +23,8 @@ from .trail import Arrival, What
 
 _LOOK_BACK = 64
 _MODULE_FILE = register_module_forward_hook.__code__.co_filename
-_CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner"))
+_CALLING_FILES = (_MODULE_FILE, os.path.join("torch", "_dynamo", "eval_frame.py"))
+_CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner", "__call__"))
 
 
 class Entered:
@@ -44,25 +48,24 @@ class ModuleCalls:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._handles = [
-            register_module_forward_pre_hook(self._before),
-            register_module_forward_hook(self._after, always_call=True),
-        ]
+        self.hooks = GlobalHooks(
+            [register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after, always_call=True)]
+        )
 
     def remove(self) -> None:
         """Take the hooks away."""
-        for handle in self._handles:
-            handle.remove()
+        self.hooks.remove()
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if not self._state.thread.backwards:
-            self._state.guarded(self._enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
+        if not self._state.thread.aside:
+            self._state.guarded(self.enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
 
     def _after(self, module: nn.Module, args: Any, result: Any) -> None:
-        if not self._state.thread.backwards:
-            self._state.guarded(self._leave, module, result, sys._getframe(1))
+        if not self._state.thread.aside:
+            self._state.guarded(self.leave, module, result, sys._getframe(1))
 
-    def _enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
+    def enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
+        """A module's call begins, in the frame ``frame``."""
         state = self._state
         frame = _caller(frame)
         follower, entered = state.following(), Entered(module, grad)
@@ -81,12 +84,14 @@ class ModuleCalls:
         place = state.places.of(frame) or NOWHERE if unknown or not calls else NOWHERE
         parent = calls[-1] if calls else None
         callee = place.call.callee if place.direct else ""
-        root = parent.root if parent is not None else state.parameters.root_of(module, callee)
+        inside = parent is None and backward_around(state) is not None
+        root = parent.root if parent is not None else (state.parameters.root_around(module) if inside else None)
+        root = root or state.parameters.root_of(module, callee)
         path = state.parameters.path(root, module)
         outermost = calls[0] if calls else None
-        call = Call(path, _name(path, parent), type(module).__name__, parent, outermost, id(module), root)
+        call = Call(path, _name(path, parent), _kind(module), parent, outermost, id(module), root)
         calls.append(call)
-        if parent is None:
+        if parent is None and not inside:
             state.steps.enter_module(id(module), grad)
         if unknown and place.direct:
             names = dict(zip(map(id, args), names_for(place.call, len(args)), strict=False))
@@ -94,7 +99,8 @@ class ModuleCalls:
                 state.slot_of(tensor, names.get(id(tensor), ""))
         return call
 
-    def _leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
+    def leave(self, module: nn.Module, result: Any, frame: FrameType | None) -> None:
+        """A module's call has ended."""
         state = self._state
         follower, left = state.following(), Entered(module, False)
         if follower is not None:
@@ -126,10 +132,15 @@ class ModuleCalls:
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
-    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own."""
-    while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename == _MODULE_FILE:
+    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own, and ``torch.compile``'s around it."""
+    while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename.endswith(_CALLING_FILES):
         frame = frame.f_back
     return frame
+
+
+def _kind(module: nn.Module) -> str:
+    """The class of a module, and of what ``torch.compile`` has wrapped."""
+    return type(module.__dict__.get("_modules", {}).get("_orig_mod", module)).__name__
 
 
 def _name(path: str, parent: Call | None) -> str:

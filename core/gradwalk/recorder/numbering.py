@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from ..trace import NONE
+from .order import flat
 from .records import BackwardRecord, Call, EdgeRecord, NodeRecord, OpRecord, Record, Slot
 
 
@@ -16,13 +17,14 @@ class Numbers:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
-        self.ops = [record for record in records if isinstance(record, OpRecord)]
-        self.backwards = [record for record in records if isinstance(record, BackwardRecord)]
+        everything = flat(records)
+        self.ops = [record for record in everything if isinstance(record, OpRecord)]
+        self.backwards = [record for record in everything if isinstance(record, BackwardRecord)]
         self.parents: dict[int, int] = {}
-        """The ids of the custom Functions, by the serial number at which they began."""
+        """The ids of the custom Functions and regions, by the serial number at which they began."""
         if any([op.opened >= 0 for op in self.ops]):  # noqa: C419  (a list is faster)
-            self.ops.sort(key=lambda op: op.opened if op.custom else op.serial)
-            self.parents = {op.opened: index for index, op in enumerate(self.ops) if op.custom}
+            self.ops.sort(key=lambda op: op.opened if op.opened >= 0 else op.serial)
+            self.parents = {op.opened: index for index, op in enumerate(self.ops) if op.opened >= 0}
         self.op_of = {op.serial: index for index, op in enumerate(self.ops)}
         self.slots: dict[Slot, int] = {}
         self.calls: dict[Call, int] = {}
@@ -94,6 +96,7 @@ class Numbers:
             tuple([(node.name, self.owner(node), self.slot(node.leaf)) for node in backward.nodes]),
             tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot), edge.none) for edge in edges]),
             tuple([place for place, _, _ in backward.ran]),
+            tuple([(before, isinstance(inner, OpRecord)) for before, inner in backward.inside]),
         )
 
     def _number_nodes(self, backward: BackwardRecord) -> None:
@@ -115,7 +118,7 @@ class Numbers:
     def _signature_of(self, slot: Slot) -> Hashable:
         base, of = slot.base, slot.gradient_of
         ids = (NONE, NONE) if base is None and of is None else (self.slot(base), self.slot(of))
-        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, ids
+        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, slot.layout, ids
 
 
 def _key(node: NodeRecord) -> Hashable:
@@ -126,4 +129,5 @@ def slots_of(record: Record) -> Iterable[Slot]:
     """The Values that a record touches."""
     if isinstance(record, OpRecord):
         return record.inputs + record.outputs
-    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None])
+    inside = [slot for _, inner in record.inside for slot in slots_of(inner)]
+    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None], *inside)

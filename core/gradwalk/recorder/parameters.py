@@ -44,6 +44,10 @@ class ParameterNames:
             self.learn(root)
         return root
 
+    def root_around(self, module: nn.Module) -> Root | None:
+        """The outermost module that is known to hold this one."""
+        return next((root for root in self._roots.values() if id(module) in root.names and root.module() is not None), None)
+
     def path(self, root: Root, module: nn.Module) -> str:
         """A module's path, such as ``net.fc1``; the class name for one that the outermost module does not know."""
         inside = root.names.get(id(module))
@@ -57,10 +61,10 @@ class ParameterNames:
         module = root.module()
         if module is None:
             return
-        root.names = {id(part): name for name, part in module.named_modules()}
+        root.names = {id(part): _plain(name) for name, part in module.named_modules()}
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             if not self.name_of(tensor):
-                self._name(tensor, name, root)
+                self._name(tensor, _plain(name), root)
 
     def _name(self, tensor: torch.Tensor, name: str, root: Root) -> None:
         """``fc1.weight`` as in ``named_parameters``; with the module's name where that alone says too little or is taken."""
@@ -71,3 +75,8 @@ class ParameterNames:
         slot = self._values.before(tensor)
         if slot is not None:
             slot.name = name
+
+
+def _plain(name: str) -> str:
+    """A name without the wrapper that ``torch.compile`` puts around a module."""
+    return name.removeprefix("_orig_mod").removeprefix(".")

@@ -80,6 +80,11 @@ def _keeps_to_itself(kind: int, function: str) -> bool:
     return kind == _OPTIMIZER or (kind == _SCALER and function not in _SCALING)
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is the user's: neither torch's, nor ours, nor the standard library's."""
+    return kind_of(file) == _USER
+
+
 def is_ours(file: str) -> bool:
     """Whether a file is Gradwalk's own; its examples are the user's."""
     path = os.path.realpath(file)

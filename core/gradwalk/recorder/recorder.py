@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from ..recording.sink import Sink
+from . import modes
 from .backward import Backward
+from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
@@ -23,6 +24,7 @@ from .state import State
 from .swapping import Swapping
 from .threads import Threads
 from .tracing import Tracing
+from .transforms import Transforms
 from .updates import OptimizerSteps
 
 
@@ -58,13 +60,20 @@ class Recorder:
 
     def _install(self) -> None:
         state, parts = self._state, self._parts
-        for make in (ModuleCalls, OptimizerSteps, GradScalers, CustomFunctions, Backward, Swapping):
+        modules = ModuleCalls(state)
+        parts.append(modules)
+        optimizers = OptimizerSteps(state)
+        parts.append(optimizers)
+        for make in (GradScalers, CustomFunctions, Backward, Swapping):
             parts.append(make(state))
+        transforms = Transforms(state)
+        parts.append(transforms)
+        parts.append(CompiledRegions(state, modules, [modules.hooks, optimizers.hooks, transforms]))
         parts.append(Threads(lambda: _mode_of_a_thread(state)))
         parts.append(Tracing(state, ForwardMode))
         state.lead = Lead(state)
         self._mode = ForwardMode(state, state.lead.follower)
-        _push_mode(self._mode)  # type: ignore[no-untyped-call]
+        modes.push(self._mode)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Take every hook away and hand over what is complete; with ``error``, also the step that it cut short.
@@ -106,6 +115,12 @@ class Recorder:
             _insist(_leave, self._mode)
 
 
+def _leave(mode: ForwardMode) -> None:
+    """Take our mode off this thread's stack, wherever it stands there."""
+    with torch._C.DisableTorchFunction():
+        modes.remove(mode)
+
+
 def _mode_of_a_thread(state: State) -> ForwardMode:
     """For the thread that asks. What the recorder keeps of it is made now, where a fault in that is caught."""
     assert not state.thread.backwards
@@ -131,19 +146,3 @@ def _off_in_forked_children(state: State) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=switch_off)
-
-
-def _leave(mode: TorchFunctionMode) -> None:
-    """Take our mode off this thread's stack, wherever it stands there."""
-    with torch._C.DisableTorchFunction():
-        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        if not any(other is mode for other in stack):
-            return
-        above: list[TorchFunctionMode] = []
-        while True:
-            top = _pop_mode()  # type: ignore[no-untyped-call]
-            if top is mode:
-                break
-            above.append(top)
-        for other in reversed(above):
-            _push_mode(other)  # type: ignore[no-untyped-call]

@@ -79,6 +79,8 @@ class Slot:
     """A tensor at one version: what becomes a Value. What most Slots share is a class attribute, so that one is made fast."""
 
     name = ""
+    layout = ""
+    """How it holds its elements, where not as a plain array (``trace.Value.layout``)."""
     serial = -1
     """The serial number of the record that made it, or -1 for a tensor that came from outside."""
     base: Slot | None = None
@@ -120,9 +122,13 @@ class OpRecord:
     call: Call | None = None
     variable = ""
     parent = -1
-    """The custom Function in whose forward it ran: the serial number at which that began."""
+    """The custom Function in whose forward, or the region in which, it ran: the serial number at which that began."""
     opened = -1
-    """For a custom Function, the serial number at which it began: before the ops inside it."""
+    """For a custom Function and a region, the serial number at which it began: before the ops inside it."""
+    region = False
+    """Whether it is a region (``regions.py``)."""
+    tags: tuple[str, ...] = ()
+    """What is special about it: words of ``trace.TAGS``."""
     function: Any = None
     arguments: tuple[Sequence[Any], dict[str, Any]] | None = None
     """The positional and named arguments, tensors replaced by a placeholder; put into words only for a new Graph."""
@@ -132,7 +138,6 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
-    tags: tuple[str, ...] = ()
     timing: Timing | None = None
     """Its time on a device."""
 
@@ -145,7 +150,7 @@ class OpRecord:
     @property
     def custom(self) -> bool:
         """Whether it is a custom ``autograd.Function``."""
-        return self.opened >= 0
+        return self.opened >= 0 and not self.region
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,12 @@ class BackwardRecord:
     """The factor of a ``GradScaler`` that its gradients carry."""
     unscaled: Measured | None = None
     """The loss without that factor, where it was measured."""
+    inside: list[tuple[int, Record]] = field(default_factory=list)
+    """What ran inside it, in order: how many Nodes had run before, and the record."""
+
+    def note(self, record: Record) -> None:
+        """Something ran inside this backward."""
+        self.inside.append((len(self.ran), record))
 
 
 Record: TypeAlias = OpRecord | BackwardRecord

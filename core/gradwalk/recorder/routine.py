@@ -267,8 +267,8 @@ class _Learner:
         record = item.records[0] if item.records else None
         if not item.detail.followable or not isinstance(record, BackwardRecord):
             raise NotFollowable
-        if record.scale is not None:
-            raise NotFollowable  # the factor of a GradScaler is found the slow way
+        if record.scale is not None or record.inside:
+            raise NotFollowable  # the factor of a GradScaler, and what runs inside a backward
         found = item.detail.walk
         self._edges = next(i for i, (_, edge) in enumerate(self._numbers.edges) if edge is record.seeds[0])
         item.owner = EnginePlan(found, record, self._edges, self._numbers.slots, self._routine.base)

@@ -54,7 +54,7 @@ class SavedTensors:
                 return place
         for place, other in enumerate(slots):
             alive = other.reference() if other.reference is not None else None
-            if alive is not None and _same_memory(alive, tensor):
+            if alive is not None and other.shape == shape_of(tensor) and _share_memory(alive, tensor):
                 return place
         return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
 
@@ -64,10 +64,11 @@ def _bytes_of(tensor: torch.Tensor) -> int:
     return size if type(size) is int else 0  # symbolic
 
 
-def _same_memory(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _share_memory(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether two tensors begin at the same place in memory; a sparse one has no such place, one without data none of its own."""
     try:
-        return one.data_ptr() == other.data_ptr() and one.shape == other.shape
-    except RuntimeError:  # a sparse or a nested tensor has no one memory
+        return first.data_ptr() == second.data_ptr() != 0
+    except (RuntimeError, NotImplementedError):
         return False
 
 

@@ -25,11 +25,12 @@ from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
 from .device_times import DeviceTimes
 from .followed import FollowedDraft
 from .host import host_array
+from .modes import Taken
 from .numbering import Numbers, slots_of
 from .parameters import ParameterNames
 from .places import Places
 from .prelude import without_setup
-from .records import Call, Copied, Failure, Measured, OpRecord, Record, Slot
+from .records import BackwardRecord, Call, Copied, Failure, Measured, OpRecord, Record, Slot
 from .running import Running
 from .statistics import Statistics
 from .steps import Cut, Steps
@@ -60,7 +61,16 @@ class Thread(threading.local):
         """The custom Functions whose forward is under way, by the serial number at which they began."""
         self.backwards = int(torch._C._current_graph_task_id() >= 0)
         """How many backwards are under way, one inside the other. The engine's own threads (of a GPU) do nothing else."""
-        self.modes: list[Any] = []
+        self.aside: list[Taken] = []
+        """Not empty while what runs is not to be looked at: our modes, which are off the stack."""
+        self.inside: BackwardRecord | None = None
+        """The backward inside which this thread is."""
+        self.tag = ""
+        """What an op inside a backward is, where that is known: ``recomputed``."""
+        self.unseen: list[int] = []
+        """Parts of what is not looked at that a hook came by, and left so: the ``id`` of their frames."""
+        self.compiled: list[Any] = []
+        """The compiled functions under way (``compiled.py``)."""
 
 
 class State:
@@ -93,6 +103,8 @@ class State:
         self.trail = Trail()
         self.lead: Lead | None = None
         """What follows steps that are known; set once the recorder has started."""
+        self.disturbed = False
+        """Whether something of the user's has run inside the backward that is followed."""
         self._serial = 0
         self._step = 0
         self._faults = 0
@@ -163,6 +175,9 @@ class State:
         lead = self.lead
         if lead is None:
             return None
+        if self.thread.backwards:
+            self.disturbed = True
+            return None
         follower = lead.follower
         if follower.item is None:
             return follower if lead.begins() else None
@@ -185,17 +200,22 @@ class State:
         """The frames that have to be the same for a call to be the same."""
         return chain_of(frame, in_module=bool(self.thread.calls))
 
-    def log(self, record: OpRecord) -> None:
-        """An op or an update ran."""
-        self.trail.note(record)
-        self.steps.add(record)
-
     # ------------------------------------------------------------------ Values
 
     def next_serial(self) -> int:
         """A number greater than every one before."""
         self._serial += 1
         return self._serial
+
+    def add(self, record: OpRecord) -> None:
+        """An op or an update has run: it goes into the log, or into the backward inside which it ran."""
+        inside = self.thread.inside
+        if inside is None:
+            self.trail.note(record)
+            self.steps.add(record)
+        else:
+            record.tags += (self.thread.tag or "in backward",)
+            inside.note(record)
 
     def slot_of(self, tensor: torch.Tensor, name: str = "") -> Slot:
         """The Value that a tensor is; one that was never seen is a leaf or an input with this name."""

@@ -56,6 +56,8 @@ class Statistics:
             return None
 
     def _measure(self, tensor: torch.Tensor, copy: Parcel | None = None) -> Measured | None:
+        if tensor.layout is not torch.strided:
+            tensor = _stored(tensor)
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type == "meta":
             return None
         count = tensor.numel()
@@ -88,6 +90,14 @@ class Statistics:
             counting = any([sent.bad for sent in self._sent])  # noqa: C419  (a list is faster)
             batch = self._devices[transfer] = DeviceBatch(transfer, counting=counting)
         return batch.add(tensor, copy)
+
+
+def _stored(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements that a sparse tensor stores; any other tensor as it is."""
+    if tensor.layout is torch.sparse_coo:
+        return tensor._values()
+    compressed = (torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
+    return tensor.values() if tensor.layout in compressed else tensor
 
 
 def row_of_measured(measured: Measured) -> Row:

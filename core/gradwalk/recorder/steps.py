@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .order import flat, inner
 from .records import BackwardRecord, Call, OpRecord, Place, Record, Slot
 
 FORWARD_ONLY = "forward only"
@@ -86,8 +87,12 @@ class Steps:
         """The ops of the open step that made Nodes."""
         return [record for record in self.log if isinstance(record, OpRecord) and record.makes_graph]
 
+    def inner_graph_records(self) -> list[OpRecord]:
+        """The ops that made Nodes inside a backward of the open step."""
+        return [record for record in inner(self.log) if isinstance(record, OpRecord) and record.makes_graph]
+
     def _updated(self) -> bool:
-        return any(isinstance(record, OpRecord) and record.update for record in self.log)
+        return any(isinstance(record, OpRecord) and record.update for record in flat(self.log))
 
     # ------------------------------------------------------------------ what comes in
 
@@ -235,7 +240,7 @@ class Steps:
             if inside or record.serial in reached or any(slot in wanted for slot in _made(record)):
                 wanted.update(_read(record))
                 least = min(least, record.serial)
-                if isinstance(record, OpRecord) and record.custom:
+                if isinstance(record, OpRecord) and record.opened >= 0:
                     functions.add(record.opened)
         return min(least, self._begin_of_the_calls_after(least))
 
@@ -350,7 +355,7 @@ class Steps:
 
     def _label(self, *, at_end: bool = False) -> str:
         """``micro-batch`` for a step whose gradients wait for, or join, those of another step."""
-        leaves = {leaf for record in self.log if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
+        leaves = {leaf for record in flat(self.log) if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
         waits = leaves if not self._updated() else set()
         label = MICRO_BATCH if leaves & self._pending or (waits and not at_end) else ""
         self._pending = waits

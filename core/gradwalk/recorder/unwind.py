@@ -63,7 +63,7 @@ class Unwinder:
                     arrival.records.append(record)
                     state.steps.append(record)
                 else:
-                    state.log(record)
+                    state.add(record)
             else:
                 self.log_backward(template, item.event, self._running)
 
@@ -86,6 +86,7 @@ class Unwinder:
         shape = running.shapes.get(number, template.shape)
         slot = Slot(shape, template.dtype, template.device, template.requires_grad, template.leaf)
         slot.name, slot.written, slot.graded, slot.zeroed = template.name, template.written, template.graded, template.zeroed
+        slot.layout = template.layout
         base = self._routine.bases[number]
         slot.base, slot.gradient_of = None if base == NONE else self.slot(base), self.slot_like(template.gradient_of)
         if running.measuring and self._routine.measurable[number]:
@@ -109,7 +110,7 @@ class Unwinder:
             base = self._routine.bases[self._numbers[old]]
             slot.serial = record.serial
             slot.base = None if base == NONE else self.slot(base)
-        for name in ("update", "place", "variable", "function", "arguments", "makes_graph"):
+        for name in ("update", "place", "variable", "function", "arguments", "makes_graph", "tags", "region"):
             setattr(record, name, getattr(template, name))
         record.begin, record.duration = running.begins[event], running.durations[event]
         record.call = state.thread.calls[-1] if state.thread.calls else None

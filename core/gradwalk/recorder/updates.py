@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from .global_hooks import GlobalHooks
 from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .trail import Arrival, What
@@ -102,7 +103,7 @@ def note_update(
     record = OpRecord(serial, name, inputs, outputs)
     record.begin, record.duration = begin, clock() - begin
     record.update, record.place, record.variable = True, place, inputs[0].name if variable is None else variable
-    state.log(record)
+    state.add(record)
 
 
 class Stepped:
@@ -125,15 +126,11 @@ class OptimizerSteps:
     def __init__(self, state: State) -> None:
         self._state = state
         self._begins: dict[int, float] = {}
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self.hooks = GlobalHooks([register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)])
 
     def remove(self) -> None:
         """Take the hooks away."""
-        for handle in self._handles:
-            handle.remove()
+        self.hooks.remove()
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if len(self._begins) > 64:  # steps that raised never came back

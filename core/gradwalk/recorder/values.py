@@ -77,12 +77,23 @@ def describe(tensor: torch.Tensor, name: str = "") -> Slot:
     slot = Slot(shape, _DTYPES.get(dtype) or dtype_name(dtype), _DEVICES.get(device) or _device_name(device), grad, leaf)
     if name:
         slot.name = name
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized:
+        slot.layout = layout_of(tensor)
     return slot
 
 
 def _views_a_leaf(view: torch.Tensor) -> bool:
     """Whether what a view views requires grad itself; ``torch.arange(6.0).view(2, 3).requires_grad_()`` is a leaf of its own."""
     return view._base is not None and view._base.requires_grad
+
+
+def layout_of(tensor: torch.Tensor) -> str:
+    """How a tensor holds its elements, where not as a plain array: ``sparse_csr``, ``nested``, ``quantized``."""
+    if tensor.is_nested:
+        return "nested"
+    if tensor.is_quantized:
+        return "quantized"
+    return "" if tensor.layout is torch.strided else str(tensor.layout).removeprefix("torch.")
 
 
 def is_foreign(tensor: torch.Tensor) -> bool:
@@ -126,6 +137,16 @@ class Values:
         if entry is None or entry.reference() is None:
             return None
         return version_of(tensor) != entry.version
+
+    def written_leaves(self) -> list[torch.Tensor]:
+        """The leaves that wait for an update and were written without a hook that saw it."""
+        found = []
+        for entry in self._entries.values():
+            if entry.slot.graded and not entry.door:
+                tensor = entry.reference()
+                if tensor is not None and version_of(tensor) != entry.version:
+                    found.append(tensor)
+        return found
 
     def put(self, tensor: torch.Tensor, slot: Slot) -> Slot:
         """From now on the tensor is this Slot."""
@@ -197,6 +218,7 @@ def _next(old: Slot, tensor: torch.Tensor) -> Slot:
     slot = Slot(old.shape, old.dtype, old.device, old.requires_grad, old.leaf)
     slot.name, slot.base, slot.written, slot.graded = old.name, old, True, old.graded
     slot.gradient_of, slot.reference, slot.shared = old.gradient_of, old.reference, old.shared
+    slot.layout = old.layout
     if not old.leaf:
         slot.shape, slot.requires_grad = shape_of(tensor), tensor.requires_grad
     return slot

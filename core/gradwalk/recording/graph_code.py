@@ -44,6 +44,7 @@ def encode_graph(graph: Graph) -> bytes:
                 v.base,
                 v.gradient_of,
                 v.parameter,
+                s(v.layout),
             ]
             for v in graph.values
         ],
@@ -176,16 +177,21 @@ def _many(check: Check) -> Check:
     return checked
 
 
-def _tuple(*checks: Check, later: tuple[Check, Any] | None = None) -> Check:
-    """A row; ``later`` is the check and the default of a last field that the first minor version did not write."""
+Later: TypeAlias = tuple[tuple[Check, Any], ...]
+"""The checks and the defaults of last fields that earlier versions did not write."""
+
+
+def _tuple(*checks: Check, later: Later = ()) -> Check:
+    """A row, with the fields that came later at its end."""
 
     def check(x: Any) -> tuple[Any, ...]:
         if not isinstance(x, list) or len(x) < len(checks):
             raise Damaged("a row in a graph is malformed")
         row = tuple(check(item) for check, item in zip(checks, x, strict=False))
-        if later is None:
+        if not later:
             return row
-        return (*row, later[0](x[len(checks)]) if len(x) > len(checks) else later[1])
+        more = x[len(checks) :]
+        return (*row, *[check(more[i]) if i < len(more) else default for i, (check, default) in enumerate(later)])
 
     return check
 
@@ -239,7 +245,7 @@ class _Reader:
     def id(self, name: str, *, needed: bool = False) -> Check:
         return _id(self.sizes[name], needed=needed)
 
-    def rows(self, name: str, *checks: Check, later: tuple[Check, Any] | None = None) -> Iterable[tuple[Any, ...]]:
+    def rows(self, name: str, *checks: Check, later: Later = ()) -> Iterable[tuple[Any, ...]]:
         return map(_tuple(*checks, later=later), self.record[name])
 
     def graph(self) -> Graph:
@@ -263,7 +269,7 @@ class _Reader:
             _number,
             value,
             value,
-            later=(_flag, False),
+            later=((_flag, False), (text, "")),
         )
         values = tuple(Value(i, *row) for i, row in enumerate(rows))
         _check_chains([value.base for value in values])
@@ -285,7 +291,7 @@ class _Reader:
             text,
             self.id("ops"),
             _flag,
-            later=(_many(text), ()),
+            later=((_many(text), ()),),
         )
         ops = tuple(Op(i, *row) for i, row in enumerate(rows))
         _check_chains([op.parent for op in ops])
@@ -299,7 +305,7 @@ class _Reader:
 
     def edges(self) -> tuple[Edge, ...]:
         node, value = self.id("nodes"), self.id("values")
-        rows = self.rows("edges", node, _number, node, _number, value, value, _number, _shape_or_none, later=(_flag, False))
+        rows = self.rows("edges", node, _number, node, _number, value, value, _number, _shape_or_none, later=((_flag, False),))
         return tuple(Edge(i, *row) for i, row in enumerate(rows))
 
     def events(self) -> tuple[Event, ...]:

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 import numpy as np
 
-from gradwalk.tape import index, label_of, rms_of, shape_of, stats_of, target_of
+from gradwalk.tape import index, label_of, rms_of, shape_of, stats_of, target_of, why_not_counted
 from gradwalk.trace import NONE, Trace
 from gradwalk.why import lost_gradient
 
@@ -93,6 +93,9 @@ def _tensor_rows(trace: Trace, value: int, *, there: bool) -> list[Row]:
         )
         bad = [f"{how_many:,} {name}" for name, how_many in (("NaN", stats.nan), ("Inf", stats.inf)) if how_many]
         rows += [("", ", ".join(bad))] if bad else []
+        rows += [("", f"of the {stats.count:,} elements that it stores ({made.layout})")] if made.layout else []
+    elif there:
+        rows.append(("", why_not_counted(trace, "value", value) if stats is None else "no elements"))
     return rows
 
 
@@ -119,7 +122,7 @@ def _edge_text(trace: Trace, edge: int) -> str:
     rms = float(rms_of(trace.gradients[:, [edge]])[0])
     stats = stats_of(trace.gradients, edge)
     if stats is None:
-        return "not counted"
+        return why_not_counted(trace, "gradient", edge)
     if stats.nan or stats.inf:
         return f"{stats.nan or 0:,} NaN, {stats.inf or 0:,} Inf of {stats.count:,}"
     if rms == 0:

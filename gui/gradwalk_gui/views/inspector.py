@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
+from gradwalk.tape import why_not_counted
 from gradwalk.trace import NONE, Kept, TensorKey, Trace
 
 from .. import inspector_text as texts
@@ -18,7 +19,7 @@ from ..inspection.kept import kept_before, nearest_kept
 from ..inspection.source_text import excerpt, selected_site, text_of
 from ..inspection.subject import empty_text, phase_of, position_shown, subject_of
 from ..inspection.why import why_no_gradient
-from ..numbers import NOT_COUNTED, count, shape_text
+from ..numbers import count, shape_text
 from ..panel import GRID, Panel, mix, phase_colour
 from ..session import Play, Selection, Session, State
 from ..theme import Theme, font
@@ -190,7 +191,8 @@ class InspectorView(Panel):
         for tensor in self._tensors:
             colour = self.theme.backward if tensor.is_gradient else self.theme.forward
             stats = stats_at(trace, tensor.key) if tensor.there else None
-            sentence = "" if stats is not None else NOT_COUNTED if tensor.there else absent_text(trace, tensor)
+            why = why_not_counted(trace, *tensor.key) if tensor.there else absent_text(trace, tensor)
+            sentence = why if stats is None else ""
             told = texts_of(stats) if stats is not None else ()
             columns.append(Column(tensor.label, shape_text(tensor.shape), told, colour, sentence))
         self.statistics.show_columns(tuple(columns))
@@ -219,7 +221,8 @@ class InspectorView(Panel):
             note = absent_text(trace, tensor)
         elif kept is None:
             health = health_of_stats(stats_at(trace, tensor.key))
-            note = "counted from the statistics; the elements are not kept for this step" if health is not None else NOT_COUNTED
+            note = "counted from the statistics; the elements are not kept for this step"
+            note = note if health is not None else why_not_counted(trace, *tensor.key)
         else:
             health = health_of_elements(kept)
             if health.total > 1 and state.recording is not None:

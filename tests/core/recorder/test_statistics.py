@@ -158,7 +158,7 @@ def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record
 
 @pytest.mark.parametrize(
     "tensor",
-    [torch.ones(3, dtype=torch.complex64), torch.eye(3).to_sparse(), torch.empty(2, device="meta"), torch.arange(2_000_000)],
+    [torch.ones(3, dtype=torch.complex64), torch.empty(2, device="meta"), torch.arange(2_000_000)],
 )
 def test_what_has_no_statistics_says_so(tensor):
     assert Statistics().measure(tensor, host_array(tensor)) is None
