@@ -170,16 +170,16 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
 
 
 def _timings(records: Sequence[Record]) -> list[tuple[int, Timing]]:
+    """What ran on a device, by its place on the tape."""
     found: list[tuple[int, Timing]] = []
-    place = 0
-    for record in records:
+    nodes: dict[int, dict[int, Timing]] = {}
+    for position, (record, place) in enumerate(events_of(records)):
         if isinstance(record, OpRecord):
-            if record.timing is not None:
-                found.append((place, record.timing))
+            timing = record.timing
         else:
-            found += [(place + 1 + index, timing) for index, timing in record.timings]
-            place += len(record.ran)
-        place += 1
+            timing = nodes.setdefault(record.serial, dict(record.timings)).get(place)
+        if timing is not None:
+            found.append((position, timing))
     return found
 
 

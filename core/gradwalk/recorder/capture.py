@@ -39,6 +39,11 @@ class LateCopy:
         return self._kept
 
 
+def is_on_cpu(tensor: torch.Tensor) -> bool:
+    """Whether a tensor need not come over from a device."""
+    return tensor.is_cpu
+
+
 def whole_on_the_way(copied: Copied | None) -> Parcel | None:
     """The copy of a whole tensor that is on its way from a device."""
     return copied.parcel if isinstance(copied, LateCopy) and copied.complete else None
@@ -104,7 +109,7 @@ class Captor:
             found = self._sampled[count, device] = torch.from_numpy(sample_indices(count)).to(device)
         return found
 
-    def _copy_on_device(self, tensor: torch.Tensor, whole: bool) -> LateCopy | None:
+    def _copy_on_device(self, tensor: torch.Tensor, whole: bool) -> Copied | None:
         if (
             tensor.layout is not torch.strided
             or tensor.is_quantized
@@ -118,6 +123,8 @@ class Captor:
         else:
             data = data.reshape(-1)[self._indices(tensor.numel(), tensor.device)]
         data = data.resolve_conj().resolve_neg()
+        if is_on_cpu(data):  # at once: a wrapped or batched tensor has no elements to copy, and says so here
+            return Kept(_read_only(_to_numpy(data).copy()), dtype_name(tensor.dtype), tuple(tensor.shape), whole)
         parcel = self._transfers.of(tensor.device).add(data)
         return LateCopy(parcel, dtype_name(tensor.dtype), tuple(tensor.shape), whole)
 

@@ -288,8 +288,8 @@ def finish_op(
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable
             break
-    if not (state.grad or record.makes_graph or record.update):
-        record.tags = tags_of(record)
+    if not (state.grad or record.makes_graph or record.update or thread.inside):
+        record.tags += tags_of(record)
 
 
 NOTHING: Container[int] = frozenset()

@@ -54,9 +54,13 @@ class InsideMode(ForwardMode):
             if kind is Kind.GRAD_SET:
                 state.guarded(note_grad_set, state, func, args, frame)
                 return func(*args, **kwargs)
-            call = OpCall(func, args, kwargs, clock(), sequence_number())
+            call, timer = OpCall(func, args, kwargs, clock(), sequence_number()), state.timer
+            if timer is not None:
+                call.mark = state.guarded(timer.mark)
             result = func(*args, **kwargs)
             call.end, thread.tag = clock(), tag
+            if timer is not None:
+                call.timing = state.guarded(timer.since, call.mark)
             state.guarded(_AFTER[kind], state, call, result, frame)
             return result
         finally:

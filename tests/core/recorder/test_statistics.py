@@ -120,7 +120,8 @@ OTHERS = [torch.tensor([1 + 2j, 3 - 1j]).conj(), torch.zeros(0, 3), torch.ones(3
 
 
 @pytest.mark.parametrize("tensor", [*(TENSORS[name] for name in COPIED), *OTHERS], ids=lambda tensor: f"{tensor.dtype}")
-def test_copies_come_over_in_one_transfer_as_they_were(tensor):
+def test_copies_come_over_in_one_transfer_as_they_were(tensor, monkeypatch):
+    monkeypatch.setattr("gradwalk.recorder.capture.is_on_cpu", lambda tensor: False)  # as on a GPU
     transfers = Transfers()
     captor = Captor(transfers)
     captor.begin_step(ALL)
