@@ -135,7 +135,8 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
         begins.append(record.begin)
         durations.append(record.duration)
         if isinstance(record, BackwardRecord):
-            for _, begin, end in record.ran:
+            for part in record.in_order():
+                begin, end = (part.begin, part.begin + part.duration) if isinstance(part, OpRecord) else part[1:]
                 begins.append(begin)
                 durations.append(end - begin)
     return begins, durations
@@ -160,6 +161,7 @@ def build_graph(numbers: Numbers, graph_id: int) -> Graph:
             variable=op.variable,
             parent=numbers.parents.get(op.parent, NONE),
             custom=op.custom,
+            tags=op.tags,
         )
     _add_nodes(build, numbers)
     _add_events(build, numbers, phases)
@@ -204,11 +206,12 @@ def _phases(numbers: Numbers) -> dict[int, Phase]:
     )
     if not numbers.backwards:
         last = len(numbers.records)
-    return {
+    phases: dict[int, Phase] = {
         record.serial: "update" if record.update or index > last else "forward"
         for index, record in enumerate(numbers.records)
         if isinstance(record, OpRecord)
     }
+    return phases | {op.serial: "backward" for backward in numbers.backwards for _, op in backward.inside}
 
 
 def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
@@ -241,7 +244,11 @@ def _add_events(build: GraphBuilder, numbers: Numbers, phases: dict[int, Phase])
             build.add_event("update" if record.update else "op", phases[record.serial], numbers.op_of[record.serial])
             continue
         build.add_event("loss", "loss", numbers.slot(record.loss), backward)
-        for index, _, _ in record.ran:
+        for part in record.in_order():
+            if isinstance(part, OpRecord):
+                build.add_event("op", "backward", numbers.op_of[part.serial], backward)
+                continue
+            index = part[0]
             node = record.nodes[index]
             build.add_event(
                 "node" if node.leaf is None else "accumulate", "backward", numbers.node_ids[backward][index], backward

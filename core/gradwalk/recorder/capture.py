@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, sample_indices
 from ..trace import Kept, Shape
-from .host import Array
+from .host import Array, has_memory, local_part
 from .records import Copied
 from .values import dtype_name
 
@@ -81,7 +81,7 @@ class Captor:
             copy = array.copy() if whole else array.reshape(-1)[sample_indices(array.size)]
             return Kept(_read_only(copy), dtype_name(tensor.dtype), array.shape, whole)
         try:
-            return _copy_on_device(tensor, whole)
+            return _copy_on_device(local_part(tensor), whole)
         except (RuntimeError, NotImplementedError, TypeError):
             return None
 
@@ -92,7 +92,7 @@ def whole_copy(copied: Copied | None) -> Array | None:
 
 
 def _copy_on_device(tensor: torch.Tensor, whole: bool) -> LateCopy | None:
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta" or not has_memory(tensor):
         return None
     data = tensor.detach()
     if whole:

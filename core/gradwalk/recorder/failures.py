@@ -70,7 +70,7 @@ def position_of(records: Sequence[Record], failed: Record | None) -> int:
     """The tape position of the event at which a record failed, or NONE."""
     position = 0
     for record in records:
-        nodes = 0 if isinstance(record, OpRecord) else len(record.ran)
+        nodes = 0 if isinstance(record, OpRecord) else len(record.ran) + len(record.inside)
         if record is failed:
             return position + nodes
         position += 1 + nodes

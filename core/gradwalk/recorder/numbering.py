@@ -18,6 +18,9 @@ class Numbers:
         self.records = records
         self.ops = [record for record in records if isinstance(record, OpRecord)]
         self.backwards = [record for record in records if isinstance(record, BackwardRecord)]
+        for backward in self.backwards:
+            if backward.inside:
+                self.ops = sorted([*self.ops, *[op for _, op in backward.inside]], key=lambda op: op.serial)
         self.parents: dict[int, int] = {}
         """The ids of the custom Functions, by the serial number at which they began."""
         if any([op.opened >= 0 for op in self.ops]):  # noqa: C419  (a list is faster)
@@ -66,6 +69,7 @@ class Numbers:
             op.variable,
             op.update,
             op.makes_graph,
+            op.tags,
             NONE if op.parent < 0 else self.parents.get(op.parent, NONE),
             NONE if call is None else self.calls[call],
             tuple([slots[slot] for slot in op.inputs]),
@@ -93,6 +97,7 @@ class Numbers:
             tuple([(node.name, self.owner(node), self.slot(node.leaf)) for node in backward.nodes]),
             tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot)) for edge in edges]),
             tuple([place for place, _, _ in backward.ran]),
+            tuple([(position, self.op_of[op.serial]) for position, op in backward.inside]),
         )
 
     def _number_nodes(self, backward: BackwardRecord) -> None:
@@ -125,4 +130,5 @@ def slots_of(record: Record) -> Iterable[Slot]:
     """The Values that a record touches."""
     if isinstance(record, OpRecord):
         return record.inputs + record.outputs
-    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None])
+    inside = [slot for _, op in record.inside for slot in op.inputs + op.outputs]
+    return (record.loss, *[node.leaf for node in record.nodes if node.leaf is not None], *inside)

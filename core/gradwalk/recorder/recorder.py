@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack,
 
 from ..recording.sink import Sink
 from .backward import Backward
+from .collectives import Collectives
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
@@ -45,7 +46,7 @@ class Recorder:
             return
         state = self._state
         self._parts = [ModuleCalls(state), OptimizerSteps(state), CustomFunctions(state), Backward(state)]
-        self._parts.append(Threads(lambda: ForwardMode(state)))
+        self._parts += [Threads(lambda: ForwardMode(state)), Collectives(state)]
         self._mode = ForwardMode(state)
         _push_mode(self._mode)  # type: ignore[no-untyped-call]
 

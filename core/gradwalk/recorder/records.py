@@ -49,6 +49,8 @@ class Place:
     """Whether the user's own line called the op, rather than torch code that the user's line called."""
     codes: tuple[object, ...] = ()
     site: Site | None = None
+    distributed: bool = False
+    """Whether code of ``torch.distributed`` called the op."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +122,7 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
+    tags: tuple[str, ...] = ()
 
     def __init__(self, serial: int, name: str, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]) -> None:
         self.serial = serial
@@ -189,6 +192,18 @@ class BackwardRecord:
     duration: float = 0.0
     ran: list[tuple[int, float, float]] = field(default_factory=list)
     """Per Node that ran, in the engine's order: its place in the walk, when it began and ended."""
+    inside: list[tuple[int, OpRecord]] = field(default_factory=list)
+    """The ops that ran in it, each with the number of Nodes that it stands after."""
+
+    def in_order(self) -> list[tuple[int, float, float] | OpRecord]:
+        """The Nodes that ran and the ops inside, in the order in which they ran."""
+        if not self.inside:
+            return list(self.ran)
+        order, begin = list[tuple[int, float, float] | OpRecord](), 0
+        for position, op in sorted(self.inside, key=lambda part: part[0]):
+            order += [*self.ran[begin:position], op]
+            begin = position
+        return [*order, *self.ran[begin:]]
 
 
 Record: TypeAlias = OpRecord | BackwardRecord

@@ -64,6 +64,8 @@ class State:
         self.backward_seen = False
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
+        self.before_step_ends: list[Callable[[], None]] = []
+        """Called while what the step kept is still at hand."""
         self._assembler = Assembler()
         self._late: deque[tuple[Draft, str]] = deque()
         self._lock = threading.RLock()
@@ -163,6 +165,8 @@ class State:
 
     def _close_step(self, cut: Cut) -> None:
         """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
+        for settle in self.before_step_ends:
+            settle()
         records = without_setup(cut) if self._step == 0 else cut.records
         if not records:
             return

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .batches import DeviceBatch, HostBatch
-from .host import Array
+from .host import Array, has_memory, local_part
 from .records import Measured, Row
 
 _COUNTED = 1 << 20
@@ -39,7 +39,7 @@ class Statistics:
                 return self._host.add(array.copy() if copy is None else copy)
             return row_of(array, tensor)
         try:
-            return self._measure(tensor)
+            return self._measure(local_part(tensor))
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
             return None
 
@@ -49,6 +49,8 @@ class Statistics:
         count = tensor.numel()
         if count == 0:
             return _EMPTY
+        if not has_memory(tensor):
+            return None
         if not tensor.is_floating_point():
             if count > _COUNTED:
                 return None
