@@ -68,9 +68,18 @@ class _Arriving:
     """A collective whose result may still be on its way: what waits for it, and the tensors that it writes, held weakly."""
 
     def __init__(self, record: OpRecord, tensors: Sequence[torch.Tensor], work: Any) -> None:
-        self.record = record
-        self.work = work
+        self.record, self.work = record, work
         self.tensors = [(weakref.ref(tensor), version_of(tensor)) for tensor in tensors]
+        self._on_cpu = all(tensor.is_cpu for tensor in tensors)
+
+    def is_there(self) -> bool:
+        """Whether it has arrived. On the CPU the Work's future knows that earlier than the Work itself."""
+        if self.work is None or self.work.is_completed():
+            return True
+        try:
+            return self._on_cpu and bool(self.work.get_future().done())
+        except RuntimeError:  # this Work has none
+            return False
 
 
 class Collectives:
@@ -202,7 +211,7 @@ class Collectives:
         pending = list(self._pending.values())
         self._pending.clear()
         for arriving in pending:
-            if arriving.work is None or arriving.work.is_completed():
+            if arriving.is_there():
                 self._measure(arriving, waited=False)
 
     def _measure(self, arriving: _Arriving, *, waited: bool) -> None:

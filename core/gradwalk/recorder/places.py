@@ -23,6 +23,7 @@ _API_FILES = frozenset(
         "nn/functional.py",
         "_tensor.py",
         "_jit_internal.py",
+        "_ops.py",
         "nn/init.py",
         "utils/_contextlib.py",
         "autograd/function.py",
