@@ -135,10 +135,15 @@ def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
         begins.append(record.begin)
         durations.append(record.duration)
         if isinstance(record, BackwardRecord):
+            after = 0.0
             for part in record.in_order():
-                begin, end = (part.begin, part.begin + part.duration) if isinstance(part, OpRecord) else part[1:]
-                begins.append(begin)
-                durations.append(end - begin)
+                if isinstance(part, OpRecord):
+                    after, duration = part.begin, part.duration
+                else:
+                    after = max(after, part[1])  # an op that a hook of the Node called stands before it
+                    duration = max(part[2] - after, 0.0)
+                begins.append(after)
+                durations.append(duration)
     return begins, durations
 
 

@@ -35,7 +35,10 @@ class _Capsule:
 
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether a strided tensor's elements are there: FSDP gives the memory of what it has gathered back, and keeps the tensor."""
-    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
+    try:
+        return tensor.untyped_storage().nbytes() > 0 or tensor.numel() == 0
+    except (RuntimeError, NotImplementedError):  # a tensor of functorch's has no storage
+        return False
 
 
 def local_part(tensor: torch.Tensor) -> torch.Tensor:

@@ -86,7 +86,14 @@ class Steps:
         return [record for record in self.log if isinstance(record, OpRecord) and record.makes_graph]
 
     def _updated(self) -> bool:
-        return any(isinstance(record, OpRecord) and record.update for record in self.log)
+        """Whether there was an update; zeroing before the backward is none."""
+        after = True
+        for record in reversed(self.log):
+            if isinstance(record, BackwardRecord):
+                after = False
+            elif record.update and (after or record.name != "zero_grad"):
+                return True
+        return False
 
     # ------------------------------------------------------------------ what comes in
 
@@ -131,7 +138,7 @@ class Steps:
         if self._trained:
             following = self.log[self._tail :]
             self._hand_out(self.log[: self._tail], self._label(at_end=True), following, at_end=True)
-            self._open(following)
+            self._open_with_tail(following)
         while self._laps:
             self._flush_lap()
         if self._counted or not self._emitted:
@@ -210,7 +217,7 @@ class Steps:
         if "collective" in record.tags:
             return False  # sums of losses, counts of samples
         for slot in record.outputs:
-            if slot.written and slot.base is not None and self.log:
+            if slot.written and slot.base is not None and self.log and any(other is not slot.base for other in record.inputs):
                 return slot.base.last_use >= self.log[0].serial
         return False
 
@@ -293,7 +300,14 @@ class Steps:
         """End the training step before its tail."""
         label, following = self._label(), self.log[self._tail :]
         self._hand_out(self.log[: self._tail], label, following)
-        self._open(following)
+        self._open_with_tail(following)
+
+    def _open_with_tail(self, tail: Sequence[Record]) -> None:
+        """A new log, which begins with the tail. What did not count as a forward before does not do so now."""
+        counted = self._counted > self._tail
+        self._open(tail)
+        if not counted:
+            self._counted, self._forward = 0, -1
 
     def _hand_out(self, records: Sequence[Record], label: str, following: Sequence[Record] = (), *, at_end: bool = False) -> None:
         if records:

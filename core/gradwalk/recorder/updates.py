@@ -114,7 +114,10 @@ class OptimizerSteps:
         place = state.places.of(frame, through=True)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if state.values.was_written(parameter):
+                written = state.values.was_written(parameter)
+                if written is False and group.get("fused"):  # a fused kernel leaves the version counter alone
+                    written = parameter.grad is not None
+                if written:
                     old = state.values.before(parameter)
                     assert old is not None
                     gradient = parameter.grad
