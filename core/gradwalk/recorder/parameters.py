@@ -47,7 +47,8 @@ class ParameterNames:
         """The outermost module, known by the variable through which it was first called, else by its class."""
         root = self._roots.get(id(module))
         if root is None or root.module() is not module:
-            name = callee.removeprefix("self.") or type(module).__name__
+            name = callee.removeprefix("self.")
+            name = type(module).__name__ if name in ("", "self") else name
             root = self._roots[id(module)] = Root(weakref.ref(module), name, {})
             self.learn(root)
         return root
