@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,6 +134,54 @@ def test_the_commands_choose_a_rank(folder, tmp_path, capsys):
         assert main(["info", str(folder), "--json", *arguments]) == 0
         about = json.loads(capsys.readouterr().out)
         assert (about["rank"], about["ranks_there"], about["world_size"]) == (found, [0, 1], 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["info"], ["show", "--step", "0"], ["export", "--step", "0", "-o", "step.json"], ["open"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_rank_that_is_not_there_is_one_sentence(folder, arguments, capsys):
+    assert main([arguments[0], str(folder), "--rank", "7", *arguments[1:]]) == 2
+    assert capsys.readouterr().err == f"gradwalk: {folder}: there is no rank 7 in this recording; ranks: 0, 1\n"
+
+
+def test_the_file_of_another_rank_is_refused(folder, capsys):
+    assert main(["info", str(folder / "rank00001.0000.mcap"), "--rank", "0"]) == 2
+    assert "this is the file of rank 1, not of rank 0" in capsys.readouterr().err
+
+
+def test_a_rank_without_a_file_shows_in_the_info(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "run")
+    (tmp_path / "run" / "rank00000.0000.mcap").unlink()
+    assert main(["info", str(tmp_path / "run")]) == 0
+    assert "1 of 2: 1 (this is rank 1)" in capsys.readouterr().out
+
+
+def test_processes_that_met_without_a_launcher_share_a_folder(tmp_path):
+    """Not by ``RANK``: as ``torch.multiprocessing.spawn`` would start them."""
+    script = tmp_path / "train.py"
+    script.write_text(SPAWNED, encoding="utf-8")
+    hidden = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    command = [sys.executable, str(script)]
+    started = [subprocess.Popen([*command, str(rank)], cwd=tmp_path, env={**hidden, "OMP_NUM_THREADS": "1"}) for rank in (0, 1)]
+    assert [process.wait(60) for process in started] == [0, 0]
+    for rank in (0, 1):
+        with open_recording(tmp_path / "out", rank) as recording:
+            assert (len(recording), recording.rank, recording.info.world_size) == (2, rank, 2)
+
+
+SPAWNED = """
+import sys, torch, torch.distributed as dist, gradwalk
+dist.init_process_group("gloo", init_method="file://" + sys.path[0] + "/met", rank=int(sys.argv[1]), world_size=2)
+w = torch.ones(3, 1, requires_grad=True)
+with gradwalk.record("out"):
+    for _ in range(2):
+        torch.ones(2, 3).mm(w).sum().backward()
+        dist.all_reduce(w.grad)
+        w.grad = None
+dist.destroy_process_group()
+"""
 
 
 @pytest.mark.parametrize(("end", "ended"), [("kill", None), ("raise", "error")])

@@ -149,6 +149,25 @@ def test_the_reducer_of_ddp_is_seen(record):
     np.testing.assert_array_equal(trace.values[:, op.inputs[0]], trace.values[:, op.outputs[0]])
 
 
+def test_data_parallel_falls_through_to_the_module_on_the_cpu(record):
+    def train():
+        torch.manual_seed(0)
+        net = nn.DataParallel(nn.Linear(3, 2))
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            net(torch.ones(4, 3)).sum().backward()
+            optimizer.step()
+        return list(net.parameters())
+
+    plain = train()
+    with record() as sink:
+        recorded = train()
+    assert all(map(torch.equal, recorded, plain))
+    assert [module.path for module in sink.traces[1].graph.modules] == ["net", "net.module"]
+    assert not collectives(sink.traces[1])
+
+
 def test_nothing_of_ours_stays(record):
     wait = dist.Work.wait
     with record():
