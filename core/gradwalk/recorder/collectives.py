@@ -67,8 +67,10 @@ _KINDS = {
 class _Arriving:
     """A collective whose result may still be on its way: what waits for it, and the tensors that it writes, held weakly."""
 
-    def __init__(self, record: OpRecord, tensors: Sequence[torch.Tensor], work: Any) -> None:
-        self.record, self.work = record, work
+    work: Any = None
+
+    def __init__(self, record: OpRecord, tensors: Sequence[torch.Tensor]) -> None:
+        self.record = record
         self.tensors = [(weakref.ref(tensor), version_of(tensor)) for tensor in tensors]
         self._on_cpu = all(tensor.is_cpu for tensor in tensors)
 
@@ -127,10 +129,10 @@ class Collectives:
         state, redispatch = self._state, function.redispatch
 
         def kernel(keyset: Any, *args: Any, **kwargs: Any) -> Any:
-            record = state.guarded(self._begin, kind, args, sys._getframe(1))
+            begun = state.guarded(self._begin, kind, args, sys._getframe(1))
             result = redispatch(keyset & _BELOW, *args, **kwargs)
-            if record is not None:
-                state.guarded(self._started, kind, record, args, result)
+            if begun is not None:
+                state.guarded(self._started, begun, result)
             return result
 
         return kernel
@@ -150,7 +152,7 @@ class Collectives:
 
     # ------------------------------------------------------------------ 1. it begins
 
-    def _begin(self, kind: Kind, args: tuple[Any, ...], frame: FrameType | None) -> OpRecord | None:
+    def _begin(self, kind: Kind, args: tuple[Any, ...], frame: FrameType | None) -> _Arriving | None:
         state = self._state
         sent, written = _tensors(args, kind.sent), _written(state, kind, args)
         if any(_is_fake(tensor) for tensor in (*sent, *written)):
@@ -172,7 +174,7 @@ class Collectives:
         if state.looking:
             for tensor, slot in zip(sent, record.inputs, strict=True):
                 state.observe(slot, tensor)
-        return record
+        return _Arriving(record, written)
 
     def _add(self, record: OpRecord) -> None:
         thread, steps = self._state.thread, self._state.steps
@@ -188,9 +190,9 @@ class Collectives:
 
     # ------------------------------------------------------------------ 2. the backend has it
 
-    def _started(self, kind: Kind, record: OpRecord, args: tuple[Any, ...], result: Any) -> None:
-        record.duration = clock() - record.begin
-        arriving = _Arriving(record, _written(self._state, kind, args), _work_of(result))
+    def _started(self, arriving: _Arriving, result: Any) -> None:
+        arriving.record.duration = clock() - arriving.record.begin
+        arriving.work = _work_of(result)
         if arriving.work is None and not torch.distributed.distributed_c10d._world.pg_coalesce_state:
             self._measure(arriving, waited=True)  # the backend has put it in order on the stream already
             return
