@@ -70,14 +70,22 @@ def commands(context: click.Context) -> int | None:
     return _open_window([]) if context.invoked_subcommand is None else None
 
 
+_rank_option = click.option(
+    "--rank", type=click.IntRange(min=0), metavar="N", help="Which rank of a distributed run (default: the lowest)."
+)
+
+
 @commands.command("open", short_help="Open a recording in the window.")
 @click.argument("path", type=click.Path(path_type=Path))
+@_rank_option
 @click.option("--theme", type=click.Choice(["system", "light", "dark"]), help="Colours of the window.")
-def open_command(path: Path, theme: str | None) -> int:
+def open_command(path: Path, rank: int | None, theme: str | None) -> int:
     """Open the recording at PATH in the window."""
-    with _recording(path):
-        pass
-    return _open_window([str(path), *(["--theme", theme] if theme else [])])
+    from .recording.opening import find
+
+    with _recording(path, rank):
+        shown = path if rank is None else find(path, rank).file or path
+    return _open_window([str(shown), *(["--theme", theme] if theme else [])])
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,13 +162,14 @@ def demo_command(
 
 @commands.command("info", short_help="A recording in a few figures.")
 @click.argument("path", type=click.Path(path_type=Path))
+@_rank_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info_command(path: Path, as_json: bool) -> None:
+def info_command(path: Path, rank: int | None, as_json: bool) -> None:
     """Say what the recording at PATH holds."""
     from .info import info_json
     from .terminal import print_info
 
-    with _recording(path) as recording:
+    with _recording(path, rank) as recording:
         about = info_json(recording)
     if as_json:
         _print_json(about)
@@ -171,13 +180,14 @@ def info_command(path: Path, as_json: bool) -> None:
 @commands.command("show", short_help="One step's events, in order.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, required=True, metavar="N", help="Which step; -1 is the last.")
+@_rank_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per event.")
-def show_command(path: Path, step: int, as_json: bool) -> None:
+def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None:
     """Print the tape of step N of the recording at PATH: what ran, in the order in which it ran."""
     from .show import tape_json
     from .terminal import print_tape
 
-    with _recording(path) as recording:
+    with _recording(path, rank) as recording:
         trace = _step(recording, step)
     if as_json:
         _print_json(tape_json(trace))
@@ -190,6 +200,7 @@ def show_command(path: Path, step: int, as_json: bool) -> None:
 @click.option("--step", type=int, metavar="N", help="The graph of step N; -1 is the last.")
 @click.option("--event", type=click.IntRange(min=0), metavar="K", help="As it is when K events have run (default: all).")
 @click.option("--loss", is_flag=True, help="The loss of every step instead.")
+@_rank_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Its ending says the kind.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Colours.")
 @click.option("--scale", type=click.FloatRange(0.1, 10), default=2.0, show_default=True, help="Pixels per point, for .png.")
@@ -197,7 +208,9 @@ def show_command(path: Path, step: int, as_json: bool) -> None:
 @click.option(
     "--halves", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True, help="What of the graph."
 )
-def export_command(path: Path, step: int | None, event: int | None, loss: bool, output: Path, theme: str, **view: Any) -> None:
+def export_command(
+    path: Path, step: int | None, event: int | None, loss: bool, rank: int | None, output: Path, theme: str, **view: Any
+) -> None:
     """Write a step's graph (.svg .png .pdf .dot .json) or the loss (.png .svg .csv) to FILE."""
     if loss == (step is not None):
         raise RefusalError("export wants either --step N, for a graph, or --loss")
@@ -206,7 +219,7 @@ def export_command(path: Path, step: int | None, event: int | None, loss: bool, 
     known = LOSS_ENDINGS if loss else GRAPH_ENDINGS
     if output.suffix.lower() not in known:
         raise RefusalError(f"{output} has none of the known endings {' '.join(known)}")
-    with _recording(path) as recording, _writing(output):
+    with _recording(path, rank) as recording, _writing(output):
         if step is None:
             _export_loss(recording, output, theme)
         else:
@@ -246,10 +259,10 @@ def _open_window(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _recording(path: Path) -> Iterator[Recording]:
+def _recording(path: Path, rank: int | None) -> Iterator[Recording]:
     from .recording.reader import open_recording
 
-    with open_recording(path) as recording:
+    with open_recording(path, rank) as recording:
         yield recording
 
 

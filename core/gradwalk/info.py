@@ -69,6 +69,8 @@ def info_json(recording: Any) -> dict[str, Any]:
         "loss": loss_json(recording),
         **structure_json(recording),
         "ranks": len(recording.ranks),
+        "ranks_there": list(recording.ranks),
+        "world_size": max(run.world_size, len(recording.ranks)),
         "device": run.device,
         "bytes": recording.bytes,
         "ended": recording.ended,

@@ -59,7 +59,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("steps", f"{about['steps']:,}"),
         ("loss", f"first {loss['first']}, last {loss['last']}, smallest {loss['min']}" if loss else "none"),
         ("last step", f"{_counted(about['ops'], 'op')}, {_counted(about['nodes'], 'Node')} ({graphs} in all)"),
-        ("ranks", f"{about['ranks']} (this is rank {about['rank']})"),
+        ("ranks", _ranks(about)),
         ("device", about["device"] or "unknown"),
         ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
         ("started", _when(about["started"]) + f" on {about['host']}"),
@@ -77,6 +77,13 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
     if len(told) > NOTES:
         lines.append(("", f"and {_counted(len(told) - NOTES, 'more note')}; see --json"))
     return lines
+
+
+def _ranks(about: Mapping[str, Any]) -> str:
+    """``2 (this is rank 0)``; where some left no file, ``3 of 4: 0, 1, 3 (this is rank 0)``."""
+    there, world = about["ranks_there"], about["world_size"]
+    missing = f" of {world}: {', '.join(map(str, there))}" if len(there) < world else ""
+    return f"{about['ranks']}{missing} (this is rank {about['rank']})"
 
 
 def _counted(number: int, thing: str) -> str:

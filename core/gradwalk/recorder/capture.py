@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, sample_indices
 from ..trace import Kept, Shape
-from .host import Array
+from .host import Array, local_part
 from .records import Copied
 from .transfers import Parcel, Transfers, is_capturing
 from .values import dtype_name
@@ -96,7 +96,7 @@ class Captor:
             copy = array.copy() if whole else array.reshape(-1)[sample_indices(array.size)]
             return Kept(_read_only(copy), dtype_name(tensor.dtype), array.shape, whole)
         try:
-            return self._copy_on_device(tensor, whole)
+            return self._copy_on_device(local_part(tensor), whole)
         except (RuntimeError, NotImplementedError, TypeError):
             return None
 
@@ -113,6 +113,7 @@ class Captor:
         if (
             tensor.layout is not torch.strided
             or tensor.is_quantized
+            or not has_memory(tensor)
             or tensor.device.type == "meta"
             or is_capturing(tensor.device)
         ):

@@ -224,7 +224,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     if not made:
         return
     place = state.places.of(frame, through=name in _ZEROING)
-    if place is None:
+    if place is None or (place.distributed and _moves_shards(state, made)):
         return
     read, arguments = split(call.args, call.kwargs)
     written = _written(state, name, read, made, call.kwargs)
@@ -247,11 +247,16 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
     observe_op(state, record, read, made, written)
 
 
+def _moves_shards(state: State, made: list[torch.Tensor]) -> bool:
+    """Whether an op of torch.distributed's own only prepares what shows as collectives, or sets FSDP up."""
+    return not (state.thread.calls and any(tensor.requires_grad for tensor in made))
+
+
 def observe_op(
     state: State, record: OpRecord, read: list[torch.Tensor], made: list[torch.Tensor], written: Container[int]
 ) -> None:
     """Measure and copy what an op read and made. After ``steps.add``, which may have begun a new step."""
-    if state.looking:
+    if state.looking and record.name not in _UNWRITTEN:
         for tensor, slot in zip(read, record.inputs, strict=True):
             if id(tensor) not in written:
                 state.observe(slot, tensor)
@@ -294,6 +299,8 @@ def finish_op(
 
 NOTHING: Container[int] = frozenset()
 _ZEROING = frozenset(("zero_", "_foreach_zero_"))
+_UNWRITTEN = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"))
+"""Ops whose result holds whatever was in the memory before."""
 _names: dict[Any, str] = {}
 
 

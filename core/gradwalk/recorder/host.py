@@ -33,6 +33,20 @@ class _Capsule:
         return _DLPACK_CPU
 
 
+def has_memory(tensor: torch.Tensor) -> bool:
+    """Whether a strided tensor's elements are there: FSDP gives the memory of what it has gathered back, and keeps the tensor."""
+    try:
+        return tensor.untyped_storage().nbytes() > 0 or tensor.numel() == 0
+    except (RuntimeError, NotImplementedError):  # a tensor of functorch's has no storage
+        return False
+
+
+def local_part(tensor: torch.Tensor) -> torch.Tensor:
+    """What this rank holds of a tensor that is spread over several (a DTensor); any other as it is."""
+    local = None if type(tensor) in _PLAIN else getattr(tensor, "_local_tensor", None)
+    return local if isinstance(local, torch.Tensor) else tensor
+
+
 def host_array(tensor: torch.Tensor) -> Array | None:
     """The memory of a plain CPU tensor, or None for any other. It must not be written to, nor kept.
 
@@ -40,7 +54,7 @@ def host_array(tensor: torch.Tensor) -> Array | None:
     """
     if type(tensor) not in _PLAIN or tensor.dtype not in _SEEN_BY_NUMPY or not tensor.is_cpu:
         return None
-    if tensor.layout is not torch.strided or tensor.is_neg():
+    if tensor.layout is not torch.strided or tensor.is_neg() or not has_memory(tensor):
         return None
     try:
         array: Array = np.from_dlpack(_Capsule(to_dlpack(tensor)))

@@ -56,7 +56,10 @@ class KeptStrip:
         if size > self._most or self._used + size > self._room:
             return
         if tensor.dtype is torch.float32 and tensor.is_cpu and tensor.is_contiguous() and size:
-            move(self._address + FLOAT * self._used, tensor.data_ptr(), FLOAT * size)
+            address = tensor.data_ptr()
+            if not address:
+                return
+            move(self._address + FLOAT * self._used, address, FLOAT * size)
             self._places[key] = self._used, tuple(tensor.shape)
             self._used += size
             return

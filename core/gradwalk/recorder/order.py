@@ -13,7 +13,8 @@ def events_of(records: Sequence[Record]) -> Iterator[tuple[Record, int]]:
         yield record, -1
         if isinstance(record, BackwardRecord):
             ran = 0
-            for before, inner in record.inside:
+            for noted, inner in record.inside:
+                before = max(noted, ran)  # what C++ asks for stands after its Node, which is noted later
                 for place in range(ran, before):
                     yield record, place
                 ran = before

@@ -26,11 +26,20 @@ class ParameterNames:
     def __init__(self, values: Values) -> None:
         self._values = values
         self._names: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
+        """By name, which outermost module took it, and for what of it."""
         self._roots: dict[int, Root] = {}
 
     def name_of(self, tensor: torch.Tensor) -> str:
         """The name of a parameter or buffer, or an empty string."""
+        name = self._known(tensor)
+        if not name and type(tensor) is nn.Parameter:  # FSDP puts others in the place of those that were there
+            for root in self._roots.values():
+                self.learn(root)
+            name = self._known(tensor)
+        return name
+
+    def _known(self, tensor: torch.Tensor) -> str:
         found = self._names.get(id(tensor))
         return found[1] if found is not None and found[0]() is tensor else ""
 
@@ -38,8 +47,8 @@ class ParameterNames:
         """The outermost module, known by the variable through which it was first called, else by its class."""
         root = self._roots.get(id(module))
         if root is None or root.module() is not module:
-            name = "" if callee == "self" else callee.removeprefix("self.")  # ``self(x)`` in a method of its own says nothing
-            name = name or type(module).__name__
+            name = callee.removeprefix("self.")
+            name = type(module).__name__ if name in ("", "self") else name
             root = self._roots[id(module)] = Root(weakref.ref(module), name, {})
             self.learn(root)
         return root
@@ -63,14 +72,15 @@ class ParameterNames:
             return
         root.names = {id(part): _plain(name) for name, part in module.named_modules()}
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            if not self.name_of(tensor):
+            if not self._known(tensor):
                 self._name(tensor, _plain(name), root)
 
     def _name(self, tensor: torch.Tensor, name: str, root: Root) -> None:
         """``fc1.weight`` as in ``named_parameters``; with the module's name where that alone says too little or is taken."""
-        if "." not in name or name[0].isdigit() or self._taken.get(name, id(tensor)) != id(tensor):
+        owner = id(root), name
+        if "." not in name or name[0].isdigit() or self._taken.get(name, owner) != owner:
             name = f"{root.name}.{name}"
-        self._taken[name] = id(tensor)
+        self._taken[name] = owner
         self._names[id(tensor)] = weakref.ref(tensor), name
         slot = self._values.before(tensor)
         if slot is not None:

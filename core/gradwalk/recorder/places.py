@@ -14,7 +14,7 @@ from ..callsite import CallSite, call_of_frame, frame_of
 from ..trace import Site
 from .records import Place
 
-_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER, _RUNNER, _SCALER = range(7)
+_USER, _INTERNAL, _API, _OPTIMIZER, _LOADER, _RUNNER, _SCALER, _DISTRIBUTED = range(8)
 _CACHE_LIMIT = 100_000
 _DEEPEST = 64
 _API_FILES = frozenset(
@@ -24,6 +24,7 @@ _API_FILES = frozenset(
         "nn/functional.py",
         "_tensor.py",
         "_jit_internal.py",
+        "_ops.py",
         "nn/init.py",
         "utils/_contextlib.py",
         "autograd/function.py",
@@ -49,12 +50,14 @@ _PACKAGES = (_folder(sysconfig.get_paths()["purelib"]), _folder(sysconfig.get_pa
 
 
 def kind_of(file: str) -> int:
-    """Whose code a file is: the user's, torch's or ours, that of torch's ops, optimizers, data loaders, or ``gradwalk run``."""
+    """Whose code a file is: the user's, torch's or ours, that of one of torch's parts, or of ``gradwalk run``."""
     path = os.path.realpath(file)
     if path.startswith(_TORCH):
         inside = path[len(_TORCH) :].replace(os.sep, "/")
         if inside.startswith("optim/"):
             return _OPTIMIZER
+        if inside.startswith("distributed/"):
+            return _DISTRIBUTED
         if inside in _API_FILES:
             return _API
         if inside == _SCALER_FILE:
@@ -112,7 +115,7 @@ class Places:
         """
         key: list[object] = []
         users: list[FrameType] = []
-        direct, innermost = False, True
+        direct, innermost, distributed = False, True, False
         while frame is not None and len(users) < _DEEPEST:
             code = frame.f_code
             kind = self._kinds.get(code.co_filename)
@@ -126,21 +129,22 @@ class Places:
                 break  # ``gradwalk run`` itself, and what started it
             elif not through and (kind == _LOADER or (not users and _keeps_to_itself(kind, code.co_name))):
                 return None
+            distributed = distributed or (innermost and kind == _DISTRIBUTED)
             innermost = innermost and kind == _API
             frame = frame.f_back
-        return self._place((direct, *key), users, direct) if users else NOWHERE
+        return self._place((direct, distributed, *key), users, direct, distributed) if users else NOWHERE
 
-    def _place(self, key: tuple[object, ...], users: list[FrameType], direct: bool) -> Place:
+    def _place(self, key: tuple[object, ...], users: list[FrameType], direct: bool, distributed: bool) -> Place:
         place = self._places.get(key)
         if place is None:
             if len(self._places) >= _CACHE_LIMIT:
                 self._places.clear()
-            place = self._places[key] = self._new(users, direct)
+            place = self._places[key] = self._new(users, direct, distributed)
         return place
 
-    def _new(self, users: list[FrameType], direct: bool) -> Place:
+    def _new(self, users: list[FrameType], direct: bool, distributed: bool) -> Place:
         call = call_of_frame(users[0])
         stack = tuple(frame_of(frame) for frame in reversed(users))
         site = dataclasses.replace(call.site, stack=stack)
         site = self._sites.setdefault(site, site)
-        return Place(call, stack, direct, tuple(frame.f_code for frame in users), site)
+        return Place(call, stack, direct, tuple(frame.f_code for frame in users), site, distributed)

@@ -50,6 +50,8 @@ class Place:
     """Whether the user's own line called the op, rather than torch code that the user's line called."""
     codes: tuple[object, ...] = ()
     site: Site | None = None
+    distributed: bool = False
+    """Whether code of ``torch.distributed`` called the op."""
 
 
 @dataclass(slots=True, eq=False)

@@ -116,10 +116,10 @@ class Running:
     def measure(self, column: int, tensor: torch.Tensor) -> None:
         """Take the statistics of a tensor as it is now."""
         if tensor.dtype is torch.float32 and tensor.is_cpu and type(tensor) in _PLAIN and tensor.is_contiguous():
-            size = tensor.numel()
-            if 0 < size <= LONG:
+            size, address = tensor.numel(), tensor.data_ptr()
+            if 0 < size <= LONG and address:  # FSDP gives memory back
                 strip = self._strips.short if size <= SHORT else self._strips.long
-                strip.add(column, tensor.data_ptr(), size)
+                strip.add(column, address, size)
                 if strip.used >= CAPACITY:
                     strip.reduce(self.table)
                 return

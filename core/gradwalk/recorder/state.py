@@ -97,6 +97,8 @@ class State:
         """Whether grad was enabled where the work under way was called from."""
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
+        self.before_step_ends: list[Callable[[], None]] = []
+        """Called while what the step kept is still at hand."""
         self._assembler = Assembler(self.parameters.name_of)
         self._late: deque[tuple[Draft | FollowedDraft, str]] = deque()
         self.lock = threading.RLock()
@@ -270,6 +272,8 @@ class State:
 
     def _close_step(self, cut: Cut) -> None:
         """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
+        for settle in self.before_step_ends:
+            settle()
         records = without_setup(cut) if self._step == 0 else cut.records
         if not records:
             return

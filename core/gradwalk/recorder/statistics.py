@@ -15,7 +15,7 @@ import torch
 from .batches import HostBatch
 from .capture import whole_on_the_way
 from .device_batches import DeviceBatch
-from .host import Array
+from .host import Array, has_memory, local_part
 from .records import Copied, Measured, Row
 from .transfers import Parcel, Transfer, Transfers, is_capturing
 
@@ -51,7 +51,7 @@ class Statistics:
                 return self._host.add(array.copy() if copy is None else copy)
             return row_of(array, tensor)
         try:
-            return self._measure(tensor, whole_on_the_way(late))
+            return self._measure(local_part(tensor), whole_on_the_way(late))
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
             return None
 
@@ -63,6 +63,8 @@ class Statistics:
         count = tensor.numel()
         if count == 0:
             return _EMPTY
+        if not has_memory(tensor):
+            return None
         if not tensor.is_floating_point():
             if count > _COUNTED:
                 return None

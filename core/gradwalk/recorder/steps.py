@@ -92,7 +92,16 @@ class Steps:
         return [record for record in inner(self.log) if isinstance(record, OpRecord) and record.makes_graph]
 
     def _updated(self) -> bool:
-        return any(isinstance(record, OpRecord) and record.update for record in flat(self.log))
+        """Whether there was an update; zeroing before the backward is none."""
+        after = True
+        for record in reversed(self.log):
+            if isinstance(record, BackwardRecord):
+                if any(isinstance(other, OpRecord) and _writes_a_leaf(other) for other in inner([record])):
+                    return True
+                after = False
+            elif _writes_a_leaf(record) or (record.update and after):
+                return True
+        return False
 
     # ------------------------------------------------------------------ what comes in
 
@@ -149,7 +158,7 @@ class Steps:
         if self._trained:
             own, following = self._split_tail()
             self._hand_out([*self.log[: self._tail], *own], self._label(at_end=True), following, at_end=True)
-            self._open(following)
+            self._open_with_tail(following)
         while self._laps:
             self._flush_lap()
         if self._counted or not self._emitted:
@@ -225,8 +234,10 @@ class Steps:
 
     def _writes_input(self, record: OpRecord) -> bool:
         """An in-place write to what an earlier op of this log read: an update by hand, without autograd."""
+        if "collective" in record.tags:
+            return False  # sums of losses, counts of samples
         for slot in record.outputs:
-            if slot.written and slot.base is not None and self.log:
+            if slot.written and slot.base is not None and self.log and any(other is not slot.base for other in record.inputs):
                 return slot.base.last_use >= self.log[0].serial
         return False
 
@@ -319,7 +330,14 @@ class Steps:
         label = self._label()
         own, following = self._split_tail()
         self._hand_out([*self.log[: self._tail], *own], label, following)
-        self._open(following)
+        self._open_with_tail(following)
+
+    def _open_with_tail(self, tail: Sequence[Record]) -> None:
+        """A new log, which begins with the tail. What did not count as a forward before does not do so now."""
+        counted = self._counted > self._tail
+        self._open(tail)
+        if not counted:
+            self._counted, self._forward = 0, -1
 
     def _split_tail(self) -> tuple[list[Record], list[Record]]:
         """The tail: what belongs to the step, and what to the next one.
@@ -373,6 +391,10 @@ def counts(record: OpRecord) -> bool:
         else:
             data = True
     return parameters and data and not any(slot.written for slot in record.outputs)
+
+
+def _writes_a_leaf(record: OpRecord) -> bool:
+    return record.update and record.name != "zero_grad"
 
 
 def _outermost(record: OpRecord) -> Call | None:

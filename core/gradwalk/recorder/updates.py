@@ -81,9 +81,10 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     state.trail.broken = True
     source, old = state.slot_of(data), state.values.before(tensor) or state.slot_of(tensor)
     new = state.values.write(tensor)
+    new.shape = tuple(tensor.shape)
     state.observe(source, data)
     state.observe(new, tensor)
-    if state.steps.trained and old.graded:
+    if state.steps.trained and old.graded and not state.thread.calls:  # inside a module, FSDP gathers a parameter so
         note_update(state, "set_data", (old, source), (new,), place, begin)
 
 
@@ -159,7 +160,7 @@ class OptimizerSteps:
                 old = state.values.before(parameter)
                 if old is not None and _was_updated(state, group, parameter):
                     gradient = parameter.grad
-                    read = [] if gradient is None else [state.slot_of(gradient)]
+                    read = [] if gradient is None else [state.values.find(gradient) or gradient_slot(state, parameter, gradient)]
                     for slot in read:
                         state.observe(slot, parameter.grad)
                     new = state.values.write(parameter)

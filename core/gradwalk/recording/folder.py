@@ -19,6 +19,12 @@ def file_name(rank: int, segment: int = 0) -> str:
     return f"rank{rank:05d}.{segment:04d}.mcap"
 
 
+def rank_of(path: Path) -> int | None:
+    """Whose file it is by its name, or None where the name does not tell."""
+    name = _NAME.fullmatch(path.name)
+    return int(name[1]) if name else None
+
+
 def rank_files(folder: Path) -> dict[int, Path]:
     """The first file of every rank in a run folder. Raises OSError."""
     found: dict[int, Path] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .access import Access
-from .folder import RUN_FILE, later_segments, rank_files, read_run
+from .folder import RUN_FILE, later_segments, rank_files, rank_of, read_run
 from .format import MAGIC, MAJOR, MARKER, MINOR, PROFILE, Damaged, NewerVersionError, Opcode, RecordingError
 from .index import KNOWN_CHANNELS, Index
 from .info import RunInfo, version_of
@@ -41,6 +41,9 @@ def find(path: Path, rank: int | None = None) -> Found:
         raise RecordingError(path, f"cannot be read: {error.strerror}") from error
     if path.name == RUN_FILE:
         return _in_folder(path.parent, rank)
+    name = rank_of(path)
+    if rank is not None and name is not None and name != rank:
+        raise RecordingError(path, f"this is the file of rank {name}, not of rank {rank}; give the run folder to choose a rank")
     return Found(path, path.parent, path, _run_beside(path))
 
 

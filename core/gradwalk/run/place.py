@@ -7,9 +7,11 @@ import json
 import os
 import re
 import secrets
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..refusal import RefusalError
 
@@ -28,12 +30,25 @@ class Identity:
 
 
 def identity() -> Identity:
-    """Who we are, by the environment that launchers such as ``torchrun`` set."""
+    """Who we are: by the process group that is there already, else by the environment that launchers such as ``torchrun`` set."""
     rank, world_size = _number("RANK", 0), _number("WORLD_SIZE", 1)
     if world_size <= 1 or not 0 <= rank < world_size:
-        return Identity(secrets.token_hex(8))
+        return _in_process_group() or Identity(secrets.token_hex(8))
     launch = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE")]
     return Identity(hashlib.sha256("\n".join(launch).encode()).hexdigest()[:16], rank, world_size)
+
+
+def _in_process_group() -> Identity | None:
+    """By ``torch.distributed``, where processes that nobody launched as ranks (``torch.multiprocessing``) have met.
+
+    The run id is the one that the first of them leaves in the group's store.
+    """
+    distributed: Any = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return None
+    store = distributed.distributed_c10d._get_default_store()
+    run_id = store.compare_set("gradwalk/run", "", secrets.token_hex(8)).decode()
+    return Identity(run_id, distributed.get_rank(), distributed.get_world_size())
 
 
 def _number(variable: str, otherwise: int) -> int:

@@ -149,6 +149,27 @@ def test_storages_can_still_be_resized(record):
     assert w.grad.untyped_storage().resizable()
 
 
+def test_a_tensor_whose_memory_was_given_back_is_not_read(record):
+    w = torch.ones(1, requires_grad=True)
+    with record() as sink:
+        gathered = torch.ones(1 << 20)
+        gathered.untyped_storage().resize_(0)
+        gathered.view(2, -1)
+        (w * 2).backward()
+    assert sink.traces
+
+
+def test_memory_that_nobody_has_written_has_no_statistics(record):
+    w = torch.ones(3, requires_grad=True)
+    with record() as sink:
+        for _ in range(2):
+            buffer = torch.empty(3)
+            (torch.mul(w, 2, out=None) + torch.zeros(3)).sum().backward()
+            del buffer
+    assert sink.traces[1].graph.ops[0].name == "empty"
+    assert sink.traces[1].values[0, sink.traces[1].graph.ops[0].outputs[0]] == -1
+
+
 def test_grad_mode_and_random_state_are_the_users(record):
     with record():
         torch.manual_seed(5)

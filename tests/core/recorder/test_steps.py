@@ -66,6 +66,36 @@ def test_zeroing_each_time_is_no_micro_batch(record):
     assert [trace.label for trace in sink.traces] == ["", "", ""]
 
 
+def test_zeroing_before_the_backward_leaves_micro_batches_what_they_are(record):
+    (w,) = weights((3, 1))
+    with record() as sink:
+        for i in range(4):
+            loss = torch.ones(2, 3).mm(w).sum()
+            if i % 2 == 0:
+                w.grad = None
+            loss.backward()
+            if i % 2 == 1:
+                with torch.no_grad():
+                    w -= 0.1 * w.grad
+    assert [trace.label for trace in sink.traces] == ["micro-batch"] * 4
+
+
+def test_a_running_loss_that_is_taken_off_itself_is_no_step(record):
+    (w,) = weights((3, 1))
+    total = torch.tensor(0.0)
+    with record() as sink:
+        for _ in range(3):
+            loss = torch.ones(2, 3).mm(w).sum()
+            loss.backward()
+            w.grad = None
+            total += loss.detach()
+            total.mean().item()
+            total -= total
+            for _ in range(2):
+                torch.ones(2).ne(0)
+    assert [trace.label for trace in sink.traces] == [""] * 3
+
+
 def test_backwards_through_one_graph_are_one_step(record):
     (w,) = weights((3, 2))
     with record() as sink:

@@ -260,3 +260,20 @@ def test_clipping_shows_in_the_update(record):
     assert all(op.phase == "update" for op in graph.ops[3:])
     clipped = [value for value in graph.values if value.gradient_of != NONE and value.version == 1]
     assert len(clipped) == 2
+
+
+@pytest.mark.parametrize("kernel", ["foreach", "fused"])
+def test_an_optimizer_that_updates_all_at_once_gives_an_update_per_parameter(record, kernel):
+    net = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(net.parameters(), **{kernel: True})
+    with record() as sink:
+        for _ in range(2):
+            net(torch.ones(4, 3)).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    graph = sink.traces[1].graph
+    updates = [op for op in graph.ops if op.name == "AdamW.step"]
+    assert [graph.values[op.outputs[0]].name for op in updates] == ["net.weight", "net.bias"]
+    for op in updates:
+        before, after = (sink.traces[1].values[3, value] for value in (op.inputs[0], op.outputs[0]))
+        assert before != after

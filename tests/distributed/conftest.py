@@ -1,0 +1,32 @@
+"""Two ranks on the CPU, started by torchrun as on a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("train.py")
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+LAUNCH = [*TORCHRUN, "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+
+
+@pytest.fixture(scope="module")
+def torchrun(tmp_path_factory):
+    """Run ``train.py`` on two ranks, plain or recorded into the folder that the result has as ``folder``."""
+    hidden = ("RANK", "WORLD_SIZE", "GRADWALK_PARENT_PID", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment = {**kept, "OMP_NUM_THREADS": "1", "GRADWALK_NO_WINDOW": "1"}
+
+    def run(*arguments, recorded=True):
+        place = tmp_path_factory.mktemp("ranks")
+        ours = ["--no-python", sys.executable, "-m", "gradwalk", "run", "--no-window", "--record", "run"] if recorded else []
+        command = [*LAUNCH, *ours, str(SCRIPT), *arguments]
+        result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        result.folder = place / "run"
+        return result
+
+    return run
