@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, sample_indices
 from ..trace import Kept, Shape
-from .host import Array, local_part
+from .host import Array, has_memory, local_part
 from .records import Copied
 from .transfers import Parcel, Transfers, is_capturing
 from .values import dtype_name
