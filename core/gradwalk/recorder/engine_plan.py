@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.autograd.graph import Node
 
-from ..trace import NONE
+from ..trace import NONE, Shape
 from .graph_walk import Walk
 from .records import BackwardRecord, EdgeRecord, OpRecord, Slot
 
@@ -59,7 +59,16 @@ class LeafEnd:
 class EnginePlan:
     """A backward, as it was walked and as it ran. Edges are numbered as in the Graph."""
 
-    def __init__(self, found: Walk, record: BackwardRecord, first_edge: int, numbers: dict[Slot, int], base: int) -> None:
+    def __init__(
+        self,
+        found: Walk,
+        record: BackwardRecord,
+        first_edge: int,
+        numbers: dict[Slot, int],
+        base: int,
+        shapes: Sequence[Shape],
+    ) -> None:
+        self._numbers, self._shapes = numbers, shapes
         self.types = found.types
         self.sequences = [
             None if node.leaf is not None else number - base for node, number in zip(record.nodes, found.sequences, strict=True)
@@ -123,8 +132,14 @@ class EnginePlan:
         before = self.arriving.get((edge.source, 0), ()) if passes else ()
         if len(before) != 1:
             return NONE
-        sizes = _elements(edge), _elements(self._edges[before[0] - self._first])
+        sizes = self._elements(edge), self._elements(self._edges[before[0] - self._first])
         return before[0] if sizes[0] == sizes[1] is not None else NONE
+
+    def _elements(self, edge: EdgeRecord) -> int | None:
+        """How many elements the gradient on an edge has in the step that the Graph tells of, where that is known."""
+        number = self._numbers.get(edge.slot) if edge.slot is not None else None
+        shape = edge.shape if number is None else self._shapes[number]
+        return None if shape is None else math.prod(shape)
 
     def _several(self, record: BackwardRecord) -> dict[int, list[tuple[int, int, int]]]:
         """Per place, where edges start that meet others: ``(output, edge, alias)``. A hook after the Node tells them."""
@@ -146,12 +161,6 @@ class EnginePlan:
             arriving,
             self._edges[self._own[place]].none,
         )
-
-
-def _elements(edge: EdgeRecord) -> int | None:
-    """How many elements the gradient on an edge has, where the record tells."""
-    shape = edge.slot.shape if edge.slot is not None else edge.shape
-    return None if shape is None else math.prod(shape)
 
 
 def _adds_plainly(node: Any) -> bool:

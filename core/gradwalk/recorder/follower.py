@@ -233,7 +233,7 @@ class Follower:
         if running.closed:
             slot.base = slot.copied = None
         running.held[number] = slot
-        if slot.shape != template.shape:
+        if slot.shape != running.routine.shapes[number]:
             running.shapes[number] = slot.shape
         return True
 

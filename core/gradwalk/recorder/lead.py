@@ -92,6 +92,7 @@ class Lead:
         try:
             self._routines[key] = routine = Routine(key[0], numbers, arrivals, label)
             routine.closed_by(closing)
+            routine.waits = tuple([numbers.slots[slot] for slot in self._state.steps.pending if slot in numbers.slots])
         except NotFollowable:
             self._routines[key] = None
 

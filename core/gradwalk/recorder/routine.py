@@ -138,6 +138,10 @@ class Routine:
         self.sorts = _sorts(numbers)
         self.measurable = [slot.measured is not None for slot in self.slots]
         self.successor_of = {n: base for n, base in enumerate(self.bases) if self.sorts[n] == _SUCCESSOR}
+        self.shapes = known.shapes
+        """The shapes that the Graph tells: those of a step are told where they differ."""
+        self.waits: tuple[int, ...] = ()
+        """The leaves whose gradients wait for an update in another step."""
         self.edges = len(numbers.edges)
         self.edge_of = {edge: index for index, (_, edge) in enumerate(numbers.edges)}
         self.base = next((record.first_sequence for record in numbers.ops if record.first_sequence), 0)
@@ -245,7 +249,7 @@ class _Learner:
         item.inputs = tuple([numbers[slot] for slot in record.inputs])
         item.made = tuple([numbers[slot] for slot in record.outputs])
         item.bases = tuple([self._base_of(slot, item.inputs) for slot in record.outputs])
-        item.shapes = tuple([torch.Size(slot.shape) for slot in record.outputs])
+        item.shapes = tuple([torch.Size(self._routine.shapes[number]) for number in item.made])
         item.dtypes = tuple([getattr(torch, slot.dtype) for slot in record.outputs])
         item.grads = tuple([slot.requires_grad for slot in record.outputs])
         if len(item.inputs) == len(item.made) == 1 and record.name in _SAME_ELEMENTS and item.bases == (NONE,):
@@ -271,7 +275,7 @@ class _Learner:
             raise NotFollowable  # the factor of a GradScaler, and what runs inside a backward
         found = item.detail.walk
         self._edges = next(i for i, (_, edge) in enumerate(self._numbers.edges) if edge is record.seeds[0])
-        item.owner = EnginePlan(found, record, self._edges, self._numbers.slots, self._routine.base)
+        item.owner = EnginePlan(found, record, self._edges, self._numbers.slots, self._routine.base, self._routine.shapes)
         item.made = (self._numbers.slots[record.loss],)
 
     def _learn_updates(self, item: Item) -> None:

@@ -293,6 +293,7 @@ class State:
         step, self._step = self._step, self._step + 1
         if self.sink.wants(step):
             self._pass_on(FollowedDraft(running, step, self._epoch), running.routine.label)
+        self.steps.pending = {running.held[number] for number in running.routine.waits if number in running.held}
         self.values.forget_dead()
         self._begin_step()
         self._end_if_full()

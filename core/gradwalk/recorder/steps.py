@@ -46,7 +46,7 @@ class Steps:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._emitted = 0
-        self._pending: set[Slot] = set()
+        self.pending: set[Slot] = set()
         """The leaves whose gradients wait for an update."""
         self._open([])
 
@@ -375,8 +375,8 @@ class Steps:
         """``micro-batch`` for a step whose gradients wait for, or join, those of another step."""
         leaves = {leaf for record in flat(self.log) if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
         waits = leaves if not self._updated() else set()
-        label = MICRO_BATCH if leaves & self._pending or (waits and not at_end) else ""
-        self._pending = waits
+        label = MICRO_BATCH if leaves & self.pending or (waits and not at_end) else ""
+        self.pending = waits
         return label
 
 

@@ -29,8 +29,8 @@ from gradwalk.show import tape_json
 from gradwalk.trace import NONE, Trace
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import ListSink
 from programs import assert_same_bits
+from sinks import ListSink
 
 INF_AT = 3
 

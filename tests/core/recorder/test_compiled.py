@@ -282,7 +282,7 @@ def test_a_fault_of_ours_changes_nothing(monkeypatch):
     from gradwalk.recorder import Recorder, modes, regions
 
     sys.path.insert(0, str(Path(__file__).parent))
-    from conftest import ListSink
+    from sinks import ListSink
 
     torch.manual_seed(0)
     net, counter = Net(), CompileCounterWithBackend("eager")

@@ -13,8 +13,8 @@ from gradwalk.recorder import Recorder
 from gradwalk.recorder.device_times import DeviceTimes, Timing
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import ListSink
 from programs import assert_same_bits, autograd_net, function_net
+from sinks import ListSink
 
 
 class Event:

@@ -36,8 +36,8 @@ import gradwalk.recorder.values
 from gradwalk.recorder import Recorder
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import ListSink
 from programs import Net, assert_same_bits, autograd_net, mlp
+from sinks import ListSink
 
 
 def adam() -> object:
