@@ -1,9 +1,9 @@
-"""What recording costs: recorded against plain step time, alternated in one process.
+"""What recording costs: recorded against plain steps, alternated in one process.
 
-Run it with ``python benchmarks/recorder_overhead.py [--rounds N] [--steps N] [--threads N]``. Each round times a block of
-plain steps and a block of recorded ones per level; the ratio of a round is that of the two medians, and the table shows the
-median ratio of the rounds. The floor is an empty TorchFunctionMode with an empty hook on every Node:
-what any recorder of this kind pays.
+Run it with ``python benchmarks/recorder_overhead.py [--rounds N] [--threads N] [--only WORD] [--clock wall|cpu]``. Each round
+times a block of plain steps and one per way, after a warm-up in which the recorder learns the step; the table shows the ratio of the
+medians of all rounds. The floor is an empty TorchFunctionMode with an empty hook on every Node: what any recorder of this kind
+pays. ``--clock cpu`` counts the training thread's processor time, for a machine that others use.
 """
 
 from __future__ import annotations
@@ -13,59 +13,29 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.overrides import TorchFunctionMode
+from workloads import WORKLOADS, Step
 
 from gradwalk.recorder import Recorder
 from gradwalk.recording.info import run_info
 from gradwalk.recording.sink import Sink
 from gradwalk.recording.writer import Writer
 
-Step = Callable[[], None]
-WARM_UP = 20
-
-
-def two_layer_net() -> Step:
-    x, y = torch.randn(64, 1000), torch.randn(64, 10)
-    w1, w2 = torch.randn(1000, 100, requires_grad=True), torch.randn(100, 10, requires_grad=True)
-
-    def step() -> None:
-        y_pred = x.mm(w1).clamp(min=0).mm(w2)
-        loss = (y_pred - y).pow(2).sum()
-        loss.backward()
-        with torch.no_grad():
-            for weight in (w1, w2):
-                weight -= 1e-9 * weight.grad
-                weight.grad.zero_()
-
-    return step
-
-
-def mlp() -> Step:
-    net = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Dropout(0.1), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
-    criterion = nn.CrossEntropyLoss()
-    x, target = torch.randn(64, 784), torch.randint(0, 10, (64,))
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss = criterion(net(x), target)
-        loss.backward()
-        optimizer.step()
-
-    return step
+WARM_UP = 26
+"""Steps before those that are timed: the recorder keeps the first ones in full, and learns."""
+Way = Callable[[], AbstractContextManager[Any]]
 
 
 @contextmanager
-def recorded(level: str) -> Iterator[None]:
+def recorded(level: str, every: int = 1) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         info = run_info(run_id="bench", program=("bench",), script="bench", started=time.time(), level=level)
-        sink = Sink(Writer(Path(folder) / "run", info), level=level)
+        sink = Sink(Writer(Path(folder) / "run", info), level=level, every=every)
         recorder = Recorder(sink)
         recorder.start()
         try:
@@ -108,51 +78,54 @@ def floor() -> Iterator[None]:
         torch.autograd._engine_run_backward = original
 
 
-def median_time(step: Step, steps: int) -> float:
-    times = []
-    for _ in range(WARM_UP):
-        step()
+WAYS: dict[str, Way] = {
+    "floor": floor,
+    "structure": lambda: recorded("structure"),
+    "statistics": lambda: recorded("statistics"),
+    "every=10": lambda: recorded("statistics", every=10),
+    "torch.profiler": lambda: torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]),
+}
+
+
+def times(step: Step, steps: int, clock: Callable[[], float]) -> list[float]:
+    found = []
     for _ in range(steps):
-        begin = time.perf_counter()
+        begin = clock()
         step()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+        found.append(clock() - begin)
+    return found
 
 
-def ratios(step: Step, way: Callable[[], AbstractContextManager[None]], rounds: int, steps: int) -> tuple[float, float, float]:
-    """The median ratio, and the median plain and recorded step times in seconds."""
-    plain, with_it = [], []
+def measure(step: Step, steps: int, rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """The times of each way's steps, in seconds."""
+    found: dict[str, list[float]] = {name: [] for name in ("plain", *WAYS)}
     for _ in range(rounds):
-        plain.append(median_time(step, steps))
-        with way():
-            with_it.append(median_time(step, steps))
-    return (
-        statistics.median(b / a for a, b in zip(plain, with_it, strict=True)),
-        statistics.median(plain),
-        statistics.median(with_it),
-    )
+        for name, way in {"plain": nullcontext, **WAYS}.items():
+            with way():
+                times(step, 2 if name in ("plain", "floor") or "." in name else WARM_UP, clock)
+                found[name] += times(step, steps * (10 if name == "every=10" and steps < 10 else 1), clock)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    ways: dict[str, Callable[[], AbstractContextManager[None]]] = {
-        "floor": floor,
-        "structure": lambda: recorded("structure"),
-        "statistics": lambda: recorded("statistics"),
-    }
-    print(f"torch {torch.__version__}, {options.threads} thread(s), {options.rounds} rounds of {options.steps} steps")
-    print(f"{'workload':<16}{'way':<12}{'ratio':>8}{'plain us':>10}{'with it us':>12}")
-    for name, make in (("two-layer net", two_layer_net), ("MLP, Adam", mlp)):
-        torch.manual_seed(0)
-        step = make()
-        for way, how in ways.items():
-            ratio, plain, with_it = ratios(step, how, options.rounds, options.steps)
-            print(f"{name:<16}{way:<12}{ratio:>8.2f}{plain * 1e6:>10.0f}{with_it * 1e6:>12.0f}")
+    clock = time.perf_counter if options.clock == "wall" else time.thread_time
+    print(
+        f"torch {torch.__version__}, {options.threads} thread(s), {options.rounds} rounds, {options.clock} time; ratios of medians"
+    )
+    print(f"{'workload':<18}{'plain':>12}" + "".join(f"{name:>15}" for name in WAYS))
+    for name, (make, steps) in WORKLOADS.items():
+        if options.only in name:
+            torch.manual_seed(0)
+            found = {way: statistics.median(block) for way, block in measure(make(), steps, options.rounds, clock).items()}
+            ratios = "".join(f"{found[way] / found['plain']:>14.2f}x" for way in WAYS)
+            print(f"{name:<18}{found['plain'] * 1e3:>9.2f} ms{ratios}", flush=True)
 
 
 if __name__ == "__main__":
