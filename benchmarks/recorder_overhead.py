@@ -1,9 +1,9 @@
 """What recording costs: recorded against plain steps, alternated in one process.
 
 Run it with ``python benchmarks/recorder_overhead.py [--rounds N] [--threads N] [--only WORD] [--clock wall|cpu]``. Each round
-times a block of plain steps and one per way, after a warm-up in which the recorder learns the step; the table shows the ratio of the
-medians of all rounds. The floor is an empty TorchFunctionMode with an empty hook on every Node: what any recorder of this kind
-pays. ``--clock cpu`` counts the training thread's processor time, for a machine that others use.
+times a block of plain steps and one per way, after a warm-up in which the recorder learns the step; the table shows the ratio of
+the medians of all rounds. The floor is an empty TorchFunctionMode with an empty hook on every Node: what any recorder of this
+kind pays. ``--clock cpu`` counts the training thread's processor time, for a machine that others use.
 """
 
 from __future__ import annotations
@@ -116,9 +116,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clock = time.perf_counter if options.clock == "wall" else time.thread_time
-    print(
-        f"torch {torch.__version__}, {options.threads} thread(s), {options.rounds} rounds, {options.clock} time; ratios of medians"
-    )
+    print(f"torch {torch.__version__}, {options.threads} thread(s), {options.rounds} rounds, {options.clock} time: ratios")
     print(f"{'workload':<18}{'plain':>12}" + "".join(f"{name:>15}" for name in WAYS))
     for name, (make, steps) in WORKLOADS.items():
         if options.only in name:

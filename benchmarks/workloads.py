@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 Step = Callable[[], None]
 _WORDS = 1000
@@ -43,8 +43,8 @@ class Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Shapes ``[N, inside, H, W]`` to ``[N, outside, H / stride, W / stride]``."""
-        h = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(h)) + self.past(x))
+        h = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(h)) + self.past(x))
 
 
 def resnet18() -> Step:
@@ -75,7 +75,7 @@ class Block(nn.Module):
         q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
         scores = (q @ k.transpose(-2, -1)) / (width // self.heads) ** 0.5
         mask = torch.ones(length, length).tril() == 0
-        weights = F.softmax(scores.masked_fill(mask, float("-inf")), dim=-1)
+        weights = functional.softmax(scores.masked_fill(mask, float("-inf")), dim=-1)
         x = x + self.proj((weights @ v).transpose(1, 2).contiguous().view(batch, length, width))
         h = self.fc(self.ln2(x))
         h = 0.5 * h * (1.0 + torch.tanh(0.7978845608 * (h + 0.044715 * torch.pow(h, 3))))
@@ -116,7 +116,7 @@ def _trained(net: nn.Module, x: torch.Tensor, target: torch.Tensor) -> Step:
 
     def step() -> None:
         optimizer.zero_grad()
-        F.cross_entropy(net(x), target).backward()
+        functional.cross_entropy(net(x), target).backward()
         optimizer.step()
 
     return step
