@@ -33,10 +33,19 @@ class _Capsule:
         return _DLPACK_CPU
 
 
+def address_of(tensor: torch.Tensor) -> int:
+    """Where a strided tensor's elements begin in memory; 0 where they are not there.
+
+    Not through its storage: autograd adds in place to a gradient only while nothing else refers to that.
+    """
+    address = tensor.data_ptr()
+    return 0 if address == tensor.storage_offset() * tensor.element_size() else address
+
+
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether a strided tensor's elements are there: FSDP gives the memory of what it has gathered back, and keeps the tensor."""
     try:
-        return tensor.untyped_storage().nbytes() > 0 or tensor.numel() == 0
+        return address_of(tensor) != 0 or tensor.numel() == 0
     except (RuntimeError, NotImplementedError):  # a tensor of functorch's has no storage
         return False
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..recording.retention import SMALL_BYTES
 from ..trace import Kept, Shape, TensorKey
-from .host import host_array
+from .host import address_of, host_array
 from .strips import FLOAT, move
 from .values import dtype_name
 
@@ -56,7 +56,7 @@ class KeptStrip:
         if size > self._most or self._used + size > self._room:
             return
         if tensor.dtype is torch.float32 and tensor.is_cpu and tensor.is_contiguous() and size:
-            address = tensor.data_ptr()
+            address = address_of(tensor)
             if not address:
                 return
             move(self._address + FLOAT * self._used, address, FLOAT * size)

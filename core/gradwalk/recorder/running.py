@@ -10,7 +10,7 @@ import torch
 
 from ..statistics import row_of_number
 from ..trace import NONE, Shape, TensorKey
-from .host import host_array
+from .host import address_of, host_array
 from .kept import KeptStrip
 from .large import row_of_large
 from .records import Copied, Measured, Row, Slot
@@ -116,8 +116,8 @@ class Running:
     def measure(self, column: int, tensor: torch.Tensor) -> None:
         """Take the statistics of a tensor as it is now."""
         if tensor.dtype is torch.float32 and tensor.is_cpu and type(tensor) in _PLAIN and tensor.is_contiguous():
-            size, address = tensor.numel(), tensor.data_ptr()
-            if 0 < size <= LONG and address:  # FSDP gives memory back
+            size, address = tensor.numel(), address_of(tensor)
+            if 0 < size <= LONG and address:
                 strip = self._strips.short if size <= SHORT else self._strips.long
                 strip.add(column, address, size)
                 if strip.used >= CAPACITY:
