@@ -35,6 +35,7 @@ BOUNDARY = frozenset(
         "engine.EngineRun.arrived",
         "engine.EngineRun._lose",
         "engine.EngineRun.unhook",
+        "inside.InsideMode.__torch_function__",
         "backward.Backward._after_node",
         "backward._unhook",
         "modules.ModuleCalls._before",

@@ -45,6 +45,8 @@ def address_of(tensor: torch.Tensor) -> int:
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether a strided tensor's elements are there: FSDP gives the memory of what it has gathered back, and keeps the tensor."""
     try:
+        if type(tensor) not in _PLAIN:
+            return tensor.untyped_storage().nbytes() > 0 or tensor.numel() == 0
         return address_of(tensor) != 0 or tensor.numel() == 0
     except (RuntimeError, NotImplementedError):  # a tensor of functorch's has no storage
         return False

@@ -140,7 +140,8 @@ def _caller(frame: FrameType | None) -> FrameType | None:
 
 def _kind(module: nn.Module) -> str:
     """The class of a module, and of what ``torch.compile`` has wrapped."""
-    return type(module.__dict__.get("_modules", {}).get("_orig_mod", module)).__name__
+    inside = module.__dict__.get("_modules")
+    return type(inside.get("_orig_mod", module) if isinstance(inside, dict) else module).__name__
 
 
 def _name(path: str, parent: Call | None) -> str:

@@ -45,12 +45,12 @@ class Tracing:
 def _wrap(state: State, kind: type[TorchFunctionMode], original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        state.thread.backwards += 1
+        state.thread.aside.append([])
         try:
             with without_modes(kind):
                 return original(*args, **kwargs)
         finally:
-            state.thread.backwards -= 1
+            state.thread.aside.pop()
 
     return traced
 

@@ -14,7 +14,7 @@ from .global_hooks import GlobalHooks
 from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .trail import Arrival, What
-from .values import describe
+from .values import describe, shape_of
 
 
 def note_grad_read(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -> None:
@@ -81,7 +81,7 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     state.trail.broken = True
     source, old = state.slot_of(data), state.values.before(tensor) or state.slot_of(tensor)
     new = state.values.write(tensor)
-    new.shape = tuple(tensor.shape)
+    new.shape = shape_of(tensor)
     state.observe(source, data)
     state.observe(new, tensor)
     if state.steps.trained and old.graded and not state.thread.calls:  # inside a module, FSDP gathers a parameter so
