@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 
@@ -18,13 +18,14 @@ class Liftable(Protocol):
 
 
 class GlobalHooks:
-    """The handles of our global hooks."""
+    """The handles of our global hooks, which it has registered."""
 
-    def __init__(self, handles: Iterable[Any]) -> None:
-        self._handles = list(handles)
+    def __init__(self, register: Iterable[Callable[[], Any]]) -> None:
+        self._handles: list[Any] = []
         self._lifted: list[tuple[Any, int, Any]] = []
         self._lifts = 0
         self._lock = threading.Lock()
+        self._handles += [make() for make in register]
 
     def remove(self) -> None:
         """Take the hooks away for good."""

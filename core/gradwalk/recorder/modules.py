@@ -49,7 +49,10 @@ class ModuleCalls:
     def __init__(self, state: State) -> None:
         self._state = state
         self.hooks = GlobalHooks(
-            [register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after, always_call=True)]
+            [
+                lambda: register_module_forward_pre_hook(self._before),
+                lambda: register_module_forward_hook(self._after, always_call=True),
+            ]
         )
 
     def remove(self) -> None:

@@ -127,7 +127,12 @@ class OptimizerSteps:
     def __init__(self, state: State) -> None:
         self._state = state
         self._begins: dict[int, float] = {}
-        self.hooks = GlobalHooks([register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)])
+        self.hooks = GlobalHooks(
+            [
+                lambda: register_optimizer_step_pre_hook(self._before),
+                lambda: register_optimizer_step_post_hook(self._after),
+            ]
+        )
 
     def remove(self) -> None:
         """Take the hooks away."""
