@@ -23,6 +23,7 @@ from .forward import ForwardMode, _transforming
 from .graph_walk import Walk, failing_node, walk
 from .host import host_array
 from .inside import InsideMode, backward_around
+from .insist import insist
 from .modes import Taken, push, put_back, remove, take_off
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
@@ -363,8 +364,7 @@ def _note_results(state: State, run: Run, args: tuple[Any, ...], result: Sequenc
 
 def _unhook(run: Run) -> None:
     """Take the hooks away, whatever has happened."""
-    with contextlib.suppress(Exception):
-        run.stop_watching()
+    insist(run.stop_watching)
     with contextlib.suppress(Exception):
         for handle in run.handles:
             handle.remove()

@@ -19,7 +19,9 @@ def note_failure(state: State, error: BaseException, record: OpRecord | Backward
     """
     before = state.failure
     if before is not None and (before.identity, before.kind) == (id(error), type(error).__name__):
-        return  # noted already by the op inside
+        began = record.opened if isinstance(record, OpRecord) and record.opened >= 0 else record.serial
+        if began <= before.record.serial:  # otherwise the one before is gone, and this one has its place in memory
+            return  # noted already by the op inside
     if isinstance(record, OpRecord):
         state.steps.prepare(record)
     state.failure = Failure(id(error), type(error).__name__, record, len(state.steps.log))

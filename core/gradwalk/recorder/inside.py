@@ -37,6 +37,10 @@ class InsideMode(ForwardMode):
         super().__init__(state)
         self.record = record
 
+    def is_of(self, state: State) -> bool:
+        """Whether it is a mode of this recording."""
+        return self._state is state
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
@@ -71,7 +75,7 @@ def backward_around(state: State) -> BackwardRecord | None:
     """The innermost recorded backward inside which this thread is."""
     inside: BackwardRecord | None = state.thread.inside
     if inside is None:
-        inside = next((mode.record for mode in reversed(stack()) if isinstance(mode, InsideMode)), None)
+        inside = next((mode.record for mode in reversed(stack()) if isinstance(mode, InsideMode) and mode.is_of(state)), None)
     return inside
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import weakref
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -18,6 +16,7 @@ from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
+from .insist import insist
 from .lead import Lead
 from .modules import ModuleCalls
 from .scalers import GradScalers
@@ -111,10 +110,10 @@ class Recorder:
         """Take every hook away."""
         self._state.off = True
         for part in reversed(self._parts):
-            _insist(part.remove)
+            insist(part.remove)
         self._parts = []
         if self._mode is not None:
-            _insist(_leave, self._mode)
+            insist(_leave, self._mode)
 
 
 def _leave(mode: ForwardMode) -> None:
@@ -127,14 +126,6 @@ def _mode_of_a_thread(state: State) -> ForwardMode:
     """For the thread that asks. What the recorder keeps of it is made now, where a fault in that is caught."""
     assert not state.thread.backwards
     return ForwardMode(state)
-
-
-def _insist(undo: Callable[..., None], *arguments: Any) -> None:
-    """Undo; after a fault once more. None of ours may keep the other hooks in place, nor reach the user."""
-    for _ in range(2):
-        with contextlib.suppress(Exception):
-            undo(*arguments)
-            return
 
 
 def _off_in_forked_children(state: State) -> None:

@@ -33,7 +33,6 @@ class GradScalers:
         self._state = state
         self._stepped: set[int] = set()
         """The optimizers whose step has run since their scaler's began, by ``id``."""
-        self._hook = register_optimizer_step_pre_hook(self._before)
         self._originals = {name: GradScaler.__dict__[name] for name in ("scale", "unscale_", "step", "update")}
         self._wrappers = {
             "scale": self._wrap_scale(self._originals["scale"]),
@@ -41,6 +40,7 @@ class GradScalers:
             "step": self._wrap_step(self._originals["step"]),
             "update": self._wrap_update(self._originals["update"]),
         }
+        self._hook = register_optimizer_step_pre_hook(self._before)
         for name, wrapper in self._wrappers.items():
             setattr(GradScaler, name, wrapper)
 

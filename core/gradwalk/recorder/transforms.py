@@ -19,6 +19,7 @@ import torch.func
 from torch._functorch import apis, eager_transforms
 
 from .forward import ForwardMode, _transforming
+from .insist import insist
 from .modes import put_back, take_off
 from .regions import Region
 from .state import State
@@ -110,7 +111,7 @@ class Transforms:
         return transformed
 
     def _returned(self, plain: Callable[..., Any], name: str) -> Callable[..., Any]:
-        run = self._run
+        run, arguments = self._run, _after(0)
 
         @functools.wraps(plain)
         def transform(*args: Any, **kwargs: Any) -> Any:
@@ -118,7 +119,7 @@ class Transforms:
 
             @functools.wraps(function)
             def transformed(*args: Any, **kwargs: Any) -> Any:
-                return run(function, args, kwargs, name, _after(0), sys._getframe(1))
+                return run(function, args, kwargs, name, arguments, sys._getframe(1))
 
             transformed._torchdynamo_inline = function  # type: ignore[attr-defined]
             transformed._torchdynamo_orig_callable = function  # type: ignore[attr-defined]
@@ -142,14 +143,14 @@ class Transforms:
         region = None if unseen else state.guarded(self._open, name, function, arguments, args, kwargs, frame)
         if region is None:
             return function(*args, **kwargs)
-        thread.aside.append(take_off(ForwardMode))
+        thread.aside.append(state.guarded(take_off, ForwardMode) or [])
         try:
             result = function(*args, **kwargs)
         except Exception as error:
-            put_back(thread.aside.pop())
+            insist(put_back, thread.aside.pop())
             state.guarded(region.fail, error)
             raise
-        put_back(thread.aside.pop())
+        insist(put_back, thread.aside.pop())
         state.guarded(region.close, result)
         return result
 
