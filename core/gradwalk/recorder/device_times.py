@@ -66,7 +66,8 @@ class DeviceTimes:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Begins and durations in seconds with those of the device put in, by their place on the tape; waits for the events.
 
-        The first event of the step stands where the CPU launched it: the device's clock has no zero of its own.
+        The first event of the step stands where the CPU launched it: the device's clock has no zero of its own. ``timings`` are
+        in the order of the tape.
         """
         begins, durations = begins.copy(), durations.copy()
         first_place, first = timings[0][0], timings[0][1].begin
@@ -77,9 +78,18 @@ class DeviceTimes:
             durations[place] = max(timing.begin.elapsed_time(timing.end), 0.0) / 1e3
             begins[place] = start + max(first.elapsed_time(timing.begin), 0.0) / 1e3
         self._give_back(timings)
-        ordered: NDArray[np.float64] = np.maximum.accumulate(begins)
-        return ordered, durations
+        return _in_order(begins, np.array([place for place, _ in timings])), durations
 
     def _give_back(self, timings: Sequence[tuple[int, Timing]]) -> None:
         events = {id(event): event for _, timing in timings for event in (timing.begin, timing.end)}
         self._pool += list(events.values())[: max(_POOL - len(self._pool), 0)]
+
+
+def _in_order(begins: NDArray[np.float64], timed: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Begins that never go back: what the CPU's clock told stands between those of the device (``timed``) around it."""
+    device = np.maximum.accumulate(begins[timed])
+    places = np.arange(len(begins))
+    low = np.concatenate(([-np.inf], device))[np.searchsorted(timed, places, side="right")]
+    high = np.concatenate((device, [np.inf]))[np.searchsorted(timed, places, side="left")]
+    ordered: NDArray[np.float64] = np.maximum.accumulate(np.clip(begins, low, high))
+    return ordered
