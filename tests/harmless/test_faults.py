@@ -25,7 +25,7 @@ BOUNDARY = frozenset(
         "state.State.fault",
         "forward.ForwardMode.__torch_function__",
         "forward.ForwardMode._kind",
-        "forward.OpCall.__init__",
+        "ops.OpCall.__init__",
         "forward.ForwardMode._follow",
         "forward.ForwardMode._come",
         "forward.ForwardMode._follow_simply",

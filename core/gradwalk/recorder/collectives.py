@@ -19,6 +19,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from ..callsite import names_for
 from .functions import tensors_in
+from .inside import backward_around
 from .places import NOWHERE
 from .records import BackwardRecord, OpRecord, Place, Slot
 from .state import State, clock
@@ -158,7 +159,7 @@ class Collectives:
         sent, written = _tensors(args, kind.sent), _written(state, kind, args)
         if any(_is_fake(tensor) for tensor in (*sent, *written)):
             return None
-        around = _backward_under_way(state)
+        around = backward_around(state) or _backward_under_way(state)
         if around is None and _in_backward(state):
             return None  # a backward that is not recorded
         place = state.places.of(frame, through=True) or NOWHERE

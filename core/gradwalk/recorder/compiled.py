@@ -201,7 +201,8 @@ def _is_its_call(function: Any) -> bool:
 def _is_under_way(module: nn.Module, frame: FrameType | None) -> bool:
     """Whether the call of ``torch.compile(module)``, which stands around the module's own, is on record."""
     caller = frame.f_locals.get("self") if frame is not None else None
-    return isinstance(caller, nn.Module) and caller.__dict__.get("_modules", {}).get("_orig_mod") is module
+    inside = caller.__dict__.get("_modules") if isinstance(caller, nn.Module) else None
+    return isinstance(inside, dict) and inside.get("_orig_mod") is module  # a scripted module has something else there
 
 
 def _caller_of_switch(frame: FrameType) -> FrameType:

@@ -16,10 +16,10 @@ from torch.autograd import function as autograd_function
 
 from ..callsite import names_for
 from .failures import note_failure
-from .forward import NOTHING, OpCall, finish_op, observe_op
 from .functions import split, tensors_in
 from .graph_walk import sequence_number
 from .inside import backward_around, tag_of
+from .ops import NOTHING, OpCall, finish_op, observe_op
 from .records import BackwardRecord, OpRecord, Place, Slot
 from .running import Opening
 from .state import State, clock, variable_name

@@ -18,20 +18,20 @@ def note_failure(state: State, error: BaseException, record: OpRecord | Backward
     The exception itself is not held: it would hold the user's frames, and these the tensors.
     """
     before = state.failure
-    if before is not None and (before.identity, before.kind) == (id(error), type(error).__name__):
+    if before is not None and before.is_of(error):
         began = record.opened if isinstance(record, OpRecord) and record.opened >= 0 else record.serial
         if began <= before.record.serial:  # otherwise the one before is gone, and this one has its place in memory
             return  # noted already by the op inside
     if isinstance(record, OpRecord):
         state.steps.prepare(record)
-    state.failure = Failure(id(error), type(error).__name__, record, len(state.steps.log))
+    state.failure = Failure(id(error), type(error).__name__, str(error), record, len(state.steps.log))
     _hand_over(state, _with_failure(state, state.failure), error, record, partial=True)
 
 
 def end_with(state: State, error: BaseException) -> None:
     """The recording ends because of ``error``: the complete steps are handed over, then the one that it cut short."""
     failure = state.failure
-    if failure is not None and (failure.identity, failure.kind) == (id(error), type(error).__name__):
+    if failure is not None and failure.is_of(error):
         records = _with_failure(state, failure)
         if records:
             _hand_over(state, records, error, failure.record)

@@ -17,14 +17,13 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from ..trace import NONE
+from .binding import bind
 from .functions import Kind, tensors_in
-from .records import Slot
 from .routine import Item
-from .running import Column, Opening, Running, unbound
+from .running import Column, Opening, Running
 from .state import State, clock
 from .trail import What, comes_along, holds_tensor
 from .updates import gradient_slot
-from .values import describe, is_foreign
 
 reference = weakref.ref
 _CONTAINERS = (list, tuple, dict)
@@ -77,7 +76,7 @@ class Follower:
                     if type(argument) not in _PLAIN:
                         return False
                 elif refs[number]() is not argument:
-                    if not self.bind(running, number, argument, measured=True):  # type: ignore[arg-type]
+                    if not bind(self.state, running, number, argument, measured=True):  # type: ignore[arg-type]
                         return False
                 elif argument._version != versions[number]:
                     return False
@@ -151,7 +150,7 @@ class Follower:
         for argument, number in zip(args, spec, strict=True):
             if number >= 0:
                 if refs[number]() is not argument:
-                    if not self.bind(running, number, argument, measured=number not in item.bases):
+                    if not bind(self.state, running, number, argument, measured=number not in item.bases):
                         return False
                 elif argument._version != versions[number]:
                     return False
@@ -185,57 +184,7 @@ class Follower:
         """Whether a tensor is the Value of that number; an external one is bound to it where it comes for the first time."""
         if running.refs[number]() is tensor:
             return tensor._version == running.versions[number]
-        return self.bind(running, number, tensor, measured=measured)
-
-    def bind(self, running: Running, number: int, tensor: Any, *, measured: bool) -> bool:
-        """A tensor comes for the first time in the step: whether it may be the Value of that number."""
-        routine = running.routine
-        if running.refs[number] is not unbound or not isinstance(tensor, torch.Tensor):
-            return False
-        before = routine.successor_of.get(number)
-        if before is not None:
-            if running.refs[before]() is not tensor or tensor._version == running.versions[before]:
-                return False
-        elif not routine.is_external(number) or not self._bind_external(running, number, tensor):
-            return False
-        running.refs[number] = reference(tensor)
-        running.versions[number] = tensor._version
-        if running.measuring:
-            self._look(running, number, tensor, measured)
-        return True
-
-    def _look(self, running: Running, number: int, tensor: torch.Tensor, measured: bool) -> None:
-        slot = running.held.get(number)
-        if slot is not None and slot.measured is not None and not slot.shared:
-            running.borrow(number, slot)
-        elif measured and running.routine.measurable[number]:
-            running.measure(number, tensor)
-            if slot is not None:
-                slot.measured = Column(running, number)
-        if measured:
-            running.keep(("value", number), tensor)
-
-    def _bind_external(self, running: Running, number: int, tensor: torch.Tensor) -> bool:
-        """Look the tensor up among the known ones; one that is not known must be none that the step made."""
-        values, template = self.state.values, running.routine.slots[number]
-        slot = values.find(tensor)
-        if slot is None:
-            if any(other() is tensor for other in running.refs):
-                return False
-            slot = describe(tensor, self.state.parameters.name_of(tensor) or template.name)
-            values.put(tensor, slot)
-            slot.shared = is_foreign(tensor)
-        elif slot.followed_in == running.serial:
-            return False
-        if not alike(slot, template):
-            return False
-        slot.followed_in = running.serial
-        if running.closed:
-            slot.base = slot.copied = None
-        running.held[number] = slot
-        if slot.shape != running.routine.shapes[number]:
-            running.shapes[number] = slot.shape
-        return True
+        return bind(self.state, running, number, tensor, measured=measured)
 
     # ------------------------------------------------------------------ what was made
 
@@ -439,19 +388,6 @@ class Follower:
         """Go the slow way from here on."""
         if self.item is not None:
             self._lead.leave()
-
-
-def alike(slot: Slot, template: Slot) -> bool:
-    """Whether a Value from outside is what it was in the step that was learned."""
-    return (
-        len(slot.shape) == len(template.shape)
-        and slot.name == template.name
-        and slot.dtype == template.dtype
-        and slot.device == template.device
-        and slot.requires_grad == template.requires_grad
-        and slot.leaf == template.leaf
-        and slot.gradient_of is None
-    )
 
 
 def _made(result: Any, args: tuple[Any, ...]) -> list[torch.Tensor]:

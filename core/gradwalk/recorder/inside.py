@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from .forward import _AFTER, ForwardMode, OpCall, _transforming
+from .forward import _AFTER, ForwardMode, _transforming
 from .functions import Kind
 from .graph_walk import sequence_number
 from .modes import stack
+from .ops import OpCall
 from .places import OPTIMIZERS
 from .records import BackwardRecord
 from .state import State, clock

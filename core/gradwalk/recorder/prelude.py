@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .record_facts import counts
 from .records import OpRecord, Record, Slot
-from .steps import Cut, counts
+from .steps import Cut
 
 
 def without_setup(cut: Cut) -> Sequence[Record]:

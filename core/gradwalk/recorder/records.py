@@ -236,6 +236,11 @@ class Failure:
 
     identity: int
     kind: str
+    message: str
     record: Record
     index: int
     """Where in the log an op that raised belongs."""
+
+    def is_of(self, error: BaseException) -> bool:
+        """Whether it is of this exception; the ``id`` alone may be that of one that is gone."""
+        return (self.identity, self.kind, self.message) == (id(error), type(error).__name__, str(error))

@@ -10,9 +10,9 @@ import torch
 
 from ..callsite import names_for
 from .failures import note_failure
-from .forward import NOTHING, OpCall, finish_op, observe_op
 from .functions import split, tensors_in
 from .graph_walk import sequence_number
+from .ops import NOTHING, OpCall, finish_op, observe_op
 from .records import OpRecord, Place, Slot
 from .state import State, clock
 

@@ -12,11 +12,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from .order import flat, inner
+from .record_facts import accumulated_by, counts, made_by, outermost_call, read_by, writes_a_leaf
 from .records import BackwardRecord, Call, OpRecord, Place, Record, Slot
 
 FORWARD_ONLY = "forward only"
@@ -96,10 +97,10 @@ class Steps:
         after = True
         for record in reversed(self.log):
             if isinstance(record, BackwardRecord):
-                if any(isinstance(other, OpRecord) and _writes_a_leaf(other) for other in inner([record])):
+                if any(isinstance(other, OpRecord) and writes_a_leaf(other) for other in inner([record])):
                     return True
                 after = False
-            elif _writes_a_leaf(record) or (record.update and after):
+            elif writes_a_leaf(record) or (record.update and after):
                 return True
         return False
 
@@ -172,7 +173,7 @@ class Steps:
         for slot in record.inputs:
             slot.last_use = record.serial
         if record.place is not None:
-            self._sites[record.place] = record.serial, _outermost(record)
+            self._sites[record.place] = record.serial, outermost_call(record)
         self.log.append(record)
         self._graphs = self._graphs or record.makes_graph
         if counts(record) or writes_input:
@@ -198,8 +199,8 @@ class Steps:
 
     def _depends(self, record: Record) -> bool:
         """Whether a record of the tail reads what the step before the tail made."""
-        first, tail = self._forward, {slot for other in self.log[self._tail :] for slot in _made(other)}
-        return any(slot.serial >= first and slot not in tail for slot in _read(record))
+        first, tail = self._forward, {slot for other in self.log[self._tail :] for slot in made_by(other)}
+        return any(slot.serial >= first and slot not in tail for slot in read_by(record))
 
     def _end_tail(self) -> None:
         self._tail = self._counted = len(self.log)
@@ -225,7 +226,7 @@ class Steps:
         if place is None or not (place.direct or record.call is not None):
             return False  # a line of torch's own may run several ops for one call of the user's
         before = self._sites.get(place)
-        if before is None or (record.call is not None and before[1] is _outermost(record)):
+        if before is None or (record.call is not None and before[1] is outermost_call(record)):
             return False
         for slot in record.outputs:
             if slot.written:
@@ -248,8 +249,8 @@ class Steps:
         least = self.log[-1].serial if self.log else 0
         for record in reversed(self.log):
             inside = isinstance(record, OpRecord) and record.parent in functions
-            if inside or record.serial in reached or any(slot in wanted for slot in _made(record)):
-                wanted.update(_read(record))
+            if inside or record.serial in reached or any(slot in wanted for slot in made_by(record)):
+                wanted.update(read_by(record))
                 least = min(least, record.serial)
                 if isinstance(record, OpRecord) and record.opened >= 0:
                     functions.add(record.opened)
@@ -261,15 +262,15 @@ class Steps:
         What such a call computes without a gradient before that (the counter of a batch norm) is part of it.
         """
         ops = [record for record in self.log if isinstance(record, OpRecord) and record.call is not None]
-        calls = {_outermost(record) for record in ops if record.serial >= serial}
-        return min((record.serial for record in ops if _outermost(record) in calls), default=serial)
+        calls = {outermost_call(record) for record in ops if record.serial >= serial}
+        return min((record.serial for record in ops if outermost_call(record) in calls), default=serial)
 
     def _end_of_forward(self, end: int) -> int:
         """Where a forward whose last op that counts is before ``end`` ends: after those that read what it made."""
-        made = {slot for record in self.log[:end] for slot in _made(record)}
+        made = {slot for record in self.log[:end] for slot in made_by(record)}
         for index in range(end, len(self.log)):
-            if any(slot in made for slot in _read(self.log[index])):
-                made.update(_made(self.log[index]))
+            if any(slot in made for slot in read_by(self.log[index])):
+                made.update(made_by(self.log[index]))
                 end = index + 1
         return end
 
@@ -277,7 +278,7 @@ class Steps:
         """Whether a backward could still reach the log's first ``lap`` records."""
         following = self.log[lap].serial if lap < len(self.log) else self.log[-1].serial + 1
         for record in self.log[:lap]:
-            for slot in _made(record):
+            for slot in made_by(record):
                 alive = slot.requires_grad and slot.reference is not None and slot.reference() is not None
                 if alive or slot.last_use >= following:
                     return True
@@ -347,24 +348,24 @@ class Steps:
         """
         tail = self.log[self._tail :]
         wanted: set[Slot] = set()
-        later = {slot for record in tail for slot in _made(record)}
+        later = {slot for record in tail for slot in made_by(record)}
         own = [self._reads_the_step(record, later) for record in tail]
         for index in range(len(tail) - 1, -1, -1):
-            if own[index] or any(slot in wanted for slot in _made(tail[index])):
+            if own[index] or any(slot in wanted for slot in made_by(tail[index])):
                 own[index] = True
-                wanted.update(_read(tail[index]))
-        made = {slot for record, mine in zip(tail, own, strict=True) if mine for slot in _made(record)}
+                wanted.update(read_by(tail[index]))
+        made = {slot for record, mine in zip(tail, own, strict=True) if mine for slot in made_by(record)}
         for index, record in enumerate(tail):  # and what goes on from there
-            if own[index] or any(slot in made for slot in _read(record)):
+            if own[index] or any(slot in made for slot in read_by(record)):
                 own[index] = True
-                made.update(_made(record))
+                made.update(made_by(record))
         return [r for r, mine in zip(tail, own, strict=True) if mine], [r for r, mine in zip(tail, own, strict=True) if not mine]
 
     def _reads_the_step(self, record: Record, later: set[Slot]) -> bool:
         if isinstance(record, OpRecord) and counts(record):
             return False  # the next forward has begun
-        writes = any(slot.written for slot in _made(record))
-        return any(slot.serial >= self._forward and slot not in later and (writes or not slot.leaf) for slot in _read(record))
+        writes = any(slot.written for slot in made_by(record))
+        return any(slot.serial >= self._forward and slot not in later and (writes or not slot.leaf) for slot in read_by(record))
 
     def _hand_out(self, records: Sequence[Record], label: str, following: Sequence[Record] = (), *, at_end: bool = False) -> None:
         if records:
@@ -373,41 +374,8 @@ class Steps:
 
     def _label(self, *, at_end: bool = False) -> str:
         """``micro-batch`` for a step whose gradients wait for, or join, those of another step."""
-        leaves = {leaf for record in flat(self.log) if isinstance(record, BackwardRecord) for leaf in _accumulated(record)}
+        leaves = {leaf for record in flat(self.log) if isinstance(record, BackwardRecord) for leaf in accumulated_by(record)}
         waits = leaves if not self._updated() else set()
         label = MICRO_BATCH if leaves & self.pending or (waits and not at_end) else ""
         self.pending = waits
         return label
-
-
-def counts(record: OpRecord) -> bool:
-    """Whether an op makes its pass a forward: it makes a graph, runs inside a module, or reads a parameter together with data."""
-    if record.makes_graph or record.call is not None:
-        return True
-    parameters = data = False
-    for slot in record.inputs:
-        if slot.requires_grad:
-            parameters = True
-        else:
-            data = True
-    return parameters and data and not any(slot.written for slot in record.outputs)
-
-
-def _writes_a_leaf(record: OpRecord) -> bool:
-    return record.update and record.name != "zero_grad"
-
-
-def _outermost(record: OpRecord) -> Call | None:
-    return None if record.call is None else record.call.outermost or record.call
-
-
-def _made(record: Record) -> Iterable[Slot]:
-    return record.outputs if isinstance(record, OpRecord) else ()
-
-
-def _read(record: Record) -> Iterable[Slot]:
-    return record.inputs if isinstance(record, OpRecord) else ()
-
-
-def _accumulated(record: BackwardRecord) -> Iterable[Slot]:
-    return [leaf for place, _, _ in record.ran if (leaf := record.nodes[place].leaf) is not None]

@@ -16,23 +16,8 @@ import torch
 from torch import nn
 from torch.overrides import _len_torch_function_stack
 
-import gradwalk.recorder.assemble
-import gradwalk.recorder.backward
-import gradwalk.recorder.capture
-import gradwalk.recorder.custom
 import gradwalk.recorder.forward
 import gradwalk.recorder.functions
-import gradwalk.recorder.graph_walk
-import gradwalk.recorder.modules
-import gradwalk.recorder.parameters
-import gradwalk.recorder.places
-import gradwalk.recorder.prelude
-import gradwalk.recorder.saved
-import gradwalk.recorder.state
-import gradwalk.recorder.statistics
-import gradwalk.recorder.steps
-import gradwalk.recorder.updates
-import gradwalk.recorder.values
 from gradwalk.recorder import Recorder
 
 sys.path.insert(0, str(Path(__file__).parent))
