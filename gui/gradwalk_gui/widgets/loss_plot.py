@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ..numbers import number
 from ..theme import Theme, font
+from .log_axis import LogAxis
 
 SMOOTH_UP_TO = 5000
 """Lines of more points than this are drawn one pixel wide and without antialiasing."""
@@ -82,7 +83,9 @@ class LossPlot(QWidget):
         self._held = False
         self._smooth = True
         self.box = LossBox(self)
-        self.plot = pg.PlotWidget(viewBox=self.box, background=None, axisItems={"bottom": StepAxis("bottom")})
+        self.plot = pg.PlotWidget(
+            viewBox=self.box, background=None, axisItems={"bottom": StepAxis("bottom"), "left": LogAxis("left")}
+        )
         self.item = self.plot.getPlotItem()
         self.curve = pg.PlotDataItem(skipFiniteCheck=True)
         self.bad_marks = pg.ScatterPlotItem(symbol="x", size=8, pxMode=True)
