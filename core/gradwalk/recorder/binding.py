@@ -38,11 +38,12 @@ def _look(running: Running, number: int, tensor: torch.Tensor, measured: bool) -
     if slot is not None and slot.measured is not None and not slot.shared:
         running.borrow(number, slot)
     elif measured and running.routine.measurable[number]:
-        running.measure(number, tensor)
+        running.look(number, tensor)
         if slot is not None:
             slot.measured = Column(running, number)
+        return
     if measured:
-        running.keep(("value", number), tensor)
+        running.keep(number, tensor)
 
 
 def _bind_external(state: State, running: Running, number: int, tensor: torch.Tensor) -> bool:

@@ -128,8 +128,3 @@ class Captor:
             return Kept(_read_only(_to_numpy(data).copy()), dtype_name(tensor.dtype), tuple(tensor.shape), whole)
         parcel = self._transfers.of(tensor.device).add(data)
         return LateCopy(parcel, dtype_name(tensor.dtype), tuple(tensor.shape), whole)
-
-
-def whole_copy(copied: Copied | None) -> Array | None:
-    """The copy's elements, if it is there and has all of them."""
-    return copied.data if isinstance(copied, Kept) and copied.complete else None

@@ -156,8 +156,7 @@ class EngineRun:
         for output, edge, alias in edges:
             gradient = grad_inputs[output]
             if gradient is not None and not (alias != NONE and self._same_sizes):
-                self.running.measure(self.running.edges + edge, gradient)
-                self.running.keep(("gradient", edge), gradient)
+                self.running.look(self.running.edges + edge, gradient)
 
     def arrived(self, spot: Spot, gradient: Any, first: bool) -> None:
         """A gradient has come to an input of a Node, which runs next."""
@@ -193,12 +192,12 @@ class EngineRun:
     def look(self, spot: Spot, gradient: torch.Tensor) -> None:
         """Measure and keep a gradient."""
         try:
-            running, edge = self.running, spot.column
-            column = running.edges + edge
-            if not self._passed_on(spot, gradient):
-                running.measure(column, gradient)
-            if running.kept is not None:
-                running.kept.add(("gradient", edge), gradient)
+            running = self.running
+            column = running.edges + spot.column
+            if self._passed_on(spot, gradient):
+                running.keep(column, gradient)
+            else:
+                running.look(column, gradient)
         except Exception as fault:
             self.state.fault(fault)
 
@@ -273,12 +272,12 @@ class EngineRun:
         fresh = place in self._fresh and end.arriving != NONE
         alias = self.plan.spots[place][0].alias if fresh and self._same_sizes and not leaf._backward_hooks else NONE
         if alias == NONE:
-            running.measure(own, gradient)
+            running.look(own, gradient)
         else:
             running.same_as(own, running.edges + alias)
+            running.keep(own, gradient)
         if fresh:
             running.same_as(running.edges + end.arriving, own)
-        running.keep(("gradient", end.edge), gradient)
         if end.gradient != NONE:
             running.same_as(end.gradient, own)
 

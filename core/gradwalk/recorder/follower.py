@@ -247,12 +247,12 @@ class Follower:
         running.refs[number] = reference(tensor)
         running.versions[number] = tensor._version
         if running.measuring:
-            if item.same_as != NONE:
-                running.same_as(number, item.same_as)
-            elif running.routine.measurable[number]:
-                running.measure(number, tensor)
-            if running.kept is not None:
-                running.kept.add(("value", number), tensor)
+            if item.same_as == NONE and running.routine.measurable[number]:
+                running.look(number, tensor)
+            else:
+                if item.same_as != NONE:
+                    running.same_as(number, item.same_as)
+                running.keep(number, tensor)
         return True
 
     def took_written(self, running: Running, number: int, base: int, tensor: torch.Tensor) -> bool:
@@ -270,8 +270,7 @@ class Follower:
             if running.measuring:
                 slot.measured = Column(running, number)
         if running.measuring and running.routine.measurable[number]:
-            running.measure(number, tensor)
-            running.keep(("value", number), tensor)
+            running.look(number, tensor)
         return True
 
     # ------------------------------------------------------------------ other arrivals

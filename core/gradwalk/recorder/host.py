@@ -16,6 +16,11 @@ _SEEN_BY_NUMPY = frozenset(
 )
 _PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
 _DLPACK_CPU = (1, 0)
+_FLOAT32 = torch.float32
+
+
+_BEYOND = 1 << 40
+"""An address above this cannot be the mere offset into a storage whose memory is not there."""
 
 
 class _Capsule:
@@ -40,6 +45,16 @@ def address_of(tensor: torch.Tensor) -> int:
     """
     address = tensor.data_ptr()
     return 0 if address == tensor.storage_offset() * tensor.element_size() else address
+
+
+def plain_address(tensor: torch.Tensor) -> int:
+    """Where the elements of a plain float32 tensor on the CPU begin, if they lie one after the other; else 0."""
+    if tensor.dtype is not _FLOAT32 or type(tensor) not in _PLAIN or not tensor.is_cpu or not tensor.is_contiguous():
+        return 0
+    address = tensor.data_ptr()
+    if (address < _BEYOND and not address_of(tensor)) or tensor.is_neg():
+        return 0
+    return address
 
 
 def has_memory(tensor: torch.Tensor) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-
 _TIMES = 12
 """More than the faults after which recording is off."""
 

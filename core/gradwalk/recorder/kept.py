@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..recording.retention import SMALL_BYTES
 from ..trace import Kept, Shape, TensorKey
-from .host import address_of, host_array
-from .strips import FLOAT, move
+from .host import host_array, plain_address
+from .kernel import FLOAT
 from .values import dtype_name
 
-_FLOATS = SMALL_BYTES // FLOAT
+SMALL = SMALL_BYTES // FLOAT
+"""Elements of the largest tensor that is kept."""
 
 
 class Pool:
@@ -26,7 +28,7 @@ class Pool:
     def take(self, floats: int) -> NDArray[np.float32]:
         """A piece of at least so many elements."""
         for place, piece in enumerate(self._free):
-            if floats <= piece.size <= 2 * floats + _FLOATS:
+            if floats <= piece.size <= 2 * floats + SMALL:
                 return self._free.pop(place)
         self._free.clear()
         return np.empty(floats, np.float32)
@@ -47,32 +49,50 @@ class KeptStrip:
         self._piece: NDArray[np.float32] | None = pool.take(floats)
         self._address = self._piece.ctypes.data
         self._used = 0
-        self._places: dict[TensorKey, tuple[int, Shape]] = {}
-        self._others: dict[TensorKey, Kept] = {}
+        self._places: dict[int, tuple[int, Shape]] = {}
+        self._others: dict[int, Kept] = {}
 
-    def add(self, key: TensorKey, tensor: torch.Tensor) -> None:
+    def place(self, column: int, tensor: torch.Tensor, size: int) -> int:
+        """The address at which the elements of a float32 tensor of this size are to be kept; 0 where there is no room."""
+        used = self._used
+        if size > self._most or used + size > self._room:
+            return 0
+        self._places[column] = used, tensor.shape
+        self._used = used + size
+        return self._address + FLOAT * used
+
+    def add(self, column: int, tensor: torch.Tensor) -> None:
         """Copy a tensor of up to ``most`` elements, while there is room."""
         size = tensor.numel()
         if size > self._most or self._used + size > self._room:
             return
-        if tensor.dtype is torch.float32 and tensor.is_cpu and tensor.is_contiguous() and size:
-            address = address_of(tensor)
-            if not address:
-                return
-            move(self._address + FLOAT * self._used, address, FLOAT * size)
-            self._places[key] = self._used, tuple(tensor.shape)
-            self._used += size
+        address = plain_address(tensor)
+        if address and size:
+            ctypes.memmove(self.place(column, tensor, size), address, FLOAT * size)
             return
         array = host_array(tensor)
-        if array is not None and array.nbytes <= SMALL_BYTES:
-            self._others[key] = Kept(_read_only(array.copy()), dtype_name(tensor.dtype), array.shape)
+        if array is None or array.nbytes > SMALL_BYTES:
+            return
+        if array.dtype == np.float32 and size:
+            assert self._piece is not None
+            self._piece[self._used : self._used + size].reshape(array.shape)[...] = array
+            self._places[column] = self._used, array.shape
+            self._used += size
+        else:
+            self._others[column] = Kept(_read_only(array.copy()), dtype_name(tensor.dtype), array.shape)
             self._used += array.nbytes // FLOAT
 
-    def tensors(self) -> KeptTensors:
-        """What was copied; from now on the memory is its own."""
+    def tensors(self, values: int) -> KeptTensors:
+        """What was copied, of so many Values and of the edges behind them; from now on the memory is its own."""
         piece, self._piece = self._piece, None
         assert piece is not None
-        return KeptTensors(self._pool, piece, self._places, self._others)
+        places = {_key(column, values): place for column, place in self._places.items()}
+        others = {_key(column, values): kept for column, kept in self._others.items()}
+        return KeptTensors(self._pool, piece, places, others)
+
+
+def _key(column: int, values: int) -> TensorKey:
+    return ("value", column) if column < values else ("gradient", column - values)
 
 
 class KeptTensors(Mapping[TensorKey, Kept]):
@@ -101,7 +121,7 @@ class KeptTensors(Mapping[TensorKey, Kept]):
         size = 1
         for length in shape:
             size *= length
-        return Kept(_read_only(self._piece[start : start + size].reshape(shape)), "float32", shape)
+        return Kept(_read_only(self._piece[start : start + size].reshape(shape)), "float32", tuple(shape))
 
     def __iter__(self) -> Iterator[TensorKey]:
         yield from self._places

@@ -11,12 +11,12 @@ from .engine import EngineRun
 from .follower import Follower
 from .graph_walk import sequence_number
 from .kept import KeptStrip, Pool
+from .kernel import FLOAT
 from .numbering import Numbers
 from .routine import NotFollowable, Routine
-from .running import Running, Strips
+from .running import Running
 from .state import State
 from .steps import Cut
-from .strips import FLOAT
 from .trail import Arrival, Chain
 from .unwind import LostRun, Unwinder, unwound
 
@@ -45,7 +45,6 @@ class Lead:
         self._matched = 0
         self._runs = 0
         self._pending: Running | None = None
-        self._strips = Strips()
         self._pool = Pool()
 
     # ------------------------------------------------------------------ steps that go the slow way
@@ -125,9 +124,7 @@ class Lead:
         measuring = wanted and state.sink.level != "structure"
         kept = KeptStrip(self._pool, *self._room(routine)) if measuring else None
         self._runs += 1
-        self.follower.running = Running(
-            self._runs, routine, self._strips, state.statistics, state.guarded, measuring=measuring, kept=kept
-        )
+        self.follower.running = Running(self._runs, routine, state.statistics, state.guarded, measuring=measuring, kept=kept)
         self.follower.running.sequence = sequence_number()
         self.follower.shift = self.follower.running.sequence - routine.base
         self.follower.item = routine.items[0]
@@ -141,7 +138,6 @@ class Lead:
         """Everything of the step has come; it ends when the next one begins."""
         running = self.follower.running
         assert running is not None
-        running.close()
         running.routine.failures = 0
         self._pending = running
         self._follow(self._after((*self._history, running.routine.key)[-_HISTORY:]))
@@ -190,7 +186,6 @@ class Lead:
             unwound(self._state, pending, None, opened=True)
         if running is None or item is None:
             return None
-        running.close()
         running.routine.failures += failed
         if running.closed:
             trail.restart(running.routine.closes)

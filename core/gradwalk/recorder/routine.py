@@ -15,9 +15,9 @@ import torch
 from ..trace import NONE, empty_table
 from .assemble import Known
 from .engine_plan import EnginePlan
+from .kept import SMALL
 from .numbering import Numbers
 from .records import BackwardRecord, OpRecord, Record, Slot
-from .strips import LONG
 from .trail import Arrival, Chain, What
 
 _SAME_ELEMENTS = frozenset(
@@ -181,7 +181,7 @@ class Routine:
             shapes += [edge.slot.shape if edge.slot is not None else edge.shape or () for edge in self.edge_of]
             total = most = 0
             for size in sorted(math.prod(shape) for shape in shapes):
-                if total + size > floats or size > LONG:
+                if total + size > floats or size > SMALL:
                     break
                 total, most = total + size, size
             self._room = floats, total, most

@@ -7,31 +7,27 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..statistics import row_of_number
 from ..trace import NONE, Shape, TensorKey
-from .host import address_of, host_array
+from .host import host_array, plain_address
 from .kept import KeptStrip
-from .large import row_of_large
-from .records import Copied, Measured, Row, Slot
+from .kernel import by_numpy, kernel
+from .records import Measured, Row, Slot
 from .routine import Routine
+from .rows import SHARED, careful_row, row_by_threads
 from .statistics import Statistics, row_of_measured
-from .strips import CAPACITY, LONG, SHORT, Strip, Table
 
 Reference = Callable[[], "torch.Tensor | None"]
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+Table = NDArray[np.float64]
+_NUMBER = 8
+"""Bytes of a number of the table."""
 
 
 def unbound() -> None:
     """Stands for a tensor that has not come yet."""
     return
-
-
-class Strips:
-    """The strips in which the small tensors of a step are reduced; used by one step after the other."""
-
-    def __init__(self) -> None:
-        self.short, self.long = Strip(rows=False), Strip(rows=True)
 
 
 class Opening:
@@ -69,7 +65,6 @@ class Running:
         self,
         serial: int,
         routine: Routine,
-        strips: Strips,
         statistics: Statistics,
         guarded: Callable[..., Any],
         *,
@@ -91,8 +86,6 @@ class Running:
         self.openings: dict[int, Opening] = {}
         """The custom Functions that are under way, by the position of the item at which they began."""
         self.closed = False
-        self.complete = False
-        """Whether the step before has ended."""
         self.loss_at = NONE
         self.sequence = 0
         """The sequence number at which the step began."""
@@ -103,44 +96,43 @@ class Running:
         self.scales: tuple[float, ...] = ()
         self.loss: float | None = None
         self.table: Table = routine.blank.copy() if measuring else routine.blank
-        self._strips = strips
+        self._kernel = kernel() if measuring else by_numpy
+        self._out, self._columns = self.table.ctypes.data, self.table.shape[1]
         self._statistics = statistics
         self._guarded = guarded
         self._late: list[tuple[int, Measured]] = []
         self._borrowed: list[tuple[int, Running, int]] = []
         self._aliases: list[tuple[int, int]] = []
-        self.copies: list[tuple[TensorKey, Copied]] = []
 
     # ------------------------------------------------------------------ statistics
 
-    def measure(self, column: int, tensor: torch.Tensor) -> None:
-        """Take the statistics of a tensor as it is now."""
-        if tensor.dtype is torch.float32 and tensor.is_cpu and type(tensor) in _PLAIN and tensor.is_contiguous():
-            size, address = tensor.numel(), address_of(tensor)
-            if 0 < size <= LONG and address:
-                strip = self._strips.short if size <= SHORT else self._strips.long
-                strip.add(column, address, size)
-                if strip.used >= CAPACITY:
-                    strip.reduce(self.table)
-                return
-        self._guarded(self._measure_slowly, column, tensor)
-
-    def _measure_slowly(self, column: int, tensor: torch.Tensor) -> None:
-        array = host_array(tensor)
-        if (
-            array is not None
-            and array.size > LONG
-            and array.dtype.kind == "f"
-            and array.dtype.itemsize >= 4
-            and any(array.strides)
-        ):
-            self.table[:, column] = row_of_large(array, tensor)
+    def look(self, column: int, tensor: torch.Tensor) -> None:
+        """Take the statistics of a tensor as it is now, and keep its elements if there is room."""
+        address, size = plain_address(tensor), tensor.numel()
+        if address and 0 < size < SHARED:
+            kept = self.kept
+            to = kept.place(column, tensor, size) if kept is not None else 0
+            if not self._kernel(address, size, self._out + _NUMBER * column, self._columns, to):
+                self._guarded(self._look_again, column, tensor)
             return
-        if array is not None and array.dtype == np.float32 and 0 < array.size <= LONG:
-            strip = self._strips.short if array.size <= SHORT else self._strips.long
-            strip.add_array(column, array)
-            if strip.used >= CAPACITY:
-                strip.reduce(self.table)
+        self._guarded(self._look_slowly, column, tensor)
+
+    def _look_again(self, column: int, tensor: torch.Tensor) -> None:
+        array = host_array(tensor)
+        if array is not None:
+            self.table[:, column] = careful_row(array)
+
+    def _look_slowly(self, column: int, tensor: torch.Tensor) -> None:
+        self.keep(column, tensor)
+        array = host_array(tensor)
+        if array is not None and array.dtype == np.float32 and array.size > 1 and any(array.strides):
+            row = row_by_threads(tensor)
+            if row is not None:
+                self.table[:, column] = row
+                return
+            flat = array.ravel(order="K")
+            if not self._kernel(flat.ctypes.data, flat.size, self._out + _NUMBER * column, self._columns, 0):
+                self.table[:, column] = careful_row(flat)
             return
         measured = self._statistics.measure(tensor, array)
         if measured is not None:
@@ -158,19 +150,9 @@ class Running:
         elif measured is not None:
             self._late.append((column, measured))
 
-    def close(self) -> None:
-        """Nothing more comes: the strips are the next step's."""
-        if self.measuring and not self.complete:
-            self._strips.short.reduce(self.table)
-            self._strips.long.reduce(self.table)
-        self.complete = True
-
     def settle(self) -> None:
         """Have everything that was measured in the table; waits for what is under way from a device."""
         table = self.table
-        if not self.complete:
-            self._strips.short.reduce(table)
-            self._strips.long.reduce(table)
         late, self._late = self._late, []
         for column, measured in late:
             table[:, column] = row_of_measured(measured)
@@ -197,15 +179,15 @@ class Running:
 
     # ------------------------------------------------------------------ copies
 
-    def keep(self, key: TensorKey, tensor: torch.Tensor) -> None:
+    def keep(self, column: int, tensor: torch.Tensor) -> None:
         """Keep the elements of a tensor for the ring, if there is room."""
         if self.kept is not None:
-            self.kept.add(key, tensor)
+            self.kept.add(column, tensor)
 
     @property
     def tensors(self) -> Mapping[TensorKey, Any]:
         """What was kept."""
-        return {} if self.kept is None else self.kept.tensors()
+        return {} if self.kept is None else self.kept.tensors(self.edges)
 
 
 def _copy_borrowed(table: Table, borrowed: list[tuple[int, Running, int]]) -> None:

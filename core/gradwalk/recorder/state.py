@@ -21,7 +21,7 @@ from ..recording.sink import Sink
 from ..trace import StepError, Trace
 from . import device_times
 from .assemble import Assembler, Draft
-from .capture import ALL, FULL, NOTHING, SMALL, Captor, whole_copy
+from .capture import ALL, FULL, NOTHING, SMALL, Captor
 from .device_times import DeviceTimes
 from .followed import FollowedDraft
 from .host import host_array
@@ -238,8 +238,7 @@ class State:
             if copy:
                 slot.copied, slot.copied_in = self.captor.copy(tensor, array), self._step
             if measure:
-                copied = slot.copied if copy else None
-                slot.measured = self.statistics.measure(tensor, array, whole_copy(copied), copied)
+                slot.measured = self.statistics.measure(tensor, array, slot.copied if copy else None)
                 slot.measured_in = self._step
 
     def take_over(self, slot: Slot, measured: Measured | None, copied: Copied | None) -> None:
@@ -257,7 +256,7 @@ class State:
             return None, None
         array = host_array(gradient)
         copied = self.captor.copy(gradient, array) if self.captor.wanted else None
-        return self.statistics.measure(gradient, array, whole_copy(copied), copied) if self.measuring else None, copied
+        return self.statistics.measure(gradient, array, copied) if self.measuring else None, copied
 
     # ------------------------------------------------------------------ steps
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradwalk.recorder.batches import HostBatch
 from gradwalk.recorder.capture import ALL, Captor
 from gradwalk.recorder.device_batches import DeviceBatch
 from gradwalk.recorder.host import host_array
@@ -163,18 +162,6 @@ def test_steps_whose_numbers_come_late_are_handed_over_whole_and_in_order(record
 )
 def test_what_has_no_statistics_says_so(tensor):
     assert Statistics().measure(tensor, host_array(tensor)) is None
-
-
-def test_a_batch_of_copies_is_measured_together(monkeypatch):
-    tensors = [tensor for tensor in TENSORS.values() if tensor.dtype == torch.float32 and tensor.numel() > 1]
-    arrays = [tensor.resolve_neg().numpy() for tensor in tensors]
-    batch = HostBatch()
-    rows = [batch.add(array.copy()) for array in arrays]
-    for array, late in zip(arrays, rows, strict=True):
-        np.testing.assert_allclose(late.row(), statistics_of(array), rtol=1e-6, atol=1e-6)
-    monkeypatch.setattr("gradwalk.recorder.batches._FLUSH", 100)
-    late = batch.add(np.ones(60, dtype=np.float32))
-    assert late._batch is None  # taken at once, where much is queued
 
 
 def test_an_empty_tensor_has_no_extremes():

@@ -1,0 +1,58 @@
+"""One pass over the memory of float32 elements, compiled: their statistics, and a copy of them where one is wanted.
+
+Numba compiles it once per machine and keeps the result; where it is missing or cannot, NumPy does the same in several passes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT = 4
+"""Bytes of an element."""
+Kernel: TypeAlias = Callable[[int, int, int, int, int], bool]
+"""``(address, size, out, stride, to)``: of ``size`` elements at ``address`` write count, min, max, sum, sum of squares, 0, 0 and
+the number of zeros as float64 to ``out``, ``stride`` numbers apart; copy them to the address ``to`` unless that is 0. Gives
+False where the numbers do not hold: an element is not finite, or float32 is too narrow for a square.
+"""
+
+MOST = 1e30
+"""Sums of squares up to this and down to one by this are exact enough in float32."""
+
+
+@functools.cache
+def kernel() -> Kernel:
+    """The compiled pass, or NumPy's."""
+    try:
+        from . import kernel_numba
+    except Exception:  # numba is not installed, or made for another NumPy
+        return by_numpy
+    try:
+        return kernel_numba.compiled(cache=True)
+    except Exception:  # there is no place to keep it
+        return kernel_numba.compiled(cache=False)
+
+
+def by_numpy(address: int, size: int, out: int, stride: int, to: int) -> bool:
+    """The same in several passes."""
+    data = _floats(address, size)
+    if to:
+        _floats(to, size)[:] = data
+    low, high = float(np.minimum.reduce(data)), float(np.maximum.reduce(data))
+    with np.errstate(all="ignore"):
+        wide = data.astype(np.float64)
+        total, squares = float(np.add.reduce(wide)), float(np.add.reduce(np.square(wide, out=wide)))
+    zero = float(size - np.count_nonzero(data)) if low <= 0 <= high else 0.0
+    row = (ctypes.c_double * (7 * stride + 1)).from_address(out)
+    for place, number in enumerate((float(size), low, high, total, squares, 0.0, 0.0, zero)):
+        row[place * stride] = number
+    return squares < MOST and (squares > 1 / MOST or low == high)
+
+
+def _floats(address: int, size: int) -> NDArray[np.float32]:
+    return np.ctypeslib.as_array((ctypes.c_float * size).from_address(address))

@@ -1,0 +1,80 @@
+"""The kernel as numba compiles it (``kernel.py`` says what it does).
+
+Numba lacks two things for it: elements at an address, and minimum and maximum in the form that becomes one instruction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .kernel import FLOAT, MOST, Kernel
+
+_BLOCK = 1024
+"""Elements that are summed in float32, in many lanes; the sums of blocks are added in float64."""
+
+
+def _at(element: Any) -> Any:
+    def pointer(context: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(element)(types.intp), emit
+
+    return intrinsic(pointer)
+
+
+def _extremum(name: str) -> Any:
+    """LLVM's own, which does not care for NaN: where there is one, the numbers are not used."""
+
+    def extremum(context: Any, one: Any, other: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            float32 = ir.FloatType()
+            function = builder.module.declare_intrinsic(name, (float32,), ir.FunctionType(float32, [float32, float32]))
+            return builder.call(function, arguments, fastmath=("fast",))
+
+        return types.float32(types.float32, types.float32), emit
+
+    return intrinsic(extremum)
+
+
+_floats_at, _doubles_at = _at(types.float32), _at(types.float64)
+_smaller, _larger = _extremum("llvm.minnum"), _extremum("llvm.maxnum")
+
+
+def _measure(address: int, size: int, out: int, stride: int, to: int) -> bool:
+    total = squares = zero = 0.0
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    for start in range(0, size, _BLOCK):
+        length = min(_BLOCK, size - start)
+        block = numba.carray(_floats_at(address + FLOAT * start), (length,))
+        summed, squared, zeros = np.float32(0), np.float32(0), np.float32(0)
+        for i in range(length):
+            x = block[i]
+            summed += x
+            squared += x * x
+            zeros += np.float32(1) if x == np.float32(0) else np.float32(0)
+            low, high = _smaller(low, x), _larger(high, x)
+        total += summed
+        squares += squared
+        zero += zeros
+        if to != 0:
+            copy = numba.carray(_floats_at(to + FLOAT * start), (length,))
+            for i in range(length):
+                copy[i] = block[i]
+    row = numba.carray(_doubles_at(out), (7 * stride + 1,))
+    row[0], row[stride], row[2 * stride], row[3 * stride] = size, low, high, total
+    row[4 * stride], row[5 * stride], row[6 * stride], row[7 * stride] = squares, 0.0, 0.0, zero
+    return squares < MOST and (squares > 1 / MOST or low == high)
+
+
+def compiled(*, cache: bool) -> Kernel:
+    """The kernel; with ``cache`` from the last time, or kept for the next. Raises where there is no place to keep it."""
+    signature = "boolean(intp, intp, intp, intp, intp)"
+    made: Kernel = numba.njit(signature, cache=cache, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")(_measure)
+    return made

@@ -1,0 +1,82 @@
+"""The pass over memory, compiled and by NumPy, against float64; and what is done where numba is missing or may keep nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gradwalk.recorder.kernel import by_numpy, kernel
+from gradwalk.statistics import row_of
+
+COLUMNS, COLUMN = 5, 3
+SIZES = (1, 2, 7, 1023, 1024, 1025, 5000, 100_001)
+
+
+def numbers(size):
+    found = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    found[::3] = np.maximum(found[::3], 0)
+    return found
+
+
+def run(work, array, copy=None):
+    """Whether the numbers hold, and the table with one column written."""
+    table = np.full((8, COLUMNS), -7.0)
+    to = 0 if copy is None else copy.ctypes.data
+    holds = work(array.ctypes.data, array.size, table.ctypes.data + 8 * COLUMN, COLUMNS, to)
+    return bool(holds), table
+
+
+@pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
+@pytest.mark.parametrize("size", SIZES)
+def test_one_column_is_written_and_the_elements_are_copied(work, size):
+    array, copy = numbers(size), np.zeros(size + 1, np.float32)
+    holds, table = run(work, array, copy[:-1])
+    assert holds
+    np.testing.assert_allclose(table[:, COLUMN], row_of(array), rtol=1e-5, atol=1e-5 * size**0.5)
+    assert (np.delete(table, COLUMN, axis=1) == -7).all()
+    assert (copy[:-1] == array).all()
+    assert copy[-1] == 0
+    assert run(work, array)[1].tolist() == table.tolist()
+
+
+@pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
+@pytest.mark.parametrize(
+    ("planted", "holds"), [(np.nan, False), (np.inf, False), (-np.inf, False), (1e20, False), (3e38, False), (1e10, True)]
+)
+def test_what_does_not_hold_says_so(work, planted, holds):
+    array = numbers(3000)
+    array[2000] = planted
+    assert run(work, array)[0] is holds
+
+
+@pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
+def test_equal_elements_hold_however_small(work):
+    assert run(work, np.zeros(2000, np.float32))[0]
+    assert not run(work, np.array([1e-25, 2e-25], np.float32))[0]
+
+
+RECORDING = """
+import sys
+{before}
+import torch, gradwalk, warnings
+warnings.simplefilter("error")
+w = torch.ones(3, requires_grad=True)
+with gradwalk.record(sys.argv[1]):
+    for _ in range(6):
+        (w * 2).sum().backward()
+recording = gradwalk.open_recording(sys.argv[1])
+print([int(recording[i].loss) for i in range(len(recording))], recording[5].values[3].tolist())
+"""
+WITHOUT = "sys.modules['numba'] = None"
+NOWHERE = "import numba.core.caching as c; c.CacheImpl._locator_classes = []"
+
+
+@pytest.mark.parametrize("before", ["", WITHOUT, NOWHERE], ids=["with numba", "without", "with no place for its cache"])
+def test_a_training_is_recorded_with_numba_and_without(before, tmp_path):
+    command = [sys.executable, "-c", RECORDING.format(before=before), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[6, 6, 6, 6, 6, 6] [3.0, 6.0, 6.0")
