@@ -48,19 +48,20 @@ class Cell:
 
 
 class Lent:
-    """The hooks of a plan: per place the tensors whose hooks are lent to the Node there."""
+    """The hooks of a plan."""
 
     def __init__(self, plan: EnginePlan) -> None:
         self.cell = Cell()
         most = max((spot.input_nr for spots in plan.spots for spot in spots), default=0) + 1
-        self.carriers: list[list[torch.Tensor]] = []
+        self.carriers: list[tuple[int, torch.Tensor]] = []
+        """The places, each with a tensor whose hooks are lent to the Node there."""
         for place, spots in enumerate(plan.spots):
             spots = [] if place in plan.leaves else spots
             outputs = _carriers(most) if spots else ()
             row = [outputs[spot.input_nr] for spot in spots]
             for first, (carrier, spot) in enumerate(zip(row, spots, strict=True)):
                 carrier._backward_hooks = {0: _hook(self.cell, spot, first=first == 0)}
-            self.carriers.append(row)
+                self.carriers.append((place, carrier))
 
 
 def _carriers(count: int) -> tuple[torch.Tensor, ...]:
@@ -126,9 +127,9 @@ class EngineRun:
 
     def hook(self, lent: Lent) -> None:
         """Lend the hooks to the Nodes."""
-        for node, carriers in zip(self.nodes, lent.carriers, strict=True):
-            for carrier in carriers:
-                node._register_hook_dict(carrier)
+        nodes = self.nodes
+        for place, carrier in lent.carriers:
+            nodes[place]._register_hook_dict(carrier)
         for place in self.plan.leaves:
             if place not in self._fresh:
                 self._handles.append(self.nodes[place].register_prehook(self._reached(place)))
@@ -234,7 +235,10 @@ class EngineRun:
                 for _, edge, alias in edges:
                     if alias != NONE:
                         running.same_as(running.edges + edge, running.edges + alias)
-        return all([self._note_leaf(place, leaf) for place, leaf in plan.leaves.items()])  # noqa: C419  (all of them)
+        noted = True
+        for place, leaf in plan.leaves.items():
+            noted = self._note_leaf(place, leaf) and noted
+        return noted
 
     def _note_times(self, begin: float, end: float) -> None:
         """A Node ends where the next one begins; a leaf that is not watched takes no time of its own."""
@@ -242,10 +246,12 @@ class EngineRun:
         begins[event - 1] = begin
         last = event + len(self.plan.order) - 1
         for index in range(last, event - 1, -1):
-            if begins[index] == 0.0:
+            at = begins[index]
+            if at:
+                durations[index] = end - at
+                end = at
+            else:
                 begins[index] = end
-            durations[index] = end - begins[index]
-            end = begins[index]
 
     def _note_leaf(self, place: int, end: LeafEnd) -> bool:
         running = self.running

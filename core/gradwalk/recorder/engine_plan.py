@@ -69,13 +69,9 @@ class EnginePlan:
         shapes: Sequence[Shape],
     ) -> None:
         self._numbers, self._shapes = numbers, shapes
-        self.types = found.types
-        self.sequences = [
+        sequences = [
             None if node.leaf is not None else number - base for node, number in zip(record.nodes, found.sequences, strict=True)
-        ]
-        """Counted from ``base``, the sequence number at which the step began; AccumulateGrad has none of its own."""
-        self.widths = found.widths
-        self.visits = _visits(found)
+        ]  # counted from that at which the step began; AccumulateGrad has none of its own
         self.order = [place for place, _, _ in record.ran]
         self.losses = [numbers.get(edge.slot, NONE) if edge.slot is not None else NONE for edge in record.seeds]
         self._edges: list[EdgeRecord] = [*record.seeds, *[edge for node in record.nodes for edge in node.edges]]
@@ -95,6 +91,8 @@ class EnginePlan:
             for place, node in enumerate(record.nodes)
             if node.leaf is not None
         }
+        self.checks = list(zip(range(len(found.types)), found.types, sequences, found.widths, _visits(found), strict=True))
+        """Per place what its Node has to be: type, sequence number, how many Nodes follow, and which."""
 
     def watched(self, silent: frozenset[int], first: int) -> tuple[list[int], list[int]]:
         """The places at which something is seen, in order, and the events that they are; ``silent`` places have no hook, and
@@ -184,7 +182,7 @@ def _visits(found: Walk) -> list[list[tuple[int, int, int, bool]]]:
 
 def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: int) -> list[Node] | None:
     """The Nodes of a backward, place by place, if they are those of the plan; ``first_sequence`` is what was 0 in the plan."""
-    nodes: list[Any] = [None] * len(plan.types)
+    nodes: list[Any] = [None] * len(plan.checks)
     places = 0
     for root in roots:
         if root is None:
@@ -192,32 +190,20 @@ def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: i
         if not any(root is node for node in nodes[:places]):
             nodes[places] = root
             places += 1
-    sequences, widths, visits = plan.sequences, plan.widths, plan.visits
-    for place, kind in enumerate(plan.types):
-        sequence, node = sequences[place], nodes[place]
-        if type(node) is not kind or not _is_at(node, sequence, first_sequence):
+    for node, (place, kind, sequence, width, visits) in zip(nodes, plan.checks, strict=True):  # fills as it goes
+        if type(node) is not kind or (sequence is not None and node._sequence_nr() - first_sequence != sequence):
             return None
-        if not _follow(nodes, widths[place], visits[place], nodes[place].next_functions):
+        if place in plan.leaves:
+            continue
+        following = node.next_functions
+        if len(following) != width:
             return None
+        for output, target, input_nr, first in visits:
+            child, number = following[output]
+            if number != input_nr:
+                return None
+            if first and nodes[target] is None:
+                nodes[target] = child
+            elif nodes[target] is not child:
+                return None
     return nodes
-
-
-def _is_at(node: Any, sequence: int | None, first: int) -> bool:
-    return sequence is None or node._sequence_nr() - first == sequence
-
-
-def _follow(
-    nodes: list[Any], width: int, visits: Sequence[tuple[int, int, int, bool]], following: Sequence[tuple[Any, int]]
-) -> bool:
-    """Find the places of the Nodes that follow; False where one is not what it was."""
-    if len(following) != width:
-        return False
-    for output, target, input_nr, first in visits:
-        child, number = following[output]
-        if number != input_nr:
-            return False
-        if first and nodes[target] is None:
-            nodes[target] = child
-        elif nodes[target] is not child:
-            return False
-    return True

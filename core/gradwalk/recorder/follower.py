@@ -8,8 +8,8 @@ records (``unwind.py``), and the slow way goes on as if nothing had happened.
 
 from __future__ import annotations
 
-import threading
 import weakref
+from threading import get_ident
 from types import FrameType
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from .trail import What, comes_along, holds_tensor
 from .updates import gradient_slot
 
 reference = weakref.ref
+is_grad_enabled = torch.is_grad_enabled
 _CONTAINERS = (list, tuple, dict)
 _PLAIN = frozenset((int, float, bool, str, type(None), complex, torch.dtype, torch.device, type(Ellipsis)))
 """Types of arguments in which there is no tensor."""
@@ -57,14 +58,22 @@ class Follower:
         self.running: Running | None = None
         self.shift = 0
         """How far autograd's sequence numbers are beyond those of the step that was learned."""
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
 
     # ------------------------------------------------------------------ what comes
 
-    def meets(self, item: Item, args: tuple[Any, ...], frame: Any) -> bool:
+    def meets(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: Any) -> bool:
         """Whether a call of a simple op is the expected one. Where it is not, ``expects`` has the last word."""
         running = self.running
         try:
+            if kwargs:
+                if tuple(kwargs) != item.keywords:
+                    return False
+                for named in kwargs.values():
+                    if type(named) not in _PLAIN:
+                        return False
+            elif item.keywords:
+                return False
             for code, instruction in item.chain:
                 if frame.f_code is not code or frame.f_lasti != instruction:
                     return False
@@ -89,9 +98,12 @@ class Follower:
         try:
             with self.state.lock:
                 running = self.running
-                if running is None or self.item is not item or type(result) is not torch.Tensor:
+                if running is None or self.item is not item:
                     return False
-                if not self._took_new(running, item, 0, result, args):
+                if type(result) is torch.Tensor:
+                    if len(item.made) != 1 or not self._took_new(running, item, 0, result, args):
+                        return False
+                elif not self._took_several(running, item, result, args):
                     return False
                 event = item.event
                 running.begins[event] = begin
@@ -104,6 +116,52 @@ class Follower:
             return False
         except Exception as fault:
             self.state.fault(fault)
+            return False
+
+    def _took_several(self, running: Running, item: Item, results: Any, args: tuple[Any, ...]) -> bool:
+        if type(results) not in (tuple, list) or len(results) != len(item.made):
+            return False
+        for index, result in enumerate(results):
+            if type(result) is not torch.Tensor or not self._took_new(running, item, index, result, args):
+                return False
+        return True
+
+    def passes_quickly(self, item: Item, frame: Any) -> bool:
+        """Whether the item, expected in this thread, comes from its place. Where it does not, ``passes`` has the last word."""
+        if item.after is None or self.running is None or item.position == self.running.routine.closes:
+            return False
+        for code, instruction in item.chain:
+            if frame is None or frame.f_code is not code or frame.f_lasti != instruction:
+                return False
+            frame = frame.f_back
+        return True
+
+    def reads(self, item: Item, gradient: Any) -> bool:
+        """Go on after ``w.grad`` was read, where that was nothing or is known."""
+        try:
+            with self.state.lock:
+                if self.item is not item or (gradient is not None and self.state.values.find(gradient) is None):
+                    return False
+                self.item = item.after
+                return True
+        except Exception:
+            return False
+
+    def calls(self, what: What, module: Any, frame: Any) -> bool:
+        """Go on where a module is entered or left (then without a frame), as expected. Else ``passes`` has the last word."""
+        item = self.item
+        if item is None or item.what is not what or get_ident() != self.thread:
+            return False
+        try:
+            detail = item.detail
+            if detail.module() is not module or (frame is not None and detail.grad is not is_grad_enabled()):
+                return False
+            with self.state.lock:
+                if self.item is not item or not self.passes_quickly(item, frame):
+                    return False
+                self.item = item.after
+                return True
+        except Exception:
             return False
 
     def expects(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: FrameType) -> bool:

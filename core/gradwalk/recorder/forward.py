@@ -45,11 +45,14 @@ class ForwardMode(TorchFunctionMode):
         follower = self._follower
         if follower is not None:
             item = follower.item
-            if item is not None and item.function is func:
-                frame = sys._getframe(1)
-                if item.simple and not kwargs and follower.meets(item, args, frame):
-                    return self._follow_simply(follower, item, func, args, frame)
-                return self._follow(follower, item, func, args, kwargs, frame)
+            if item is not None:
+                if item.function is func:
+                    frame = sys._getframe(1)
+                    if item.simple and follower.meets(item, args, kwargs, frame):
+                        return self._follow_simply(follower, item, func, args, kwargs, frame)
+                    return self._follow(follower, item, func, args, kwargs, frame)
+                if item.reads and item.function == func:
+                    return self._follow_read(follower, item, func, args, sys._getframe(1))
         kind = self._kinds.get(func) if func.__hash__ is not None else _IGNORED
         if kind is None:
             kind = self._kind(func)
@@ -74,18 +77,35 @@ class ForwardMode(TorchFunctionMode):
     # ------------------------------------------------------------------ what is followed
 
     def _follow_simply(
-        self, follower: Follower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
+        self,
+        follower: Follower,
+        item: Item,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        frame: FrameType,
     ) -> Any:
-        """The call that is expected next, of an op that makes one tensor."""
+        """The call that is expected next, of an op that makes new tensors."""
         begin = clock()
         try:
-            result = func(*args)
+            result = func(*args, **kwargs) if kwargs else func(*args)
         except Exception as error:
-            self._raised(OpCall(func, args, {}, begin, item.sequence + follower.shift), error, frame)
+            self._raised(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), error, frame)
             raise
         end = clock()
         if not follower.gets(item, args, result, begin, end):
-            self._differs(OpCall(func, args, {}, begin, item.sequence + follower.shift), end, result, frame)
+            self._differs(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), end, result, frame)
+        return result
+
+    def _follow_read(
+        self, follower: Follower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
+    ) -> Any:
+        """``w.grad`` is read, as expected."""
+        if not follower.passes_quickly(item, frame):
+            return self._come(self._kind(func), func, args, {}, frame)
+        result = func(*args)
+        if not follower.reads(item, result):
+            self._told(follower, self._kind(func), func, args, result, frame)
         return result
 
     def _follow(
@@ -156,11 +176,16 @@ class ForwardMode(TorchFunctionMode):
         frame: FrameType,
     ) -> Any:
         """Something that makes no op, in a step that is followed."""
-        state = self._state
         result = func(*args, **kwargs)
-        if not state.guarded(follower.told, kind, func, args, result, frame):
-            state.guarded(_note_slowly, state, kind, OpCall(func, args, kwargs, clock(), 0), result, frame)
+        self._told(follower, kind, func, args, result, frame)
         return result
+
+    def _told(
+        self, follower: Follower, kind: Kind, func: Callable[..., Any], args: tuple[Any, ...], result: Any, frame: FrameType
+    ) -> None:
+        state = self._state
+        if not state.guarded(follower.told, kind, func, args, result, frame):
+            state.guarded(_note_slowly, state, kind, OpCall(func, args, {}, clock(), 0), result, frame)
 
     def _go_slowly(
         self, kind: Kind, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType

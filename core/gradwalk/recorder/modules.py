@@ -30,15 +30,15 @@ _CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner", "__call__"))
 class Entered:
     """That a module was entered or left. Two are equal for the same module and grad mode."""
 
-    __slots__ = ("_grad", "_module", "call")
+    __slots__ = ("call", "grad", "module")
 
     def __init__(self, module: nn.Module, grad: bool) -> None:
-        self._module = weakref.ref(module)
-        self._grad = grad
+        self.module = weakref.ref(module)
+        self.grad = grad
         self.call: Call | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entered) and other._grad == self._grad and other._module() is self._module() is not None
+        return isinstance(other, Entered) and other.grad == self.grad and other.module() is self.module() is not None
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -48,6 +48,8 @@ class ModuleCalls:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._depth = 0
+        """How far out the caller of the last module was."""
         self.hooks = GlobalHooks(
             [
                 lambda: register_module_forward_pre_hook(self._before),
@@ -60,17 +62,29 @@ class ModuleCalls:
         self.hooks.remove()
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if not self._state.thread.aside:
-            self._state.guarded(self.enter, module, args, torch.is_grad_enabled(), sys._getframe(1))
+        state, frame, lead = self._state, sys._getframe(1), self._state.lead
+        if state.thread.aside:
+            return
+        if lead is not None and lead.follower.item is not None:
+            around: Any = frame
+            for _ in range(self._depth):
+                around = None if around is None else around.f_back
+            if around is not None and lead.follower.calls(What.ENTER, module, around):
+                return
+        state.guarded(self.enter, module, args, torch.is_grad_enabled(), frame)
 
     def _after(self, module: nn.Module, args: Any, result: Any) -> None:
-        if not self._state.thread.aside:
-            self._state.guarded(self.leave, module, result, sys._getframe(1))
+        state, lead = self._state, self._state.lead
+        if state.thread.aside:
+            return
+        if lead is not None and lead.follower.item is not None and lead.follower.calls(What.LEAVE, module, None):
+            return
+        state.guarded(self.leave, module, result, sys._getframe(1))
 
     def enter(self, module: nn.Module, args: Any, grad: bool, frame: FrameType | None) -> None:
         """A module's call begins, in the frame ``frame``."""
         state = self._state
-        frame = _caller(frame)
+        frame, self._depth = _caller(frame)
         follower, entered = state.following(), Entered(module, grad)
         if follower is not None:
             item = follower.passes(What.ENTER, None, frame, entered)
@@ -125,7 +139,7 @@ class ModuleCalls:
         slot = state.values.before(result)
         if slot is None or slot.name or slot.serial < 0:
             return
-        place = state.places.of(_caller(frame))
+        place = state.places.of(_caller(frame)[0])
         if place is None or not place.direct or not place.call.variable:
             return
         for record in reversed(state.steps.log[-_LOOK_BACK:]):
@@ -134,11 +148,16 @@ class ModuleCalls:
                 return
 
 
-def _caller(frame: FrameType | None) -> FrameType | None:
-    """The frame in which ``module(...)`` stands: the one outside ``Module.__call__``'s own, and ``torch.compile``'s around it."""
+def _caller(frame: FrameType | None) -> tuple[FrameType | None, int]:
+    """The frame in which ``module(...)`` stands, outside ``Module.__call__``'s own and ``torch.compile``'s around it.
+
+    Also how far out it is.
+    """
+    depth = 0
     while frame is not None and frame.f_code.co_name in _CALLING and frame.f_code.co_filename.endswith(_CALLING_FILES):
         frame = frame.f_back
-    return frame
+        depth += 1
+    return frame, depth
 
 
 def _kind(module: nn.Module) -> str:

@@ -72,6 +72,7 @@ class Item:
         "opened",
         "owner",
         "position",
+        "reads",
         "records",
         "same_as",
         "sequence",
@@ -107,7 +108,8 @@ class Item:
         self.updates: tuple[tuple[int, int, int], ...] = ()
         """For an optimizer's step per parameter the old Value, its gradient (or NONE) and the new Value."""
         self.simple = False
-        """Whether it is an op that makes one tensor, with its tensors among the positional arguments."""
+        """Whether it is an op that makes new tensors, with its tensors among the positional arguments."""
+        self.reads = arrival.what is What.GRAD_READ
         self.template = arrival
         first = arrival.records[0] if arrival.records else None
         self.sequence = first.first_sequence if isinstance(first, OpRecord) else 0
@@ -257,7 +259,7 @@ class _Learner:
         if arrival.spec is not None and sum(arrival.spec) == len(item.inputs):
             found = iter(item.inputs)
             item.spec = tuple([next(found) if tensor else NONE for tensor in arrival.spec])
-            item.simple = item.what is What.OP and item.bases == (NONE,) and not item.keywords
+            item.simple = item.what is What.OP and not any(base != NONE for base in item.bases)
 
     def _base_of(self, slot: Slot, inputs: Sequence[int]) -> int:
         if not slot.written:

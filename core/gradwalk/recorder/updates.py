@@ -30,7 +30,12 @@ def note_grad_read(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -
 def gradient_slot(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -> Slot:
     """A new Value for ``tensor.grad``."""
     leaf = state.slot_of(tensor)
-    slot = describe(gradient, f"{leaf.name}.grad" if leaf.name else "")
+    plain = type(gradient) is torch.Tensor and gradient.layout is torch.strided and gradient.dtype is tensor.dtype
+    if plain and not leaf.layout and not gradient.requires_grad:
+        slot = Slot(leaf.shape, leaf.dtype, leaf.device, False, False)  # as torch has it
+        slot.name = f"{leaf.name}.grad" if leaf.name else ""
+    else:
+        slot = describe(gradient, f"{leaf.name}.grad" if leaf.name else "")
     slot.gradient_of = leaf
     return state.values.put(gradient, slot)
 
