@@ -1,12 +1,12 @@
 """What recording costs: recorded against plain steps, alternated in one process.
 
 Run it with ``python benchmarks/recorder_overhead.py [--rounds N] [--threads N] [--only WORD] [--ways NAME,NAME]``. In each
-round every way has a block of steps beside a block of plain ones, after a warm-up in which the recorder learns the step; the
-order of the ways rotates. A ratio is the median step of the one by the median step of the other; the table shows the median of
-the rounds, with the lowest and the highest. The floor is an empty TorchFunctionMode with an empty hook on every Node: what any
-recorder of this kind pays. Other libraries (``benchmarks/peers.py``) are measured where they are installed. What is done once,
-when a recording starts or ends, is in none of the figures. ``--markdown`` prints the README's table; ``--clock cpu`` counts
-the training thread's processor time, for a machine that others use; ``--steps N`` shortens the blocks.
+round every way has a block of steps between two blocks of plain ones, after a warm-up in which the recorder learns the step;
+the order of the ways rotates. A ratio is the median step of the block by that of the two plain ones; the table shows the
+median of the rounds, with the lowest and the highest. The floor is an empty TorchFunctionMode with an empty hook on every
+Node: what any recorder of this kind pays. Other libraries (``benchmarks/peers.py``) are measured where they are installed.
+What is done once, when a recording starts or ends, is in none of the figures. ``--markdown`` prints the README's table;
+``--clock cpu`` counts the training thread's processor time, for a machine that others use; ``--steps N`` shortens the blocks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import platform
 import statistics
 import tempfile
 import time
@@ -165,21 +166,24 @@ def block(way: Way, workload: Workload, steps: int, clock: Clock) -> float:
 
 
 def measure(row: Row, workload: Workload, ways: Sequence[Way], rounds: int, steps: int, clock: Clock) -> None:
-    """Fill the row: each way's block beside a plain one, in an order that rotates."""
+    """Fill the row: each way's block between two plain ones, in an order that rotates."""
     for turn in range(rounds):
         start = turn % len(ways)
+        before = block(PLAIN, workload, steps, clock)
+        row.plain.append(before)
         for way in (*ways[start:], *ways[:start]):
             if way.name in row.stopped:
                 continue
-            beside = block(PLAIN, workload, steps, clock)
             try:
-                ratio = block(way, workload, steps, clock) / beside
+                taken = block(way, workload, steps, clock)
             except StoppedError as reason:
                 row.stopped[way.name] = str(reason)
                 row.ratios.pop(way.name, None)
-            else:
-                row.plain.append(beside)
-                row.ratios.setdefault(way.name, []).append(ratio)
+                continue
+            after = block(PLAIN, workload, steps, clock)
+            row.plain.append(after)
+            row.ratios.setdefault(way.name, []).append(2 * taken / (before + after))
+            before = after
 
 
 def aim(row: Row, way: str) -> tuple[float, bool] | None:
@@ -269,7 +273,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     clock = time.perf_counter if options.clock == "wall" else time.thread_time
     peers = sorted({f"{way.package} {version(way.package)}" for way in ways if way.package is not None})
-    print(", ".join([f"torch {torch.__version__}", *peers]))
+    print(", ".join([f"torch {torch.__version__}", *peers, f"{platform.machine()}, {os.cpu_count()} cores"]))
     print(f"{options.clock} time of a step by that of a plain one, threads: {options.threads}; median, lowest-highest ", end="")
     print(f"of rounds: {options.rounds}", flush=True)
     for row in rows:
