@@ -18,6 +18,7 @@ import platform
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -227,7 +228,8 @@ def print_markdown(rows: Sequence[Row], ways: Sequence[Way]) -> None:
     for row in rows:
         cells = (f"{statistics.median(row.plain) * 1e3:.2f} ms", *(cell(row, way.name) for way in ways))
         print(f"| {row.workload} | " + " | ".join(cells) + " |")
-    print("\nIn brackets the aim; bold is what has missed it.")
+    if any(aim(row, way.name) for row in rows for way in ways):
+        print("\nIn brackets the aim; bold is what has missed it.")
 
 
 def notes(rows: Sequence[Row], ways: Sequence[Way], absent: Sequence[str]) -> Iterator[str]:
@@ -271,6 +273,7 @@ def main() -> None:
     if not (rows and ways):
         raise SystemExit("nothing to measure")
     torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", module="torchlens")  # what it tells of a model does not belong between the rows
     clock = time.perf_counter if options.clock == "wall" else time.thread_time
     peers = sorted({f"{way.package} {version(way.package)}" for way in ways if way.package is not None})
     print(", ".join([f"torch {torch.__version__}", *peers, f"{platform.machine()}, {os.cpu_count()} cores"]))
