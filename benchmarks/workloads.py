@@ -1,8 +1,9 @@
-"""The trainings that the recorder is measured on: each ``make`` gives a function that makes one training step."""
+"""The trainings that the recorder is measured on: each ``make`` gives a Workload."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -12,10 +13,45 @@ Step = Callable[[], None]
 _WORDS = 1000
 
 
-def two_layer_net() -> Step:
+@dataclass(frozen=True)
+class Workload:
+    """A training: its plain step, and the same in parts for what has to be called inside it."""
+
+    step: Step
+    """One training step as a user writes it."""
+    module: nn.Module
+    x: torch.Tensor
+    target: torch.Tensor
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """Of what the module gives, and the target."""
+    update: Step
+    """What follows the backward, the gradients being zeroed or dropped included."""
+
+
+class TwoLayers(nn.Module):
+    """The two-layer net for what takes a Module only: the plain step has none."""
+
+    def __init__(self, *weights: torch.Tensor) -> None:
+        super().__init__()
+        self.w1, self.w2 = (nn.Parameter(weight.detach().clone()) for weight in weights)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shape ``[N, inside]`` to ``[N, outside]``."""
+        return x.mm(self.w1).clamp(min=0).mm(self.w2)
+
+
+def _descend(weights: Iterable[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for weight in weights:
+            weight -= 1e-9 * weight.grad
+            weight.grad.zero_()
+
+
+def two_layer_net() -> Workload:
     """64x1000x100x10, by hand."""
     x, y = torch.randn(64, 1000), torch.randn(64, 10)
     w1, w2 = torch.randn(1000, 100, requires_grad=True), torch.randn(100, 10, requires_grad=True)
+    module = TwoLayers(w1, w2)
 
     def step() -> None:
         y_pred = x.mm(w1).clamp(min=0).mm(w2)
@@ -26,7 +62,10 @@ def two_layer_net() -> Step:
                 weight -= 1e-9 * weight.grad
                 weight.grad.zero_()
 
-    return step
+    def loss(y_pred: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (y_pred - y).pow(2).sum()
+
+    return Workload(step, module, x, y, loss, lambda: _descend((module.w1, module.w2)))
 
 
 class Residual(nn.Module):
@@ -47,7 +86,7 @@ class Residual(nn.Module):
         return functional.relu(self.bn2(self.conv2(h)) + self.past(x))
 
 
-def resnet18() -> Step:
+def resnet18() -> Workload:
     """As ResNet-18, batch 4, 3x64x64."""
     layers: list[nn.Module] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     width = 64
@@ -99,19 +138,19 @@ class GPT(nn.Module):
         return self.head(self.ln(x)).view(-1, _WORDS)
 
 
-def gpt2() -> Step:
+def gpt2() -> Workload:
     """12 layers, 768 wide, 64 tokens."""
     words = torch.randint(0, _WORDS, (1, 64))
     return _trained(GPT(12, 768, 12, 64), words, words.view(-1))
 
 
-def gpt2_deep() -> Step:
+def gpt2_deep() -> Workload:
     """48 layers, 128 wide, 64 tokens: about 2,200 ops and 3,200 Nodes."""
     words = torch.randint(0, _WORDS, (1, 64))
     return _trained(GPT(48, 128, 4, 64), words, words.view(-1))
 
 
-def _trained(net: nn.Module, x: torch.Tensor, target: torch.Tensor) -> Step:
+def _trained(net: nn.Module, x: torch.Tensor, target: torch.Tensor) -> Workload:
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
 
     def step() -> None:
@@ -119,10 +158,14 @@ def _trained(net: nn.Module, x: torch.Tensor, target: torch.Tensor) -> Step:
         functional.cross_entropy(net(x), target).backward()
         optimizer.step()
 
-    return step
+    def update() -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return Workload(step, net, x, target, functional.cross_entropy, update)
 
 
-WORKLOADS: dict[str, tuple[Callable[[], Step], int]] = {
+WORKLOADS: dict[str, tuple[Callable[[], Workload], int]] = {
     "two-layer net": (two_layer_net, 150),
     "ResNet-18-like": (resnet18, 8),
     "GPT-2, 12 layers": (gpt2, 3),
