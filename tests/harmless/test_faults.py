@@ -148,6 +148,7 @@ def patched():
         threading.Thread._bootstrap_inner,
         "apply" in torch.autograd.function._SingleLevelFunction.__dict__,
         torch.utils.weakref,
+        torch.autograd.profiler.record_function.__exit__,
         torch.jit._trace._trace_impl,
         torch.export.export,
         *[dict(table) for name, table in sorted(vars(modules).items()) if name.startswith("_global") and isinstance(table, dict)],

@@ -91,7 +91,9 @@ class EnginePlan:
             for place, node in enumerate(record.nodes)
             if node.leaf is not None
         }
-        self.checks = list(zip(range(len(found.types)), found.types, sequences, found.widths, _visits(found), strict=True))
+        self.checks: list[Any] = list(
+            zip(range(len(found.types)), found.types, sequences, found.widths, _visits(found), strict=True)
+        )
         """Per place what its Node has to be: type, sequence number, how many Nodes follow, and which."""
 
     def watched(self, silent: frozenset[int], first: int) -> tuple[list[int], list[int]]:
@@ -180,30 +182,31 @@ def _visits(found: Walk) -> list[list[tuple[int, int, int, bool]]]:
     return visits
 
 
-def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: int) -> list[Node] | None:
+def walk_again(plan: EnginePlan, roots: Sequence[Node | None], first_sequence: int) -> list[Any] | None:
     """The Nodes of a backward, place by place, if they are those of the plan; ``first_sequence`` is what was 0 in the plan."""
-    nodes: list[Any] = [None] * len(plan.checks)
-    places = 0
-    for root in roots:
-        if root is None:
-            return None
-        if not any(root is node for node in nodes[:places]):
-            nodes[places] = root
-            places += 1
+    nodes: list[Any] = list(dict.fromkeys(roots))
+    if None in nodes or len(nodes) > len(plan.checks):
+        return None
+    nodes += [None] * (len(plan.checks) - len(nodes))
+    return nodes if _fill(plan, nodes, first_sequence) else None
+
+
+def _fill(plan: EnginePlan, nodes: list[Any], first_sequence: int) -> bool:
+    """Find the Nodes from the roots on; False where one is not what it was."""
     for node, (place, kind, sequence, width, visits) in zip(nodes, plan.checks, strict=True):  # fills as it goes
         if type(node) is not kind or (sequence is not None and node._sequence_nr() - first_sequence != sequence):
-            return None
+            return False
         if place in plan.leaves:
             continue
         following = node.next_functions
         if len(following) != width:
-            return None
+            return False
         for output, target, input_nr, first in visits:
             child, number = following[output]
             if number != input_nr:
-                return None
+                return False
             if first and nodes[target] is None:
                 nodes[target] = child
             elif nodes[target] is not child:
-                return None
-    return nodes
+                return False
+    return True

@@ -62,18 +62,10 @@ class Follower:
 
     # ------------------------------------------------------------------ what comes
 
-    def meets(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: Any) -> bool:
+    def meets(self, item: Item, args: tuple[Any, ...], frame: Any) -> bool:
         """Whether a call of a simple op is the expected one. Where it is not, ``expects`` has the last word."""
         running = self.running
         try:
-            if kwargs:
-                if tuple(kwargs) != item.keywords:
-                    return False
-                for named in kwargs.values():
-                    if type(named) not in _PLAIN:
-                        return False
-            elif item.keywords:
-                return False
             for code, instruction in item.chain:
                 if frame.f_code is not code or frame.f_lasti != instruction:
                     return False
@@ -92,6 +84,10 @@ class Follower:
         except Exception:
             return False
         return True
+
+    def meets_named(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: Any) -> bool:
+        """The same for a call with named arguments, none of them a tensor."""
+        return _plainly_named(kwargs, item.keywords) and self.meets(item, args, frame)
 
     def gets(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
         """Note what a simple op made; no fault of ours comes out of here."""
@@ -144,6 +140,19 @@ class Follower:
                     return False
                 self.item = item.after
                 return True
+        except Exception:
+            return False
+
+    def drops(self, item: Item, args: tuple[Any, ...]) -> bool:
+        """Go on before ``w.grad = None``, of the leaf that is expected; else ``passes`` has the last word."""
+        try:
+            tensor, gradient = args
+            with self.state.lock:
+                if self.item is not item or gradient is not None:
+                    return False
+                if (tensor.is_leaf and tensor.grad is not None) is not item.detail:
+                    return False
+                return self.dropped_gradient(item, tensor)
         except Exception:
             return False
 
@@ -445,6 +454,11 @@ class Follower:
         """Go the slow way from here on."""
         if self.item is not None:
             self._lead.leave()
+
+
+def _plainly_named(kwargs: dict[str, Any] | None, keywords: tuple[str, ...]) -> bool:
+    """Whether the named arguments are those of these keywords, and no tensors."""
+    return kwargs is not None and tuple(kwargs) == keywords and all([type(named) in _PLAIN for named in kwargs.values()])  # noqa: C419
 
 
 def _made(result: Any, args: tuple[Any, ...]) -> list[torch.Tensor]:

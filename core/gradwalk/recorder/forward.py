@@ -27,7 +27,7 @@ from .updates import note_data_set, note_grad_read, note_grad_set
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 """Whether vmap, grad and the like are at work, whose tensors are not to be looked at."""
 _KINDS_LIMIT = 50_000
-_IGNORED = Kind.IGNORED
+_IGNORED, _GRAD_READ = Kind.IGNORED, Kind.GRAD_READ
 
 
 class ForwardMode(TorchFunctionMode):
@@ -48,16 +48,22 @@ class ForwardMode(TorchFunctionMode):
             if item is not None:
                 if item.function is func:
                     frame = sys._getframe(1)
-                    if item.simple and follower.meets(item, args, kwargs, frame):
+                    if item.simple and (
+                        follower.meets_named(item, args, kwargs, frame)
+                        if kwargs or item.keywords
+                        else follower.meets(item, args, frame)
+                    ):
                         return self._follow_simply(follower, item, func, args, kwargs, frame)
                     return self._follow(follower, item, func, args, kwargs, frame)
-                if item.reads and item.function == func:
-                    return self._follow_read(follower, item, func, args, sys._getframe(1))
+                if item.access and item.function == func:
+                    return self._follow_access(follower, item, func, args, sys._getframe(1))
         kind = self._kinds.get(func) if func.__hash__ is not None else _IGNORED
         if kind is None:
             kind = self._kind(func)
         if kind is _IGNORED or self._state.off or _transforming():
             return func(*args, **kwargs) if kwargs else func(*args)
+        if kind is _GRAD_READ and sys._getframe(1).f_code.co_filename.startswith(OPTIMIZERS):
+            return func(*args)
         if self._state.thread.backwards:
             self._state.disturbed = True
             return func(*args, **kwargs) if kwargs else func(*args)
@@ -97,12 +103,16 @@ class ForwardMode(TorchFunctionMode):
             self._differs(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), end, result, frame)
         return result
 
-    def _follow_read(
+    def _follow_access(
         self, follower: Follower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
     ) -> Any:
-        """``w.grad`` is read, as expected."""
+        """``w.grad`` is read or dropped, as expected."""
         if not follower.passes_quickly(item, frame):
             return self._come(self._kind(func), func, args, {}, frame)
+        if item.what is What.GRAD_SET:
+            if not follower.drops(item, args):
+                return self._come(Kind.GRAD_SET, func, args, {}, frame)
+            return func(*args)
         result = func(*args)
         if not follower.reads(item, result):
             self._told(follower, self._kind(func), func, args, result, frame)

@@ -21,6 +21,7 @@ from .lead import Lead
 from .modules import ModuleCalls
 from .scalers import GradScalers
 from .state import State
+from .stepping import OptimizersUnwatched
 from .swapping import Swapping
 from .threads import Threads
 from .tracing import Tracing
@@ -62,7 +63,9 @@ class Recorder:
         state, parts = self._state, self._parts
         modules = ModuleCalls(state)
         parts.append(modules)
-        optimizers = OptimizerSteps(state)
+        unwatched = OptimizersUnwatched(state, ForwardMode)
+        parts.append(unwatched)
+        optimizers = OptimizerSteps(state, unwatched)
         parts.append(optimizers)
         for make in (GradScalers, CustomFunctions, Backward, Swapping):
             parts.append(make(state))

@@ -58,6 +58,7 @@ class Item:
     """One arrival to come. Not every field is used by every kind."""
 
     __slots__ = (
+        "access",
         "after",
         "bases",
         "chain",
@@ -72,7 +73,6 @@ class Item:
         "opened",
         "owner",
         "position",
-        "reads",
         "records",
         "same_as",
         "sequence",
@@ -109,7 +109,8 @@ class Item:
         """For an optimizer's step per parameter the old Value, its gradient (or NONE) and the new Value."""
         self.simple = False
         """Whether it is an op that makes new tensors, with its tensors among the positional arguments."""
-        self.reads = arrival.what is What.GRAD_READ
+        self.access = arrival.what in (What.GRAD_READ, What.GRAD_SET)
+        """Whether it is that ``.grad`` of a tensor is read or set."""
         self.template = arrival
         first = arrival.records[0] if arrival.records else None
         self.sequence = first.first_sequence if isinstance(first, OpRecord) else 0

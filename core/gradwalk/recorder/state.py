@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..callsite import source_text
@@ -63,6 +64,8 @@ class Thread(threading.local):
         """How many backwards are under way, one inside the other. The engine's own threads (of a GPU) do nothing else."""
         self.aside: list[Taken] = []
         """Not empty while what runs is not to be looked at: our modes, which are off the stack."""
+        self.unstacked: TorchFunctionMode | None = None
+        """Our mode, while it is off the stack because an optimizer makes its step."""
         self.inside: BackwardRecord | None = None
         """The backward inside which this thread is."""
         self.tag = ""

@@ -13,6 +13,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from .global_hooks import GlobalHooks
 from .records import OpRecord, Place, Slot
 from .state import State, clock
+from .stepping import OptimizersUnwatched
 from .trail import Arrival, What
 from .values import describe, shape_of
 
@@ -129,8 +130,9 @@ class Stepped:
 class OptimizerSteps:
     """One update per parameter that an optimizer's ``step`` wrote to, seen by the version counters."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, unwatched: OptimizersUnwatched) -> None:
         self._state = state
+        self._unwatched = unwatched
         self._begins: dict[int, float] = {}
         self.hooks = GlobalHooks(
             [
@@ -147,8 +149,10 @@ class OptimizerSteps:
         if len(self._begins) > 64:  # steps that raised never came back
             self._begins.clear()
         self._begins[id(optimizer)] = clock()
+        self._state.guarded(self._unwatched.begin, optimizer, args, kwargs)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self._state.guarded(self._unwatched.end)
         self._state.guarded(self._note_step, optimizer, sys._getframe(1))
 
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
