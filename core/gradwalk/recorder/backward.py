@@ -105,7 +105,7 @@ class Backward:
         def run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             thread = state.thread
             if state.off or thread.aside or _transforming():
-                return original(outputs, *args, **kwargs)
+                return state.rest.backward(original, outputs, *args, **kwargs)
             around = state.guarded(backward_around, state)
             if thread.backwards and around is None:
                 return original(outputs, *args, **kwargs)
@@ -129,6 +129,7 @@ class Backward:
                 thread.inside = before
                 if run is not None:
                     _unhook(run)
+                    state.guarded(state.look_ahead)
             if run is not None and result:
                 state.guarded(_note_results, state, run, args, result)
             return result
@@ -188,6 +189,7 @@ class Backward:
     ) -> Run | None:
         state = self._state
         state.backward_seen = True
+        state.rest.inside_modules = bool(state.thread.calls)
         started = Started(None, args)
         state.arrive(Arrival(What.BACKWARD, None, state.chain_of(frame), detail=started))
         roots = [_root(output) for output in outputs]

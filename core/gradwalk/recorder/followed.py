@@ -32,7 +32,7 @@ class FollowedDraft:
         begins = np.array(running.begins)
         first = begins[0] if len(begins) else 0.0
         begins -= first
-        return Trace(
+        trace = Trace(
             step=self._step,
             graph=graph,
             tape=self.known.tape,
@@ -49,3 +49,5 @@ class FollowedDraft:
             error=error,
             scales=running.scales,
         )
+        running.release()
+        return trace

@@ -75,6 +75,8 @@ class ForwardMode(TorchFunctionMode):
         except TypeError:  # a callable that does not hash
             return _IGNORED
         if kind is None:
+            if self._state.off:
+                return _IGNORED
             if len(self._kinds) > _KINDS_LIMIT:
                 self._kinds.clear()
             kind = self._kinds[function] = self._state.guarded(kind_of, function) or _IGNORED

@@ -89,7 +89,7 @@ class Lead:
             self._seen.clear()
             self._next.clear()
         try:
-            self._routines[key] = routine = Routine(key[0], numbers, arrivals, label)
+            self._routines[key] = routine = Routine(key[0], numbers, arrivals, label, measured=self._state.measured)
             routine.closed_by(closing)
             routine.waits = tuple([numbers.slots[slot] for slot in self._state.steps.pending if slot in numbers.slots])
         except NotFollowable:
@@ -161,6 +161,11 @@ class Lead:
             self.unwind(failed=False)
             return False
         return True
+
+    def start_again(self) -> None:
+        """Some steps were not looked at: what comes next is not known."""
+        self.follower.item = self.follower.running = self._pending = self._shadow = None
+        self._history = ()
 
     # ------------------------------------------------------------------ leaving
 

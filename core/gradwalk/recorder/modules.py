@@ -63,6 +63,9 @@ class ModuleCalls:
 
     def _before(self, module: nn.Module, args: Any) -> None:
         state, frame, lead = self._state, sys._getframe(1), self._state.lead
+        if state.rest.asleep:
+            state.rest.settle()
+            return
         if state.thread.aside:
             return
         if lead is not None and lead.follower.item is not None:

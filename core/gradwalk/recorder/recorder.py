@@ -78,6 +78,7 @@ class Recorder:
         state.lead = Lead(state)
         self._mode = ForwardMode(state, state.lead.follower)
         modes.push(self._mode)
+        state.rest.mode, state.rest.hooks = self._mode, [modules.hooks]
 
     def stop(self, error: BaseException | None = None) -> None:
         """Take every hook away and hand over what is complete; with ``error``, also the step that it cut short.
@@ -87,6 +88,7 @@ class Recorder:
         if self._ended:
             return
         self._ended = True
+        self._state.rest.wake()
         if os.getpid() == self._pid:
             self._state.guarded(self._finish, error)
         self._detach()

@@ -128,18 +128,20 @@ class Item:
 class Routine:
     """The items of a step, and the Slots of the step that it was learned from: templates, which hold no tensor."""
 
-    def __init__(self, known: Known, numbers: Numbers, arrivals: Sequence[Arrival], label: str) -> None:
+    def __init__(self, known: Known, numbers: Numbers, arrivals: Sequence[Arrival], label: str, *, measured: bool) -> None:
         if not numbers.backwards:
             raise NotFollowable  # what ends a forward alone, only the slow way knows
         self.known = known
         self.key = known, arrivals[0].chain
         """The structure, and the place that its first call came from."""
         self.label = label
+        self.backwards = len(numbers.backwards)
         self.slots = list(numbers.slots)
         self.bases = [numbers.slot(slot.base) for slot in self.slots]
         """Per Value the one that it is the next version of, or NONE: the templates forget theirs."""
         self.sorts = _sorts(numbers)
-        self.measurable = [slot.measured is not None for slot in self.slots]
+        self.measurable = [not measured or slot.measured is not None for slot in self.slots]
+        """Per Value whether it may have statistics; in a step that was not measured that did not show."""
         self.successor_of = {n: base for n, base in enumerate(self.bases) if self.sorts[n] == _SUCCESSOR}
         self.shapes = known.shapes
         """The shapes that the Graph tells: those of a step are told where they differ."""

@@ -102,7 +102,8 @@ class Running:
         self._guarded = guarded
         self._late: list[tuple[int, Measured]] = []
         self._borrowed: list[tuple[int, Running, int]] = []
-        self._aliases: list[tuple[int, int]] = []
+        self._aliases: list[int] = []
+        """Columns, each followed by the one whose elements it has."""
 
     # ------------------------------------------------------------------ statistics
 
@@ -140,7 +141,7 @@ class Running:
 
     def same_as(self, column: int, other: int) -> None:
         """The Value or edge has the elements of another one."""
-        self._aliases.append((column, other))
+        self._aliases += (column, other)
 
     def borrow(self, column: int, slot: Slot) -> None:
         """A Value that is known from before the step brings its statistics along."""
@@ -177,6 +178,11 @@ class Running:
             return float(self.table[1, self.loss_at])
         return self.loss
 
+    def release(self) -> None:
+        """The step has been handed over: only its statistics are asked for from now on, by the Slots that outlive it."""
+        self.refs, self.versions, self.begins, self.durations, self.gradients = [], [], [], [], []
+        self.held, self.openings, self.shapes, self.kept = {}, {}, {}, None
+
     # ------------------------------------------------------------------ copies
 
     def keep(self, column: int, tensor: torch.Tensor) -> None:
@@ -201,9 +207,9 @@ def _copy_borrowed(table: Table, borrowed: list[tuple[int, Running, int]]) -> No
         table[:, to] = running.table[:, of]
 
 
-def _copy_aliases(table: Table, aliases: list[tuple[int, int]]) -> None:
+def _copy_aliases(table: Table, aliases: list[int]) -> None:
     """Each alias stands behind what it is an alias of, so that one pass finds the first of a chain."""
     first: dict[int, int] = {}
-    for column, other in aliases:
+    for column, other in zip(aliases[::2], aliases[1::2], strict=True):
         first[column] = first.get(other, other)
     table[:, list(first)] = table[:, list(first.values())]

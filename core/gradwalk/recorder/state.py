@@ -32,6 +32,7 @@ from .parameters import ParameterNames
 from .places import Places
 from .prelude import without_setup
 from .records import BackwardRecord, Call, Copied, Failure, Measured, OpRecord, Record, Slot
+from .rest import Rest
 from .running import Running
 from .statistics import Statistics
 from .steps import Cut, Steps
@@ -108,6 +109,7 @@ class State:
         self.trail = Trail()
         self.lead: Lead | None = None
         """What follows steps that are known; set once the recorder has started."""
+        self.rest = Rest(self)
         self.disturbed = False
         """Whether something of the user's has run inside the backward that is followed."""
         self._serial = 0
@@ -265,7 +267,7 @@ class State:
 
     def _begin_step(self) -> None:
         wanted = self.sink.wants(self._step)
-        self.measuring = wanted and self.sink.level != "structure"
+        self.measuring = self.measured = wanted and self.sink.level != "structure"
         self.keep = keep = self.sink.plan(self._step) if wanted else Keep.NONE
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
         self.captor.begin_step(level)
@@ -289,14 +291,37 @@ class State:
         self._forget(records, cut.following)
         self._begin_step()
         self._end_if_full()
+        self.rest.step_ended(len(numbers.backwards))
 
     def close_followed(self, running: Running) -> None:
         """A step that was followed has ended."""
         step, self._step = self._step, self._step + 1
+        self.steps.pending = {running.held[number] for number in running.routine.waits if number in running.held}
         if self.sink.wants(step):
             self._pass_on(FollowedDraft(running, step, self._epoch), running.routine.label)
-        self.steps.pending = {running.held[number] for number in running.routine.waits if number in running.held}
+        else:
+            running.release()
         self.values.forget_dead()
+        self._begin_step()
+        self._end_if_full()
+        self.rest.step_ended(running.routine.backwards)
+
+    def look_ahead(self) -> None:
+        """A backward has ended: what comes now may be the next step's, and is measured if that one is wanted."""
+        if self.sink.level != "structure" and self.sink.wants(self._step + 1):
+            self.measuring = self.looking = True
+
+    def start_again(self, steps: int) -> None:
+        """So many steps were not looked at. What the last of them still does is dropped."""
+        self._step += steps
+        self.thread.calls.clear()
+        self.values.forget_dead()
+        self.trail = Trail()
+        self.trail.broken = True
+        self.steps = Steps(self._close_step)
+        self.steps.drop_until_graph()
+        if self.lead is not None:
+            self.lead.start_again()
         self._begin_step()
         self._end_if_full()
 

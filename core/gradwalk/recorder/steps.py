@@ -49,6 +49,7 @@ class Steps:
         self._emitted = 0
         self.pending: set[Slot] = set()
         """The leaves whose gradients wait for an update."""
+        self._dropping = False
         self._open([])
 
     def _open(self, records: Sequence[Record]) -> None:
@@ -108,6 +109,9 @@ class Steps:
 
     def add(self, record: OpRecord) -> None:
         """Note an op or an update; closes what it shows to be finished."""
+        if self._dropping and not record.makes_graph:
+            return
+        self._dropping = False
         if record.update:
             self._add_update(record)
             return
@@ -122,6 +126,10 @@ class Steps:
     def append(self, record: OpRecord) -> None:
         """Put back what the step that is open began with."""
         self._append(record)
+
+    def drop_until_graph(self) -> None:
+        """What comes belongs to a step that was not looked at, until an op makes a graph."""
+        self._dropping = True
 
     def reopen(self) -> None:
         """A new log for a step that was followed."""
@@ -138,6 +146,7 @@ class Steps:
 
     def begin_backward(self, record: BackwardRecord, reached: set[int]) -> None:
         """Note a backward that reaches the ops with these serial numbers; laps before those that it needs were forwards only."""
+        self._dropping = False
         if not self._trained and (self._laps or self._forward not in reached):
             self._give_up_before(self._needed_by(reached))
         self._laps = []

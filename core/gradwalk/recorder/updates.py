@@ -146,6 +146,9 @@ class OptimizerSteps:
         self.hooks.remove()
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._state.rest.asleep:
+            self._state.rest.settle()
+            return
         if len(self._begins) > 64:  # steps that raised never came back
             self._begins.clear()
         self._begins[id(optimizer)] = clock()
