@@ -33,8 +33,19 @@ BOUNDARY = frozenset(
         "forward.ForwardMode._tell",
         "forward.ForwardMode._raised",
         "forward.ForwardMode._differs",
-        "follower.Follower.meets",
-        "follower.Follower.gets",
+        "forward.ForwardMode._follow_access",
+        "forward.ForwardMode._told",
+        "quick.QuickFollower.meets",
+        "quick.QuickFollower.meets_named",
+        "quick.QuickFollower.gets",
+        "quick.QuickFollower.passes_quickly",
+        "quick.QuickFollower.reads",
+        "quick.QuickFollower.drops",
+        "quick.QuickFollower.calls",
+        "rest.Rest.backward",
+        "rest.Rest.settle",
+        "rest.Rest.wake",
+        "stepping.OptimizersUnwatched.end",
         "engine.EngineRun.look",
         "follower.Follower.expects",
         "follower.Follower.took",
@@ -121,6 +132,21 @@ def rich():
     thread.start()
     thread.join()
     return net, w, seen, optimizer
+
+
+def repeating():
+    """Steps that are followed, of modules, an optimizer, and by hand."""
+    net, w = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.randn(2, requires_grad=True)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(6):
+        optimizer.zero_grad()
+        parts = (net(torch.randn(5, 3)) * w).split(1, dim=1)
+        (parts[0] - parts[1]).pow(2).mean().backward()
+        optimizer.step()
+        with torch.no_grad():
+            w -= 0.1 * w.grad
+            w.grad.zero_()
+    return net, w, optimizer
 
 
 def raising():
@@ -225,6 +251,7 @@ def spread(calls, at_once):
     ("program", "choose"),
     [
         pytest.param(rich, some, id="a training"),
+        pytest.param(repeating, some, id="a training that repeats"),
         pytest.param(raising, some, id="a training that raises"),
         pytest.param(rich, lambda count: range(1, count + 1), id="every call", marks=pytest.mark.slow),
     ],

@@ -26,10 +26,7 @@ from .trail import What, comes_along, holds_tensor
 from .updates import gradient_slot
 
 reference = weakref.ref
-is_grad_enabled = torch.is_grad_enabled
 _CONTAINERS = (list, tuple, dict)
-_PLAIN = frozenset((int, float, bool, str, type(None), complex, torch.dtype, torch.device, type(Ellipsis)))
-"""Types of arguments in which there is no tensor."""
 
 
 class Leader(Protocol):
@@ -53,7 +50,7 @@ class Follower:
 
     def __init__(self, state: State, lead: Leader) -> None:
         self.state = state
-        self._lead = lead
+        self.lead = lead
         self.item: Item | None = None
         self.running: Running | None = None
         self.shift = 0
@@ -61,117 +58,6 @@ class Follower:
         self.thread = get_ident()
 
     # ------------------------------------------------------------------ what comes
-
-    def meets(self, item: Item, args: tuple[Any, ...], frame: Any) -> bool:
-        """Whether a call of a simple op is the expected one. Where it is not, ``expects`` has the last word."""
-        running = self.running
-        try:
-            for code, instruction in item.chain:
-                if frame.f_code is not code or frame.f_lasti != instruction:
-                    return False
-                frame = frame.f_back
-            refs: list[Any] = running.refs  # type: ignore[union-attr]
-            versions = running.versions  # type: ignore[union-attr]
-            for argument, number in zip(args, item.spec, strict=True):  # type: ignore[arg-type]
-                if number < 0:
-                    if type(argument) not in _PLAIN:
-                        return False
-                elif refs[number]() is not argument:
-                    if not bind(self.state, running, number, argument, measured=True):  # type: ignore[arg-type]
-                        return False
-                elif argument._version != versions[number]:
-                    return False
-        except Exception:
-            return False
-        return True
-
-    def meets_named(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: Any) -> bool:
-        """The same for a call with named arguments, none of them a tensor."""
-        return _plainly_named(kwargs, item.keywords) and self.meets(item, args, frame)
-
-    def gets(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
-        """Note what a simple op made; no fault of ours comes out of here."""
-        try:
-            with self.state.lock:
-                running = self.running
-                if running is None or self.item is not item:
-                    return False
-                if type(result) is torch.Tensor:
-                    if len(item.made) != 1 or not self._took_new(running, item, 0, result, args):
-                        return False
-                elif not self._took_several(running, item, result, args):
-                    return False
-                event = item.event
-                running.begins[event] = begin
-                running.durations[event] = end - begin
-                self.item = after = item.after
-                if after is None:
-                    self._lead.step_is_complete()
-                return True
-        except RuntimeError:
-            return False
-        except Exception as fault:
-            self.state.fault(fault)
-            return False
-
-    def _took_several(self, running: Running, item: Item, results: Any, args: tuple[Any, ...]) -> bool:
-        if type(results) not in (tuple, list) or len(results) != len(item.made):
-            return False
-        for index, result in enumerate(results):
-            if type(result) is not torch.Tensor or not self._took_new(running, item, index, result, args):
-                return False
-        return True
-
-    def passes_quickly(self, item: Item, frame: Any) -> bool:
-        """Whether the item, expected in this thread, comes from its place. Where it does not, ``passes`` has the last word."""
-        if item.after is None or self.running is None or item.position == self.running.routine.closes:
-            return False
-        for code, instruction in item.chain:
-            if frame is None or frame.f_code is not code or frame.f_lasti != instruction:
-                return False
-            frame = frame.f_back
-        return True
-
-    def reads(self, item: Item, gradient: Any) -> bool:
-        """Go on after ``w.grad`` was read, where that was nothing or is known."""
-        try:
-            with self.state.lock:
-                if self.item is not item or (gradient is not None and self.state.values.find(gradient) is None):
-                    return False
-                self.item = item.after
-                return True
-        except Exception:
-            return False
-
-    def drops(self, item: Item, args: tuple[Any, ...]) -> bool:
-        """Go on before ``w.grad = None``, of the leaf that is expected; else ``passes`` has the last word."""
-        try:
-            tensor, gradient = args
-            with self.state.lock:
-                if self.item is not item or gradient is not None:
-                    return False
-                if (tensor.is_leaf and tensor.grad is not None) is not item.detail:
-                    return False
-                return self.dropped_gradient(item, tensor)
-        except Exception:
-            return False
-
-    def calls(self, what: What, module: Any, frame: Any) -> bool:
-        """Go on where a module is entered or left (then without a frame), as expected. Else ``passes`` has the last word."""
-        item = self.item
-        if item is None or item.what is not what or get_ident() != self.thread:
-            return False
-        try:
-            detail = item.detail
-            if detail.module() is not module or (frame is not None and detail.grad is not is_grad_enabled()):
-                return False
-            with self.state.lock:
-                if self.item is not item or not self.passes_quickly(item, frame):
-                    return False
-                self.item = item.after
-                return True
-        except Exception:
-            return False
 
     def expects(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: FrameType) -> bool:
         """Whether a call of the expected function is the expected one; no fault of ours comes out of here."""
@@ -260,7 +146,7 @@ class Follower:
         running = self.running
         if running is None or self.item is not item:
             return False
-        if item.position == running.routine.closes and not self._lead.close():
+        if item.position == running.routine.closes and not self.lead.close():
             return False
         if not item.records:
             return self._took_nothing(item, args, result)
@@ -282,7 +168,7 @@ class Follower:
             return False
         for index, tensor in enumerate(made):
             if item.bases[index] == NONE:
-                if not self._took_new(running, item, index, tensor, args):
+                if not self.took_new(running, item, index, tensor, args):
                     return False
             elif not self.took_written(running, item.made[index], item.bases[index], tensor):
                 return False
@@ -299,7 +185,8 @@ class Follower:
         self.advance(item)
         return True
 
-    def _took_new(self, running: Running, item: Item, index: int, tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+    def took_new(self, running: Running, item: Item, index: int, tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+        """Note a new tensor that an op made; False where it is another than expected."""
         number = item.made[index]
         if tensor.dtype is not item.dtypes[index] or tensor.requires_grad is not item.grads[index]:
             return False
@@ -349,7 +236,7 @@ class Follower:
             return None
         if not comes_along(frame, item.chain):
             return None
-        if item.position == running.routine.closes and not self._lead.close():
+        if item.position == running.routine.closes and not self.lead.close():
             return None
         return item
 
@@ -446,19 +333,14 @@ class Follower:
         """The item is done; at the end of the step the next one begins."""
         self.item = item.after
         if item.after is None:
-            self._lead.step_is_complete()
+            self.lead.step_is_complete()
 
     # ------------------------------------------------------------------ leaving
 
     def leave(self) -> None:
         """Go the slow way from here on."""
         if self.item is not None:
-            self._lead.leave()
-
-
-def _plainly_named(kwargs: dict[str, Any] | None, keywords: tuple[str, ...]) -> bool:
-    """Whether the named arguments are those of these keywords, and no tensors."""
-    return kwargs is not None and tuple(kwargs) == keywords and all([type(named) in _PLAIN for named in kwargs.values()])  # noqa: C419
+            self.lead.leave()
 
 
 def _made(result: Any, args: tuple[Any, ...]) -> list[torch.Tensor]:

@@ -19,6 +19,7 @@ from .functions import Kind, kind_of
 from .graph_walk import sequence_number
 from .ops import OpCall, note_op, note_raised
 from .places import NOWHERE, OPTIMIZERS
+from .quick import QuickFollower
 from .routine import Item
 from .state import State, clock
 from .trail import Arrival, What, spec_of
@@ -33,7 +34,7 @@ _IGNORED, _GRAD_READ = Kind.IGNORED, Kind.GRAD_READ
 class ForwardMode(TorchFunctionMode):
     """Watches one thread's torch functions. The thread whose steps may be followed gives its ``follower``."""
 
-    def __init__(self, state: State, follower: Follower | None = None) -> None:
+    def __init__(self, state: State, follower: QuickFollower | None = None) -> None:
         super().__init__()
         self._state = state
         self._follower = follower
@@ -86,7 +87,7 @@ class ForwardMode(TorchFunctionMode):
 
     def _follow_simply(
         self,
-        follower: Follower,
+        follower: QuickFollower,
         item: Item,
         func: Callable[..., Any],
         args: tuple[Any, ...],
@@ -106,7 +107,7 @@ class ForwardMode(TorchFunctionMode):
         return result
 
     def _follow_access(
-        self, follower: Follower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
+        self, follower: QuickFollower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
     ) -> Any:
         """``w.grad`` is read or dropped, as expected."""
         if not follower.passes_quickly(item, frame):

@@ -8,11 +8,11 @@ from typing import TypeAlias
 from ..recording.retention import Keep
 from .assemble import Known
 from .engine import EngineRun
-from .follower import Follower
 from .graph_walk import sequence_number
 from .kept import KeptStrip, Pool
 from .kernel import FLOAT
 from .numbering import Numbers
+from .quick import QuickFollower
 from .routine import NotFollowable, Routine
 from .running import Running
 from .state import State
@@ -35,7 +35,7 @@ class Lead:
     """Chooses the Routine of the step to come, and takes the steps in and out of following."""
 
     def __init__(self, state: State) -> None:
-        self.follower = Follower(state, self)
+        self.follower = QuickFollower(state, self)
         self._state = state
         self._routines: dict[Key, Routine | None] = {}
         self._seen: dict[Key, int] = {}

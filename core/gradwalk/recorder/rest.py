@@ -61,12 +61,15 @@ class Rest:
 
     def settle(self) -> None:
         """Take away what costs, outside of the mode's handler: torch puts the mode back where that ends."""
-        if self._settled or get_ident() != self._thread or self.mode not in modes.stack():
-            return
-        self._settled = True
-        modes.remove(self.mode)
-        for hooks in self.hooks:
-            hooks.lift()
+        try:
+            if self._settled or get_ident() != self._thread or self.mode not in modes.stack():
+                return
+            self._settled = True
+            modes.remove(self.mode)
+            for hooks in self.hooks:
+                hooks.lift()
+        except Exception as fault:
+            self._state.fault(fault)
 
     def backward(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a backward while the recorder rests, and wake it after the last."""

@@ -15,6 +15,7 @@ from torch.optim import optimizer as optimizers
 from torch.optim.optimizer import Optimizer
 from torch.overrides import TorchFunctionMode, _pop_mode
 
+from .insist import insist
 from .modes import push
 from .places import OPTIMIZERS
 from .state import State
@@ -56,7 +57,7 @@ class OptimizersUnwatched:
         thread = self._state.thread
         mode, thread.unstacked = thread.unstacked, None
         if mode is not None and not self._state.off:
-            push(mode)
+            insist(push, mode)
 
 
 def _is_alone(optimizer: Optimizer) -> bool:

@@ -1,4 +1,4 @@
-"""Between the steps that ``every`` asks for the recorder rests; the wanted ones are recorded as ever, nothing else is looked at."""
+"""Between the steps that ``every`` asks for the recorder rests; the wanted ones are recorded as ever."""
 
 from __future__ import annotations
 
