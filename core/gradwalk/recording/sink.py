@@ -38,7 +38,7 @@ class Sink:
         self.every = every
         self.steps = steps
         self.retention = Retention(every_step=level == "tensors")
-        self._ring = Ring()
+        self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
         self._thinning_told = False
 
@@ -119,8 +119,8 @@ class Sink:
         self.writer.close(ended)
 
     def _write_ring(self) -> None:
-        for step, tensors in self._ring.take():
-            self.writer.add_tensors(step, tensors)
+        for step, tensors, size in self._ring.take():
+            self.writer.add_tensors(step, tensors, lent=size)
 
 
 def _has_bad(table: NDArray[np.float64]) -> bool:

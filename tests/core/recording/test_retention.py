@@ -87,17 +87,29 @@ def test_the_ring_holds_the_last_steps_within_its_bytes(trace):
     ring = Ring(steps=3, limit=1000)
     for step in range(6):
         ring.push(with_tensor(trace(step)))
-    assert [step for step, _ in ring.take()] == [3, 4, 5]
+    assert [step for step, _, _ in ring.take()] == [3, 4, 5]
     assert ring.take() == []
     for step in range(3):
         ring.push(with_tensor(trace(step), 100))
-    assert [step for step, _ in ring.take()] == [1, 2]
+    assert [(step, size) for step, _, size in ring.take()] == [(1, 400), (2, 400)]
+
+
+def test_what_the_ring_lent_counts_until_it_is_written(trace):
+    lent = 700
+    ring = Ring(limit=1000, on_loan=lambda: lent)
+    for step in range(3):
+        ring.push(with_tensor(trace(step), 50))
+    assert [step for step, _, _ in ring.take()] == [2]
+    lent = 0
+    for step in range(3):
+        ring.push(with_tensor(trace(step), 50))
+    assert [step for step, _, _ in ring.take()] == [0, 1, 2]
 
 
 def test_the_ring_leaves_large_tensors_out(trace):
     ring = Ring()
     ring.push(with_tensor(trace(0), SMALL_BYTES))
-    assert ring.take() == [(0, {})]
+    assert ring.take() == [(0, {}, 4 * SMALL_BYTES)]
 
 
 def kept_steps(folder) -> list[int]:
