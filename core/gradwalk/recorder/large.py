@@ -20,7 +20,7 @@ _SHARED = 1 << 19
 
 def row_of_large(array: NDArray[np.generic], tensor: torch.Tensor) -> Row:
     """The statistics of a float tensor whose memory is ``array``: any shape, any strides, more than one element."""
-    if array.size >= _SHARED and torch.get_num_threads() > 1:
+    if array.size >= _SHARED and torch.get_num_threads() > 1 and tensor.dtype is not torch.bfloat16:
         low, high, total, squares = _by_torch(tensor)
         zero = float(tensor.numel() - torch.count_nonzero(tensor).item()) if low <= 0 <= high else 0.0
     else:

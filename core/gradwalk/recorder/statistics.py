@@ -16,6 +16,7 @@ from .batches import HostBatch
 from .capture import whole_on_the_way
 from .device_batches import DeviceBatch
 from .host import Array, has_memory, local_part
+from .large import row_of_large
 from .records import Copied, Measured, Row
 from .transfers import Parcel, Transfer, Transfers, is_capturing
 
@@ -115,6 +116,8 @@ def row_of(array: Array, tensor: torch.Tensor) -> Row | None:
     if not any(array.strides):
         return _row_of_equal(float(array.flat[0]), count)
     with np.errstate(all="ignore"):
+        if tensor.dtype is torch.bfloat16 and count > _SMALL:
+            return row_of_large(array, tensor)
         if array.dtype.kind != "f" or array.dtype.itemsize < 4 or count <= _SMALL:
             return _careful_row(array) if array.dtype.kind == "f" or count <= _COUNTED else None
         low, high = float(np.minimum.reduce(array, axis=None)), float(np.maximum.reduce(array, axis=None))
