@@ -127,6 +127,14 @@ def test_a_checksum_or_a_place_that_is_wrong():
         list(read_plain(b"".join(data), offsets))
 
 
+def overlap(data) -> bool:
+    return any(second.offset < first.end for first, second in pairwise(one_by_one(data)))
+
+
+OTHERS = [*range(20), *range(28, PLAIN - CRC.size)]
+"""All bytes but those of the place where the record says that it stands, which is compared with where it does."""
+
+
 def test_any_byte_changed_and_signed_anew():
     chance = random.Random(5)
     seen = set()
@@ -134,17 +142,13 @@ def test_any_byte_changed_and_signed_anew():
         data = contents(20)
         changed = bytearray(data[9])
         for _ in range(chance.choice((1, 1, 2))):
-            changed[chance.randrange(len(changed) - CRC.size)] = chance.choice((0, 1, 2, 255, chance.randrange(256)))
+            changed[chance.choice(OTHERS)] = chance.choice((0, 1, 2, 255, chance.randrange(256)))
         data[9] = signed(changed)
         expected = outcome(lambda data=data: one_by_one(data))
-        assert expected == outcome(lambda data=data: read_plain(b"".join(data))) or _out_of_order(data)
+        found = outcome(lambda data=data: read_plain(b"".join(data)))
+        assert found == expected or (found == "out of order" and overlap(data))
         seen.add(expected if isinstance(expected, str) else "read")
     assert len(seen) > 5
-
-
-def _out_of_order(data) -> bool:
-    found = one_by_one(data)
-    return any(second.offset < first.end for first, second in pairwise(found))
 
 
 def test_an_index_whose_groups_overlap_is_not_believed():
