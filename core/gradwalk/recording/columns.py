@@ -222,12 +222,12 @@ def read_column(read: ReadAt, header: Header, name: str) -> Array:
 def _unshuffled(raw: bytes, itemsize: int) -> Part:
     planes: NDArray[np.uint8] = np.frombuffer(raw, np.uint8).reshape(itemsize, -1)
     if planes.shape[1] < BY_PLANE:
-        return planes.T.tobytes()
-    elements = np.empty((planes.shape[1], itemsize), np.uint8)
+        return bytes(planes.T.tobytes())
+    elements: NDArray[np.uint8] = np.empty((planes.shape[1], itemsize), np.uint8)
     for place, plane in enumerate(planes):
         elements[:, place] = plane
     elements.flags.writeable = False
-    return memoryview(elements.reshape(-1))
+    return memoryview(elements.reshape(-1).data)
 
 
 def read_json(text: bytes) -> Any:

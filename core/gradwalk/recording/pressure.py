@@ -25,8 +25,8 @@ from .tensors import Tensors, bytes_of
 
 MOST, LEAST = 32 * MIB, 8 * MIB
 """Bytes that may wait for the file."""
-PARTS, TENSORS, STATISTICS, STEPS = 16, 13, 14, 15
-"""The lines, in sixteenths of what may wait, above which tensors, statistics and whole steps are left out."""
+PARTS, TENSORS, STATISTICS, STEPS = 32, 26, 30, 31
+"""The lines, in parts of what may wait, above which tensors, statistics and whole steps are left out."""
 STEP_OBJECTS, SHAPE_OBJECTS, GRAPH_OBJECTS = 1280, 128, 256
 """About how many bytes Python's objects take: of a step, of each shape of its own, of each thing of a Graph that is new."""
 LOOK_EVERY = 1.0
@@ -163,7 +163,9 @@ class Pressure:
             f"so far {counts[0]:,} tensors of {counts[1]:,} steps were cut to samples or left out, "
             f"{counts[2]:,} steps lost their statistics, {counts[3]:,} all but their loss"
         )
-        yield Note("dropped", f"more came than may wait for the disk ({self.limit / MIB:.0f} MB): {text}", -1, time.time())
+        yield Note(
+            "dropped", f"more came at once than may wait for the disk ({self.limit / MIB:.0f} MB): {text}", -1, time.time()
+        )
 
 
 def fitted(tensors: Tensors, room: int) -> tuple[dict[TensorKey, Kept], int, int]:

@@ -16,8 +16,9 @@ from .format import MIB
 from .room import share
 from .tensors import Tensors, bytes_of
 
-FULL_STEP_BYTES = 24 * MIB
-"""A step whose tensors total less keeps every one of them in full under :attr:`Keep.FULL`: so much may wait for the file."""
+FULL_STEP_BYTES = 16 * MIB
+"""A step whose tensors total less keeps every one of them in full under :attr:`Keep.FULL`: with small ones and
+samples beside them, so much may wait for the file."""
 SMALL_BYTES = 64 * 1024
 """A tensor up to this size is kept in full in any case, under ``FULL`` and ``SMALL``."""
 SAMPLE = 1024
