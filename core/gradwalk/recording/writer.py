@@ -211,7 +211,8 @@ class Writer:
             return False
 
     def _drain(self, *, last: bool = False) -> bool:
-        """Write what waits; False where the disk refuses."""
+        """Write what waits; False where the disk refuses. What comes meanwhile waits for its turn, unless it is much."""
+        taken = False
         while True:
             if self._unwritten is None:
                 self._unwritten = next(self._groups, None)
@@ -219,13 +220,17 @@ class Writer:
                 if not self._written(self._unwritten):
                     return False
                 self._unwritten = None
-            elif not self._take(last):
+            elif not self._take(last, again=taken and not last):
                 return True
+            else:
+                taken = True
 
-    def _take(self, last: bool) -> bool:
-        """Everything in the queue goes to the assembler, item by item; False where nothing waits."""
+    def _take(self, last: bool, *, again: bool) -> bool:
+        """Everything in the queue goes to the assembler, item by item; False where nothing waits, or ``again`` only little."""
         waiting = self._waiting
         waiting.settle()
+        if again and waiting.pressure.waiting <= WAKE_BYTES:
+            return False
         notes = list(waiting.pressure.notes(last))
         if not notes and not waiting.any:
             waiting.is_empty()
