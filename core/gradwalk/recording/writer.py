@@ -30,8 +30,8 @@ from .tensors import Tensors
 from .waiting import Waiting
 from .waking import Ticket, Wake
 
-INTERVAL = 0.07
-"""Seconds between two looks of the thread into the queue."""
+INTERVAL, BREATH = 0.07, 0.01
+"""Seconds from one look of the thread into the queue to the next, and at least from the end of a write to it."""
 WAKE_BYTES = 512 * 1024
 RETRY = 0.5
 """Seconds between two attempts to write while the disk refuses."""
@@ -193,9 +193,12 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            spent = 0.0
             while self._closing is None:
-                self._wake.wait(RETRY if self._complained else INTERVAL)
+                self._wake.wait(RETRY if self._complained else max(INTERVAL - spent, BREATH))
+                start = time.monotonic()
                 self._guarded_drain()
+                spent = time.monotonic() - start
             self._finish(self._closing)
         finally:
             self._done.set()
