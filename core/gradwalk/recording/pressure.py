@@ -23,7 +23,7 @@ from .retention import SAMPLE, sample_indices
 from .room import share
 from .tensors import Tensors, bytes_of
 
-MOST, LEAST = 32 * MIB, 8 * MIB
+MOST, LEAST = 32 * MIB, 16 * MIB
 """Bytes that may wait for the file."""
 PARTS, TENSORS, STATISTICS, STEPS = 32, 26, 30, 31
 """The lines, in parts of what may wait, above which tensors, statistics and whole steps are left out."""

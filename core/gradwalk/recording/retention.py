@@ -61,7 +61,8 @@ def is_log_spaced(step: int) -> bool:
 class Retention:
     """Decides per step, and keeps account: 2 MB a second after a burst, 1 GB in all; over that it thins evenly.
 
-    With ``every_step`` (the level ``tensors``) every step is kept in full and only the total bounds it.
+    With ``every_step`` (the level ``tensors``) every step is kept in full and only the total bounds it. A step whose turn it is
+    while there is no room for it before the file (``has_room``, by the size of the last one) passes its turn on to the next.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Retention:
         total: int = TOTAL_BYTES,
         rate: int = BYTES_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
+        has_room: Callable[[int], bool] = lambda size: True,
     ) -> None:
         self.thinned = 0
         """How many steps would have kept their tensors but for the budget."""
@@ -78,6 +80,10 @@ class Retention:
         self._total = total
         self._rate = rate
         self._clock = clock
+        self._has_room = has_room
+        self._owed = False
+        self._size = 0
+        """Bytes of the last tensors that were handed over."""
         self._start = clock()
         self._spent = 0
         self._kept, self._kept_step = 0, 0
@@ -97,10 +103,14 @@ class Retention:
     def spent(self, size: int) -> None:
         """Tensors of so many bytes were handed to the writer."""
         self._spent += size
+        self._size = size
 
     def _decide(self, step: int) -> Keep:
         first = step < FIRST_STEPS or step in self._pinned
-        if not (first or self._every_step or is_log_spaced(step)):
+        if not (first or self._every_step or self._owed or is_log_spaced(step)):
+            return Keep.SMALL
+        self._owed = not self._every_step and step not in self._pinned and not self._has_room(self._size)
+        if self._owed:
             return Keep.SMALL
         if first or (self._due(step) and (self._every_step or self._flows())):
             self._kept, self._kept_step = self._kept + 1, step

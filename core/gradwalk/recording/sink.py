@@ -39,7 +39,7 @@ class Sink:
         self.level = level
         self.every = every
         self.steps = steps
-        self.retention = Retention(every_step=level == "tensors")
+        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room)
         self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
         self._clean: set[bytes] = {b""}

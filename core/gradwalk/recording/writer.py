@@ -112,6 +112,11 @@ class Writer:
             self._waiting.put_tensors(step, tensors, lent)
             self._call()
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of tensors may wait now, or as many as ever may."""
+        pressure = self._waiting.pressure
+        return pressure.waiting + min(size, pressure.line * 3 // 4) <= pressure.line
+
     def on_loan(self) -> int:
         """How many bytes of the ring's memory wait for the file."""
         return self._waiting.pressure.on_loan

@@ -52,6 +52,22 @@ def test_the_first_steps_and_pinned_ones_are_kept_whatever_was_spent():
     assert retention.plan(78) is Keep.SMALL
 
 
+def test_a_step_that_finds_no_room_passes_its_turn_on():
+    room = {0: True}
+    retention = Retention(has_room=lambda size: size < 10 or room[0])
+    assert retention.plan(0) is Keep.FULL
+    retention.spent(MB)
+    room[0] = False
+    retention.pin(50)
+    assert [retention.plan(step) for step in (1, 2, 10, 11, 50)] == [Keep.SMALL] * 4 + [Keep.FULL]
+    assert retention.plan(51) is Keep.SMALL
+    assert retention.plan(56) is Keep.SMALL
+    room[0] = True
+    assert retention.plan(57) is Keep.FULL
+    assert retention.plan(58) is Keep.SMALL
+    assert retention.thinned == 0
+
+
 def test_asking_twice_counts_once():
     retention = Retention(every_step=True, total=100)
     retention.spent(1000)
