@@ -15,7 +15,7 @@ from typing import Any
 
 import gradwalk.recorder
 
-WRITING = ("sink", "writer", "retention", "pressure", "tensors")
+WRITING = ("sink", "writer", "waiting", "retention", "pressure", "tensors")
 """Modules of ``gradwalk.recording`` whose functions the training thread calls."""
 OTHERS = ("callsite", "builder")
 

@@ -76,11 +76,28 @@ def local_part(tensor: torch.Tensor) -> torch.Tensor:
 def host_array(tensor: torch.Tensor) -> Array | None:
     """The memory of a plain CPU tensor, or None for any other. It must not be written to, nor kept.
 
+    Of bfloat16, which NumPy does not have, a float32 copy, in NumPy's memory: torch's is for the training.
+
     Not through ``Tensor.numpy``, which would mark the user's storage as one that cannot be resized.
     """
-    if type(tensor) not in _PLAIN or tensor.dtype not in _SEEN_BY_NUMPY or not tensor.is_cpu:
+    if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
         return None
-    if tensor.layout is not torch.strided or tensor.is_neg() or not has_memory(tensor):
+    if tensor.dtype is torch.bfloat16:
+        bits = _memory_of(tensor.detach().view(torch.int16))
+        return None if bits is None else _widened(bits.view(np.uint16))
+    return _memory_of(tensor) if tensor.dtype in _SEEN_BY_NUMPY else None
+
+
+def _widened(bits: NDArray[np.uint16]) -> Array:
+    if bits.size and not any(bits.strides):  # one element, seen many times
+        return np.broadcast_to(_widened(bits.flat[:1]).reshape(()), bits.shape)
+    wide = bits.astype(np.uint32)
+    wide <<= np.uint32(16)
+    return wide.view(np.float32)
+
+
+def _memory_of(tensor: torch.Tensor) -> Array | None:
+    if tensor.is_neg() or not has_memory(tensor):
         return None
     try:
         array: Array = np.from_dlpack(_Capsule(to_dlpack(tensor)))

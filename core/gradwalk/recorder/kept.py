@@ -73,7 +73,7 @@ class KeptStrip:
         array = host_array(tensor)
         if array is None or array.nbytes > SMALL_BYTES:
             return
-        if array.dtype == np.float32 and size:
+        if tensor.dtype is torch.float32 and size:
             assert self._piece is not None
             self._piece[self._used : self._used + size].reshape(array.shape)[...] = array
             self._places[column] = self._used, array.shape

@@ -22,7 +22,7 @@ SHARED = 1 << 20
 
 
 def row_of(array: Array, tensor: torch.Tensor | None = None) -> Row | None:
-    """The statistics of an array, None for large ones of integers; ``tensor``, if given, is the same memory."""
+    """The statistics of an array, None for large ones of integers; ``tensor``, if given, has the same elements."""
     count = array.size
     if count <= 1:
         return _row_of_one(float(array.item())) if count else EMPTY
@@ -44,7 +44,7 @@ def row_of_floats(array: Array) -> Row:
 def row_by_threads(tensor: torch.Tensor) -> Row | None:
     """The statistics of a very large float32 tensor, taken by torch's threads where it has several; else None."""
     count = tensor.numel()
-    if count < SHARED or torch.get_num_threads() < 2 or not address_of(tensor):
+    if tensor.dtype is not torch.float32 or count < SHARED or torch.get_num_threads() < 2 or not address_of(tensor):
         return None
     low, high = (extreme.item() for extreme in torch.aminmax(tensor))
     norm = torch.linalg.vector_norm(tensor).item()

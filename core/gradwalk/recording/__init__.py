@@ -10,7 +10,8 @@ A message is a block of columns (columns), each compressed and checked by itself
 notes, scalars, sources; the order of a chunk's steps with their losses (order) and the Graphs (graph_code) have forms of their
 own.
 
-Writing: a recorder calls a ``sink.Sink``, that a ``writer.Writer``, whose thread has an ``assemble.Assembler`` make groups for
-``appending.AppendOnly``. Reading: ``reader.open_recording`` gives a ``Recording``, which follows its file through a ``tail.Tail``
-(``scan`` finds groups, ``index`` keeps their places, ``decoding`` reads them).
+Writing: a recorder calls a ``sink.Sink``, that a ``writer.Writer``, which puts things into a queue (``waiting``, kept small by
+``pressure``) and whose thread has an ``assemble.Assembler`` make groups for ``appending.AppendOnly``. Reading:
+``reader.open_recording`` gives a ``Recording``, which follows its file through a ``tail.Tail`` (``scan`` finds groups, ``runs``
+many at once, ``index`` keeps their places, ``decoding`` reads them).
 """

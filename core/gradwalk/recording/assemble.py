@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..trace import Trace
+from ..trace import TensorKey, Trace
 from .batch import batch_key, encode_batch, raw_bytes, storable
 from .book import COPY_BYTES, GraphBook
 from .columns import Block
@@ -37,10 +38,11 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Tensors of a step that was handed over without them."""
+    """Tensors of a step that was handed over without them; ``lent`` bytes of the ring's memory hold them."""
 
     step: int
     tensors: Tensors
+    lent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,15 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """Numbers of one name: int64 steps and float64 values, of equal length."""
+
+    name: str
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The text of a source file."""
 
@@ -60,7 +71,7 @@ class Source:
     text: str
 
 
-Item: TypeAlias = Trace | Partial | Later | Scalar | Source | Note | RunInfo
+Item: TypeAlias = Trace | Partial | Later | Scalar | Packed | Source | Note | RunInfo
 
 
 @dataclass(slots=True)
@@ -91,8 +102,13 @@ class Assembler:
         self._partial: Trace | None = None
         self._steps = _Steps()
         self._messages: list[Message] = []
-        self._tensors: list[Message] = []
+        self._tensors: list[Iterator[Message]] = []
         self._scalars: list[Scalar] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether all that was taken has been given as groups."""
+        return not (self._steps.raw or self._tensors or self._messages or self._scalars)
 
     def groups(self, items: Iterable[Item], *, last: bool = False) -> Iterator[Group]:
         """The groups of some items, in order. ``last``: nothing comes after them, so that what was held back goes too."""
@@ -129,6 +145,8 @@ class Assembler:
             self._keep(item.step, item.tensors)
         elif isinstance(item, Scalar):
             self._scalars.append(item)
+        elif isinstance(item, Packed):
+            self._messages.append(_packed_message(item))
         elif isinstance(item, Note):
             self._messages.append(_note_message(item))
         elif isinstance(item, Source):
@@ -165,8 +183,23 @@ class Assembler:
             self._keep(trace.step, trace.tensors, Flag.OF_PARTIAL)
 
     def _keep(self, step: int, tensors: Tensors, flag: Flag = Flag.NONE) -> None:
-        blocks, refused = blocks_of(step, tensors)
-        self._tensors += [Message(Channel.TENSOR, parts, time.time_ns(), flag, step=step) for parts in blocks]
+        self._tensors.append(self._blocks(step, tensors, flag))
+
+    def _blocks(self, step: int, tensors: Tensors, flag: Flag) -> Iterator[Message]:
+        """The messages of a step's tensors, each made when the one before is in the file."""
+        blocks = blocks_of(step, tensors)
+        while True:
+            try:
+                parts = next(blocks)
+            except StopIteration as done:
+                self._refused(step, done.value)
+                return
+            except Exception as error:
+                self._fault(error)
+                return
+            yield Message(Channel.TENSOR, parts, time.time_ns(), flag, step=step)
+
+    def _refused(self, step: int, refused: list[TensorKey]) -> None:
         if refused:
             names = ", ".join(f"{kind} {number}" for kind, number in refused[:3])
             self._note(
@@ -181,13 +214,18 @@ class Assembler:
             self._guarded(partial(self._add_steps, group, steps))
         if self._scalars:
             self._guarded(partial(self._add_scalars, group))
-        messages, self._messages = self._messages, []
         if group.messages:
             yield group
-        yield from _split(messages)
+        yield from self._beside()
         tensors, self._tensors = self._tensors, []
-        for message in tensors:
-            yield Group([message])
+        for messages in tensors:
+            for message in messages:
+                yield Group([message])
+        yield from self._beside()
+
+    def _beside(self) -> Iterator[Group]:
+        messages, self._messages = self._messages, []
+        return _split(messages)
 
     def _add_steps(self, group: Group, steps: _Steps) -> None:
         now = time.time_ns()
@@ -240,6 +278,14 @@ def _split(messages: list[Message]) -> Iterator[Group]:
 
 def _message(channel: Channel, block: Block, **place: Any) -> Message:
     return Message(channel, block.parts(), time.time_ns(), **place)
+
+
+def _packed_message(packed: Packed) -> Message:
+    block = Block(names=[packed.name[:MAX_TEXT]])
+    block.add("name", np.zeros(len(packed.steps), np.uint32), DType.UINT32)
+    block.add("step", packed.steps, DType.INT64)
+    block.add("value", packed.values, DType.FLOAT64)
+    return _message(Channel.SCALAR, block, step=int(packed.steps[0]))
 
 
 def _note_message(note: Note) -> Message:

@@ -31,6 +31,8 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 HEAD = struct.Struct("<4sIII")
 BLOCK_MAGIC = b"GWC1"
 HEAD_GUESS = 4096
+BY_PLANE = 1500
+"""So many elements are put together byte by byte faster than all at once."""
 MAX_FLOAT = sys.float_info.max
 _thread = threading.local()
 
@@ -100,6 +102,12 @@ def zstd() -> zstandard.ZstdCompressor:
     return cast(zstandard.ZstdCompressor, _thread.compressor)
 
 
+def _unzstd() -> zstandard.ZstdDecompressor:
+    if not hasattr(_thread, "decompressor"):
+        _thread.decompressor = zstandard.ZstdDecompressor()
+    return cast(zstandard.ZstdDecompressor, _thread.decompressor)
+
+
 def expand(packed: bytes, size: int, limit: int) -> bytes:
     """Decompress exactly ``size`` bytes. Raises Damaged where it is more than ``limit`` or the frame says another size."""
     if size > limit:
@@ -107,7 +115,7 @@ def expand(packed: bytes, size: int, limit: int) -> bytes:
     try:
         if zstandard.frame_content_size(packed) != size:
             raise Damaged("a compressed block says another size than its header")
-        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size, allow_extra_data=False)
+        raw = _unzstd().decompress(packed, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Damaged(f"a compressed block does not expand: {error}") from error
     if len(raw) != size:
@@ -198,22 +206,28 @@ def read_column(read: ReadAt, header: Header, name: str) -> Array:
     column = header.columns.get(name)
     if column is None:
         raise Damaged(f"the column {name!r} is missing")
-    stored = read(header.payload + column.offset, column.stored)
-    if crc32(stored) != column.crc:
+    data: Part = read(header.payload + column.offset, column.stored)
+    if crc32(data) != column.crc:
         raise Damaged(f"the CRC of the column {name!r} is wrong")
     if column.encoding is Encoding.SHUFFLED:
-        stored = _unshuffled(expand(stored, column.raw, MAX_CHUNK), STORED[column.dtype].itemsize)
-    if len(stored) != column.raw:
+        data = _unshuffled(expand(bytes(data), column.raw, MAX_CHUNK), STORED[column.dtype].itemsize)
+    if len(data) != column.raw:
         raise Damaged(f"the column {name!r} has another size than declared")
     try:
-        return np.frombuffer(stored, dtype=STORED[column.dtype]).reshape(column.shape)
+        return np.frombuffer(data, dtype=STORED[column.dtype]).reshape(column.shape)
     except ValueError as error:
         raise Damaged(f"the column {name!r} has an impossible shape") from error
 
 
-def _unshuffled(raw: bytes, itemsize: int) -> bytes:
-    planes: Array = np.frombuffer(raw, np.uint8).reshape(itemsize, -1)
-    return bytes(planes.T.tobytes())
+def _unshuffled(raw: bytes, itemsize: int) -> Part:
+    planes: NDArray[np.uint8] = np.frombuffer(raw, np.uint8).reshape(itemsize, -1)
+    if planes.shape[1] < BY_PLANE:
+        return bytes(planes.T.tobytes())
+    elements: NDArray[np.uint8] = np.empty((planes.shape[1], itemsize), np.uint8)
+    for place, plane in enumerate(planes):
+        elements[:, place] = plane
+    elements.flags.writeable = False
+    return memoryview(elements.reshape(-1).data)
 
 
 def read_json(text: bytes) -> Any:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..trace import Graph
 from .access import Access
 from .batch import Batch, decode_batch
+from .chunks import Place, StepChunk
 from .columns import ReadAt, is_number, read_column, read_header, reader_of
 from .format import MAX_CHUNK, MAX_GAIN, MAX_GRAPH, MAX_NAMES, MAX_NOTE, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
-from .index import Place, StepChunk
 from .order import Order, decode_order
 
 BATCHES, BATCH_MEMORY = 16, 32 << 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from .chunks import Place, StepChunks
 from .format import Channel, Damaged, Flag
 from .order import order_size
+from .runs import Run
 from .sync import Entry, Sync
 
 KNOWN_CHANNELS = frozenset(Channel)
@@ -15,30 +15,11 @@ STEPS, SCALAR, ORDER = int(Channel.STEPS), int(Channel.SCALAR), int(Flag.ORDER)
 """As plain integers: a long run has tens of thousands of groups, and all of them are looked at when it is opened."""
 
 
-class Place(NamedTuple):
-    """Where the data of a message is in the file."""
-
-    offset: int
-    length: int
-
-
-class StepChunk(NamedTuple):
-    """A chunk that holds complete steps; ``start`` counts the steps before it."""
-
-    start: int
-    steps: int
-    first_step: int
-    order: Place | None
-    batches: tuple[Place, ...]
-
-
 @dataclass(slots=True)
 class Index:
-    """Grows with every group. ``steps`` counts the complete steps."""
+    """Grows with every group."""
 
-    steps: int = 0
-    chunks: list[StepChunk] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
+    chunks: StepChunks = field(default_factory=StepChunks)
     graphs: dict[int, list[Place]] = field(default_factory=dict)
     tensors: dict[int, list[Place]] = field(default_factory=dict)
     partial_tensors: dict[int, list[Place]] = field(default_factory=dict)
@@ -50,6 +31,15 @@ class Index:
     unknown: dict[int, int] = field(default_factory=dict)
     """Messages on channels that this version does not know, counted per channel."""
     newest_minor: int = 0
+
+    @property
+    def steps(self) -> int:
+        """How many complete steps there are."""
+        return self.chunks.total
+
+    def add_run(self, run: Run) -> None:
+        """Take in groups that hold steps and nothing else."""
+        self.chunks.add_run(run)
 
     def add(self, sync: Sync) -> None:
         """Take in a group. Raises Damaged where it says more steps than it lists, and takes in the rest of it."""
@@ -72,9 +62,7 @@ class Index:
         if order is None or not batches or order.length != order_size(sync.steps):
             raise Damaged("a group says another number of steps than it lists")
         if sync.steps:
-            self.chunks.append(StepChunk(self.steps, sync.steps, sync.first_step, order, tuple(batches)))
-            self.starts.append(self.steps)
-            self.steps += sync.steps
+            self.chunks.add(sync.steps, sync.first_step, order, batches)
 
     def _other(self, entry: Entry, place: Place) -> None:
         lists = {
@@ -94,8 +82,3 @@ class Index:
             lists[Channel(entry.channel)].append(place)
         else:
             self.unknown[entry.channel] = self.unknown.get(entry.channel, 0) + 1
-
-    def find(self, number: int) -> tuple[StepChunk, int]:
-        """The chunk of the ``number``-th complete step, and its place among the chunk's steps."""
-        chunk = self.chunks[bisect_right(self.starts, number) - 1]
-        return chunk, number - chunk.start

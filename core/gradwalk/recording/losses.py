@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .chunks import StepChunk
 from .decoding import Decoder
 from .format import Damaged
-from .index import StepChunk
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -33,7 +34,7 @@ class Losses:
         """Losses, float64; NaN for none."""
         return _view(self._losses, self._count)
 
-    def read(self, decoder: Decoder, chunks: list[StepChunk]) -> list[tuple[StepChunk, str]]:
+    def read(self, decoder: Decoder, chunks: Sequence[StepChunk]) -> list[tuple[StepChunk, str]]:
         """Take in the chunks that are new; gives those whose order is damaged (their losses come from their batches)."""
         damaged: list[tuple[StepChunk, str]] = []
         for chunk in chunks[self._chunks :]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ..trace import Graph, StepError, Trace, empty_table
 from . import opening
 from .batch import Batch, decode_batch
+from .chunks import Place, StepChunk
 from .folder import rank_files
 from .format import MAX_GAIN, Damaged, Gap, Note
 from .graph_code import decode_graph
-from .index import Place, StepChunk
 from .info import RunInfo
 from .losses import Losses
 from .tail import File, Tail
@@ -231,7 +231,7 @@ class Recording(Sequence[Trace]):
             return self._losses
 
     def _step(self, number: int) -> Trace:
-        chunk, row = self._tail.index.find(number)
+        chunk, row = self._tail.index.chunks.find(number)
         graph: Graph | None = None
         try:
             batch, row = self._file.decoder.row(chunk, row)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..trace import Trace
 from .format import MIB
+from .room import share
 from .tensors import Tensors, bytes_of
 
-FULL_STEP_BYTES = 32 * MIB
-"""A step whose tensors total less keeps every one of them in full under :attr:`Keep.FULL`."""
+FULL_STEP_BYTES = 16 * MIB
+"""A step whose tensors total less keeps every one of them in full under :attr:`Keep.FULL`: with small ones and
+samples beside them, so much may wait for the file."""
 SMALL_BYTES = 64 * 1024
 """A tensor up to this size is kept in full in any case, under ``FULL`` and ``SMALL``."""
 SAMPLE = 1024
@@ -61,7 +61,8 @@ def is_log_spaced(step: int) -> bool:
 class Retention:
     """Decides per step, and keeps account: 2 MB a second after a burst, 1 GB in all; over that it thins evenly.
 
-    With ``every_step`` (the level ``tensors``) every step is kept in full and only the total bounds it.
+    With ``every_step`` (the level ``tensors``) every step is kept in full and only the total bounds it. A step whose turn it is
+    while there is no room for it before the file (``has_room``, by the size of the last one) passes its turn on to the next.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Retention:
         total: int = TOTAL_BYTES,
         rate: int = BYTES_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
+        has_room: Callable[[int], bool] = lambda size: True,
     ) -> None:
         self.thinned = 0
         """How many steps would have kept their tensors but for the budget."""
@@ -78,6 +80,10 @@ class Retention:
         self._total = total
         self._rate = rate
         self._clock = clock
+        self._has_room = has_room
+        self._owed = False
+        self._size = 0
+        """Bytes of the last tensors that were handed over."""
         self._start = clock()
         self._spent = 0
         self._kept, self._kept_step = 0, 0
@@ -97,10 +103,14 @@ class Retention:
     def spent(self, size: int) -> None:
         """Tensors of so many bytes were handed to the writer."""
         self._spent += size
+        self._size = size
 
     def _decide(self, step: int) -> Keep:
         first = step < FIRST_STEPS or step in self._pinned
-        if not (first or self._every_step or is_log_spaced(step)):
+        if not (first or self._every_step or self._owed or is_log_spaced(step)):
+            return Keep.SMALL
+        self._owed = not self._every_step and step not in self._pinned and not self._has_room(self._size)
+        if self._owed:
             return Keep.SMALL
         if first or (self._due(step) and (self._every_step or self._flows())):
             self._kept, self._kept_step = self._kept + 1, step
@@ -121,11 +131,15 @@ class Retention:
 
 
 class Ring:
-    """The tensors of the last few steps, those that were not written in full. Oldest first out when it holds too much."""
+    """The tensors of the last few steps, those that were not written in full. Oldest first out when it holds too much.
 
-    def __init__(self, steps: int = RING_STEPS, limit: int | None = None) -> None:
+    What was taken out of it counts until it is written: ``on_loan`` says how many bytes that is.
+    """
+
+    def __init__(self, steps: int = RING_STEPS, limit: int | None = None, on_loan: Callable[[], int] = lambda: 0) -> None:
         self._steps = steps
-        self.limit = _ring_bytes() if limit is None else limit
+        self._on_loan = on_loan
+        self.limit = share(RING_BYTES, LEAST_RING_BYTES) if limit is None else limit
         self._held: deque[tuple[int, Tensors, int]] = deque()
         self._bytes = 0
 
@@ -134,24 +148,16 @@ class Ring:
         size = bytes_of(trace.tensors)
         self._held.append((trace.step, trace.tensors, size))
         self._bytes += size
-        while self._held and (len(self._held) > self._steps or self._bytes > self.limit):
+        limit = self.limit - self._on_loan()
+        while self._held and (len(self._held) > self._steps or self._bytes > limit):
             self._bytes -= self._held.popleft()[2]
 
-    def take(self) -> list[tuple[int, Tensors]]:
-        """What is held of tensors up to SMALL_BYTES, by step, oldest first; the ring is empty afterwards."""
-        held: list[tuple[int, Tensors]] = [(step, _small(tensors)) for step, tensors, _ in self._held]
+    def take(self) -> list[tuple[int, Tensors, int]]:
+        """What is held of tensors up to SMALL_BYTES, by step, oldest first, with the bytes that hold it; it is empty then."""
+        held: list[tuple[int, Tensors, int]] = [(step, _small(tensors), size) for step, tensors, size in self._held]
         self._held.clear()
         self._bytes = 0
         return held
-
-
-def _ring_bytes() -> int:
-    """A quarter of what the process takes now, between 8 and 64 MB: a small process gets a small ring."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return max(LEAST_RING_BYTES, min(RING_BYTES, pages * os.sysconf("SC_PAGE_SIZE") // 4))
-    except (OSError, ValueError, IndexError, AttributeError):
-        return RING_BYTES  # not a Linux
 
 
 def _small(tensors: Tensors) -> Tensors:

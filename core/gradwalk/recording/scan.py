@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
+
+import numpy as np
 
 from . import mcap
 from .access import Access
@@ -25,13 +29,18 @@ from .format import (
     Opcode,
 )
 from .mcap import RECORD
-from .sync import Sync, read_sync, sync_size
+from .runs import PLAIN, Run, read_plain
+from .sync import LENGTHS, LENGTHS_AT, Sync, read_sync, sync_size
 
 WINDOW = 1024
 SEARCH = 1 << 20
 MAX_CHECKED = 256 << 20
 """How many bytes that look like Sync records and are none a search reads before it gives up."""
 MAX_INDEX = 256 << 20
+TOGETHER = 4096
+"""How many groups are looked for before what was found is checked."""
+MAX_STUMBLES = 8
+_PLAIN_SYNC = RECORD.pack(Opcode.SYNC, PLAIN) + MARKER
 _TAIL = RECORD.size + mcap.FOOTER.size + len(MAGIC)
 _SKIPPED = frozenset(Opcode) - {Opcode.SYNC, Opcode.CHUNK, Opcode.DATA_END, Opcode.FOOTER, Opcode.MESSAGE_INDEX}
 
@@ -48,6 +57,8 @@ class Scan:
     profile: str = ""
     channels: dict[int, str] = field(default_factory=dict)
     _searched: int = 0
+    _stumbles: int = 0
+    """How often the way ahead led to damage; somebody may mean it to."""
     _foreign: int = 0
     """How many records since the last group were none of ours."""
 
@@ -56,9 +67,9 @@ class Scan:
         """Whether a newer minor version wrote the file, so that it may hold records that we do not know."""
         return self.metadata.get("format", "").startswith(f"{MAJOR}.") and self.metadata["format"] != VERSION
 
-    def advance(self) -> list[Sync]:
+    def advance(self) -> list[Sync | Run]:
         """The groups that are there now and were not before. Raises RecordingError for a newer major version."""
-        found: list[Sync] = []
+        found: list[Sync | Run] = []
         size = self.access.size
         while not self.closed and self.end + RECORD.size <= size:
             try:
@@ -72,9 +83,41 @@ class Scan:
             if sync is not None:
                 self._foreign = 0
                 found.append(_ours(sync, self.access))
+                self._ahead(size, found)
         return found
 
-    def by_index(self) -> list[Sync] | None:
+    def _ahead(self, size: int, found: list[Sync | Run]) -> None:
+        """Go on over plain groups: from head to head, then all of them are checked together. What is damaged is not passed."""
+        contents, offsets = self._heads(size)
+        while offsets and self._stumbles < MAX_STUMBLES:
+            try:
+                for one in read_plain(b"".join(contents), np.array(offsets, np.int64)):
+                    found.append(one if isinstance(one, Run) else _ours(one, self.access))
+                    self.end = one.end
+            except Damaged:
+                self._stumbles += 1
+                return
+            contents, offsets = self._heads(size)
+
+    def _heads(self, size: int) -> tuple[list[bytes], list[int]]:
+        """Contents and places of the next Sync records that may be those of plain groups, unchecked."""
+        contents: list[bytes] = []
+        offsets: list[int] = []
+        at, whole = self.end, RECORD.size + PLAIN
+        while len(offsets) < TOGETHER and at + whole <= size:
+            head = self.access.up_to(at, whole)
+            if len(head) < whole or not head.startswith(_PLAIN_SYNC):
+                break
+            chunk, index = LENGTHS.unpack_from(head, RECORD.size + LENGTHS_AT)
+            end = at + whole + chunk + index
+            if end > size:
+                break
+            contents.append(head[RECORD.size :])
+            offsets.append(at)
+            at = end
+        return contents, offsets
+
+    def by_index(self) -> list[Sync | Run] | None:
         """All groups at once, from the index of a finished file; None where there is no good one."""
         try:
             packed = _find_index(self.access)
@@ -85,8 +128,9 @@ class Scan:
             return None
         self._opening(syncs[0].offset if syncs else self.access.size)
         self.closed, self.end = True, self.access.size
-        if syncs:
-            _ours(max(syncs, key=_version_of), self.access)
+        alone = [sync for sync in syncs if isinstance(sync, Sync)]
+        if alone:
+            _ours(max(alone, key=_version_of), self.access)
         return syncs
 
     def _opening(self, until: int) -> None:
@@ -253,7 +297,7 @@ def _attachment(access: Access, offset: int, whole: int) -> bytes:
     return content[at + 8 : -4]
 
 
-def _syncs_of(data: bytes, size: int) -> list[Sync]:
+def _syncs_of(data: bytes, size: int) -> list[Sync | Run]:
     (head_length,) = struct.unpack_from("<I", data) if len(data) >= 4 else (0,)
     head = read_json(data[4 : 4 + head_length])
     if not isinstance(head, dict) or not is_count(head.get("groups")) or not is_count(head.get("bytes")):
@@ -264,16 +308,27 @@ def _syncs_of(data: bytes, size: int) -> list[Sync]:
     raw = expand(data[4 + head_length :], length, MAX_INDEX)
     if groups * 4 > length:
         raise Damaged("the index is malformed")
-    lengths = struct.unpack_from(f"<{groups}I", raw)
-    syncs: list[Sync] = []
-    at, end = groups * 4, 0
-    for content_length in lengths:
-        content = raw[at : at + content_length]
-        at += content_length
-        (own,) = struct.unpack_from("<Q", content, 20) if len(content) >= 28 else (0,)
-        sync = read_sync(content, own)
-        if sync.offset < end or sync.end > size:
+    syncs: list[Sync | Run] = []
+    end = 0
+    for found in _contents(raw, groups):
+        if found.offset < end or found.end > size or (isinstance(found, Run) and not found.in_order):
             raise Damaged("the index points outside the file")
-        end = sync.end
-        syncs.append(sync)
+        end = found.end
+        syncs.append(found)
     return syncs
+
+
+def _contents(raw: bytes, groups: int) -> Iterator[Sync | Run]:
+    """What the contents of the Sync records in an index say, those of one length together. Raises Damaged."""
+    at = groups * 4
+    for length, same in itertools.groupby(struct.unpack_from(f"<{groups}I", raw)):
+        count = sum(1 for _ in same)
+        stop = at + length * count
+        if length == PLAIN and stop <= len(raw):
+            yield from read_plain(raw[at:stop])
+        else:
+            for start in range(at, stop, length) if length else [at]:
+                content = raw[start : start + length]
+                (own,) = struct.unpack_from("<Q", content, 20) if len(content) >= 28 else (0,)
+                yield read_sync(content, own)
+        at = stop

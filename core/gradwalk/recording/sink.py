@@ -15,8 +15,10 @@ from .tensors import Tensors, bytes_of
 from .writer import Writer
 
 LEVELS = ("structure", "statistics", "tensors")
-FEW = 64
+FEW, _REMEMBERED = 2048, 16
+"""Bytes of counts that are few, and how many of these are remembered."""
 _NAN, _INF = STATISTICS.index("nan"), STATISTICS.index("inf")
+_COUNTS = slice(_NAN, _INF + 1)
 _NOTHING: Tensors = MappingProxyType({})
 
 
@@ -37,9 +39,11 @@ class Sink:
         self.level = level
         self.every = every
         self.steps = steps
-        self.retention = Retention(every_step=level == "tensors")
-        self._ring = Ring()
+        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room)
+        self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
+        self._clean: set[bytes] = {b""}
+        """Counts of NaN and Inf that were looked at and are none."""
         self._thinning_told = False
 
     @property
@@ -67,7 +71,7 @@ class Sink:
     def add(self, trace: Trace) -> None:
         """Hand over a complete step."""
         # Before the writer's thread may be woken: NumPy lets go of the interpreter here, and would have to wait to get it back.
-        first_bad = not self._bad_seen and (_has_bad(trace.values) or _has_bad(trace.gradients))
+        first_bad = not self._bad_seen and (self._has_bad(trace.values) or self._has_bad(trace.gradients))
         if not trace.tensors:
             self.writer.add(trace)
         elif self.plan(trace.step) is Keep.FULL:
@@ -118,17 +122,24 @@ class Sink:
         self._write_ring()
         self.writer.close(ended)
 
+    def _has_bad(self, table: NDArray[np.float64]) -> bool:
+        """Whether any NaN or Inf was counted in a statistics table."""
+        counts = table[_COUNTS]
+        if counts.nbytes > FEW:
+            return bool(np.maximum.reduce(counts, axis=None) > 0)
+        packed = counts.tobytes()  # step after step the same: a tenth of NumPy's time for a few things
+        if packed in self._clean:
+            return False
+        if counts.size and counts.max() > 0:
+            return True
+        if len(self._clean) >= _REMEMBERED:
+            self._clean.clear()
+        self._clean.add(packed)
+        return False
+
     def _write_ring(self) -> None:
-        for step, tensors in self._ring.take():
-            self.writer.add_tensors(step, tensors)
-
-
-def _has_bad(table: NDArray[np.float64]) -> bool:
-    """Whether any NaN or Inf was counted in a statistics table."""
-    if not 0 < table.shape[1] <= FEW:
-        return table.size > 0 and bool(np.maximum.reduce(table[_NAN : _INF + 1], axis=None) > 0)
-    nans, infs = table[_NAN : _INF + 1].tolist()  # a third of NumPy's time for a few things
-    return bool(max(nans) > 0 or max(infs) > 0)
+        for step, tensors, size in self._ring.take():
+            self.writer.add_tensors(step, tensors, lent=size)
 
 
 def _describe_bad(trace: Trace) -> str:

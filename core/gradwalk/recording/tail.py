@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from . import opening
 from .access import Access
+from .chunks import Place
 from .decoding import Decoder
 from .format import MAGIC, MAX_TEXT, Damaged, Gap, Note, RecordingError
-from .index import Index, Place
+from .index import Index
 from .info import RunInfo
 from .opening import Found
+from .runs import Run
 from .scan import Scan
 from .sync import Sync
 
@@ -50,8 +52,8 @@ class Tail:
         syncs = scan.by_index() if scan.end == len(MAGIC) else None
         if syncs is None:
             syncs = scan.advance()
-        for sync in syncs:
-            self._add(sync)
+        for found in syncs:
+            self._add(found)
         if syncs:
             self.file.decoder.forget_failures()
         if scan.metadata and not self._told:
@@ -66,11 +68,14 @@ class Tail:
             self._known.add((place.offset, place.length))
             self.gaps.append(Gap(place.offset, place.offset + place.length, first_step, steps, why))
 
-    def _add(self, sync: Sync) -> None:
+    def _add(self, found: Sync | Run) -> None:
+        if isinstance(found, Run):
+            self.index.add_run(found)
+            return
         try:
-            self.index.add(sync)
+            self.index.add(found)
         except Damaged as error:
-            self.damaged(Place(sync.offset, sync.end - sync.offset), str(error))
+            self.damaged(Place(found.offset, found.end - found.offset), str(error))
 
     def _open(self) -> File | None:
         path = self.found.file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from .format import MAX_TEXT, Damaged, Encoding, RecordingError
 Array: TypeAlias = NDArray[Any]
 Tensors: TypeAlias = Mapping[TensorKey, Kept]
 PROBE = 4096
-BLOCK_BYTES, BLOCK_TENSORS = 16 << 20, 1 << 14
+BLOCK_BYTES, BLOCK_TENSORS = 1 << 20, 1 << 14
 """A block of tensors is closed at this size and this number."""
 TENSOR_BYTES = 60 << 20
 """A tensor larger than this is not stored in full."""
@@ -29,9 +29,8 @@ def bytes_of(tensors: Tensors) -> int:
     return size if isinstance(size, int) else sum(kept.data.nbytes for kept in tensors.values())
 
 
-def blocks_of(step: int, tensors: Tensors) -> tuple[list[list[Part]], list[TensorKey]]:
-    """The blocks that hold a step's tensors, and the keys of those that cannot be stored."""
-    blocks: list[list[Part]] = []
+def blocks_of(step: int, tensors: Tensors) -> Generator[list[Part], None, list[TensorKey]]:
+    """The blocks that hold a step's tensors, made one by one, and at the end the keys of those that cannot be stored."""
     refused: list[TensorKey] = []
     block, size = Block(), 0
     rows: dict[str, Any] = {}
@@ -41,7 +40,7 @@ def blocks_of(step: int, tensors: Tensors) -> tuple[list[list[Part]], list[Tenso
             refused.append(key)
             continue
         if len(rows) == BLOCK_TENSORS or (size and size + stored[1].nbytes > BLOCK_BYTES):
-            blocks.append(_finished(block, step, rows))
+            yield _finished(block, step, rows)
             block, rows, size = Block(), {}, 0
         code, array = stored
         name = f"{key[0][0]}{key[1]}"
@@ -49,8 +48,8 @@ def blocks_of(step: int, tensors: Tensors) -> tuple[list[list[Part]], list[Tenso
         rows[name] = [kept.dtype, list(kept.shape), kept.complete]
         size += array.nbytes
     if rows:
-        blocks.append(_finished(block, step, rows))
-    return blocks, refused
+        yield _finished(block, step, rows)
+    return refused
 
 
 def _finished(block: Block, step: int, rows: dict[str, Any]) -> list[Part]:

@@ -12,7 +12,6 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -21,18 +20,18 @@ from typing import Any
 
 from ..trace import Trace
 from .appending import AppendOnly
-from .assemble import Assembler, Item, Later, Partial, Scalar, Source
+from .assemble import Assembler, Item, Source
 from .ending import Contents, closing, opening
 from .folder import RUN_FILE, USED, claim, joins, write_run
 from .format import MAX_TEXT, Note, RecordingError
 from .groups import Group, place
 from .info import RunInfo, bounded
-from .pressure import Pressure
-from .tensors import Tensors, bytes_of
+from .tensors import Tensors
+from .waiting import Waiting
 from .waking import Ticket, Wake
 
-INTERVAL = 0.07
-"""Seconds between two looks of the thread into the queue."""
+INTERVAL, BREATH = 0.07, 0.01
+"""Seconds from one look of the thread into the queue to the next, and at least from the end of a write to it."""
 WAKE_BYTES = 512 * 1024
 RETRY = 0.5
 """Seconds between two attempts to write while the disk refuses."""
@@ -58,8 +57,7 @@ class Writer:
         self._contents = Contents()
         self._owns_run = False
         self._file = self._created(info)
-        self._queue: deque[tuple[int, Item | Ticket]] = deque()
-        self._pressure = Pressure()
+        self._waiting = Waiting()
         self._wake = Wake()
         self._done = Ticket()
         self._closing: str | None = None
@@ -68,8 +66,6 @@ class Writer:
         self._assembler = Assembler()
         self._groups: Iterator[Group] = iter(())
         self._unwritten: Group | None = None
-        self._taken = 0
-        self._tickets: list[Ticket] = []
         self._complained = False
         self._thread = threading.Thread(target=self._run, name="gradwalk-writer", daemon=True)
         _writers.add(self)
@@ -103,38 +99,43 @@ class Writer:
 
     def add(self, trace: Trace) -> None:
         """Hand over a step."""
-        weight = trace.values.nbytes + trace.gradients.nbytes + 512
-        if trace.tensors:
-            weight += bytes_of(trace.tensors)
-        if self._pressure.high:
-            lighter, weight = self._pressure.lighten(trace, weight)
-            if lighter is None:
-                self._put(64, Scalar("loss", trace.step, trace.loss if trace.loss is not None else float("nan")))
-                return
-            trace = lighter
+        lighter, weight = self._waiting.fitting(trace)
+        if lighter is None:
+            self.scalar("loss", trace.step, trace.loss if trace.loss is not None else float("nan"))
+            return
         self.steps += 1
-        self._put(weight, trace)
+        self._put(weight, lighter)
 
-    def add_tensors(self, step: int, tensors: Tensors) -> None:
-        """Hand over tensors of a step that was, or will be, added without them."""
-        weight = bytes_of(tensors)
-        if self._pressure.high:
-            self._pressure.tensors += 1
-        elif tensors:
-            self._put(weight, Later(step, tensors))
+    def add_tensors(self, step: int, tensors: Tensors, *, lent: int = 0) -> None:
+        """Hand over tensors of a step that was, or will be, added without them; ``lent``: they stay on the ring's account."""
+        if self._takes:
+            self._waiting.put_tensors(step, tensors, lent)
+            self._call()
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of tensors may wait now, or as many as ever may."""
+        pressure = self._waiting.pressure
+        return pressure.waiting + min(size, pressure.line * 3 // 4) <= pressure.line
+
+    def on_loan(self) -> int:
+        """How many bytes of the ring's memory wait for the file."""
+        return self._waiting.pressure.on_loan
 
     def partial(self, trace: Trace) -> None:
         """Write a step so far, at once; the complete step replaces it."""
-        self._put(0, Partial(trace))
+        if self._takes:
+            self._waiting.put_partial(trace)
         self.flush(2.0)
 
     def note(self, kind: str, message: str, step: int = -1) -> None:
         """Write that something happened (kinds: see :class:`~gradwalk.recording.format.Note`)."""
-        self._put(256, Note(kind[:256], message[:MAX_TEXT], step, time.time()))
+        message = message[:MAX_TEXT]
+        self._put(256 + len(message), Note(kind[:256], message, step, time.time()))
 
     def scalar(self, name: str, step: int, value: float) -> None:
         """Write a number of a step, such as a learning rate."""
-        self._put(64, Scalar(name, step, float(value)))
+        if self._takes:
+            self._waiting.put_number(name, step, float(value))
 
     def source(self, file: str, text: str) -> None:
         """Keep the text of a source file, once."""
@@ -174,11 +175,18 @@ class Writer:
                 self.close("stopped")
 
     def _put(self, weight: int, item: Item | Ticket) -> None:
-        if self._closed or self._closing is not None:
-            return
-        self._queue.append((weight, item))
-        self._pressure.came += weight
-        if self._pressure.waiting > WAKE_BYTES and not self._complained and not self._wake.is_set():
+        if self._takes:
+            self._waiting.put(weight, item)
+            self._call()
+
+    @property
+    def _takes(self) -> bool:
+        """Whether anything may still be handed over."""
+        return not self._closed and self._closing is None
+
+    def _call(self) -> None:
+        """Wake the thread where much waits."""
+        if self._waiting.pressure.waiting > WAKE_BYTES and not self._complained and not self._wake.is_set():
             self._wake.set()
 
     def forked(self) -> None:
@@ -190,9 +198,12 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            spent = 0.0
             while self._closing is None:
-                self._wake.wait(RETRY if self._complained else INTERVAL)
+                self._wake.wait(RETRY if self._complained else max(INTERVAL - spent, BREATH))
+                start = time.monotonic()
                 self._guarded_drain()
+                spent = time.monotonic() - start
             self._finish(self._closing)
         finally:
             self._done.set()
@@ -204,11 +215,12 @@ class Writer:
         except Exception as error:
             self._groups, self._unwritten = iter(()), None
             text = f"some steps could not be stored: {type(error).__name__}: {error}"
-            self._queue.append((256, Note("fault", text, -1, time.time())))
+            self._waiting.add_note(Note("fault", text, -1, time.time()))
             return False
 
     def _drain(self, *, last: bool = False) -> bool:
-        """Write what waits; False where the disk refuses."""
+        """Write what waits; False where the disk refuses. What comes meanwhile waits for its turn, unless it is much."""
+        taken = False
         while True:
             if self._unwritten is None:
                 self._unwritten = next(self._groups, None)
@@ -216,29 +228,30 @@ class Writer:
                 if not self._written(self._unwritten):
                     return False
                 self._unwritten = None
-            elif not self._take(last):
+            elif not self._take(last, again=taken and not last):
                 return True
-
-    def _take(self, last: bool) -> bool:
-        """Everything in the queue goes to the assembler; False where nothing waits."""
-        self._pressure.went += self._taken
-        self._taken = 0
-        for ticket in self._tickets:
-            ticket.set()
-        self._tickets = []
-        items: list[Item] = [*self._pressure.notes(last)]
-        while self._queue:
-            weight, item = self._queue.popleft()
-            self._taken += weight
-            if isinstance(item, Ticket):
-                self._tickets.append(item)
             else:
-                items.append(item)
-        for item in items:
+                taken = True
+
+    def _take(self, last: bool, *, again: bool) -> bool:
+        """Everything in the queue goes to the assembler, item by item; False where nothing waits, or ``again`` only little."""
+        waiting = self._waiting
+        waiting.settle()
+        if again and waiting.pressure.waiting <= WAKE_BYTES:
+            return False
+        notes = list(waiting.pressure.notes(last))
+        if not notes and not waiting.any:
+            waiting.is_empty()
+            return False
+        self._groups = self._assembler.groups(self._arrivals(notes))
+        return True
+
+    def _arrivals(self, notes: list[Note]) -> Iterator[Item]:
+        yield from notes
+        for item in self._waiting.arrivals(lambda: self._assembler.empty):
             if isinstance(item, RunInfo):
                 self._rewrite_run(item)
-        self._groups = self._assembler.groups(items)
-        return bool(items or self._tickets)
+            yield item
 
     def _written(self, group: Group) -> bool:
         placed = place(group, self._file.size)
@@ -257,7 +270,7 @@ class Writer:
             self._complained = True
             why = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
             text = f"the recording could not be written: {why}; the newest steps are kept until there is room"
-            self._queue.append((256, Note("disk", text, -1, time.time())))
+            self._waiting.add_note(Note("disk", text, -1, time.time()))
 
     def _rewrite_run(self, info: RunInfo) -> None:
         if self._owns_run and self._file.ours:

@@ -168,7 +168,7 @@ def test_small_tensors_only_after_the_first_steps(scripts):
 
 
 def test_a_large_step_keeps_samples(scripts):
-    text = "import numpy as np\nx = np.ones((3000, 1000))\nfor i in range(3):\n    x = x + 1\n"
+    text = "import numpy as np\nx = np.ones((2000, 1000))\nfor i in range(3):\n    x = x + 1\n"
     (trace,) = scripts.taped(text).traces
     complete = [kept.complete for kept in trace.tensors.values()]
     assert complete == [True, False, False, False]

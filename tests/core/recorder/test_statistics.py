@@ -45,12 +45,21 @@ TENSORS = {
     "negative bit": torch.tensor([1 + 2j, 3 - 1j]).conj().imag,
 }
 
+ON_THE_CPU = {
+    "large bfloat16": torch.randn(300_000).bfloat16(),
+    "transposed bfloat16": torch.randn(200, 300).bfloat16().t(),
+    "strided bfloat16": torch.randn(300, 300).bfloat16()[:, ::3],
+    "expanded bfloat16": torch.full((1,), 0.5).bfloat16().expand(50_000),
+    "bfloat16 with a nan": torch.cat([torch.randn(30_000), torch.tensor([float("nan"), float("inf")])]).bfloat16(),
+    "bfloat16 of a leaf": torch.randn(20_000).bfloat16().requires_grad_(),
+}
 
-@pytest.mark.parametrize("name", TENSORS)
+
+@pytest.mark.parametrize("name", [*TENSORS, *ON_THE_CPU])
 def test_a_row_is_that_of_numpy(name):
-    tensor = TENSORS[name]
+    tensor = (TENSORS | ON_THE_CPU)[name]
     row = row_of_measured(Statistics().measure(tensor, host_array(tensor)))
-    data = tensor.resolve_neg().double().numpy() if name != "bfloat16" else tensor.double().numpy()
+    data = tensor.detach().resolve_neg().double().numpy()
     expected = statistics_of(data)
     np.testing.assert_allclose(row, expected, rtol=2e-5, atol=2e-5 * np.sqrt(abs(expected[4])) if np.isfinite(expected[4]) else 0)
     assert row[:1] + row[5:] == tuple(expected[[0, 5, 6, 7]])

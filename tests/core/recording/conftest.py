@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from mcap.records import Message
 from mcap.stream_reader import StreamReader
 
 from gradwalk.builder import GraphBuilder
+from gradwalk.recording import appending
+from gradwalk.recording import writer as writing
+from gradwalk.recording.columns import Part
 from gradwalk.recording.info import run_info
 from gradwalk.recording.writer import Writer
 from gradwalk.trace import Frame, Graph, Saved, Site, Trace
@@ -156,3 +161,22 @@ def finished(folder: Path, writer: Writer) -> Path:
     writer.note("mark", "here", 59)
     writer.close("clean")
     return writer.path
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> type:
+    """A switch: while ``full``, every write takes 100 bytes and then fails."""
+
+    class Disk:
+        full = False
+
+    def write_all(fd: int, parts: Sequence[Part], length: int) -> None:
+        if Disk.full:
+            os.write(fd, b"".join(parts)[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(fd, parts, length)
+
+    real = appending._write_all
+    monkeypatch.setattr(appending, "_write_all", write_all)
+    monkeypatch.setattr(writing, "RETRY", 0.01)
+    return Disk

@@ -74,7 +74,7 @@ def good_messages() -> list[Message]:
         (Channel.GRAPH, encode_graph(GRAPH), {"graph": 0}),
         (Channel.SCALAR, encode_order(places), {"flag": Flag.ORDER, "steps": 4}),
         (Channel.STEPS, b"".join(encode_batch([trace(step) for step in range(4)], 0)), {"graph": 0, "steps": 4}),
-        (Channel.TENSOR, b"".join(blocks_of(1, kept)[0][0]), {"step": 1}),
+        (Channel.TENSOR, b"".join(next(blocks_of(1, kept))), {"step": 1}),
         (Channel.EVENT, block({"kind": "mark", "message": "here", "step": 1, "time": 5.0}), {}),
         (Channel.SCALAR, block({"names": ["lr", "m"]}, **names), {}),
         (Channel.SOURCE, b"".join(source.parts()), {}),

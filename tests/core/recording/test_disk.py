@@ -9,38 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gradwalk.recording import appending, pressure
 from gradwalk.recording import writer as writing
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.info import run_info
 from gradwalk.recording.reader import open_recording
 from gradwalk.recording.writer import Writer
-from gradwalk.trace import Kept
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    """A switch: while ``full``, every write takes 100 bytes and then fails."""
-
-    class Disk:
-        full = False
-
-    def write_all(fd, parts, length):
-        if Disk.full:
-            os.write(fd, b"".join(parts)[:100])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(fd, parts, length)
-
-    real = appending._write_all
-    monkeypatch.setattr(appending, "_write_all", write_all)
-    monkeypatch.setattr(writing, "RETRY", 0.01)
-    return Disk
 
 
 def test_nothing_is_lost_while_the_disk_is_full(folder, writer, trace, same, disk, stock):
@@ -165,33 +143,6 @@ def test_a_file_system_that_is_really_full(tiny_disk, trace, same, stock, monkey
         assert ["No space left" in note.message for note in recording.notes if note.kind == "disk"] == [True]
         assert (recording.gaps, recording.ended) == ([], "clean")
     assert stock(writer.path) > 0
-
-
-def test_tensors_are_dropped_first_then_statistics_then_steps_and_it_is_said(folder, writer, trace, disk, monkeypatch):
-    for name, size in (("SOFT", 20_000), ("HARD", 40_000), ("FULL", 60_000)):
-        monkeypatch.setattr(pressure, name, size)
-    disk.full = True
-    tensors = {("value", 0): Kept(np.ones((4, 3), np.float32), "float32", (4, 3))}
-    writer.note("mark", "stuck")
-    writer.flush(0.3)
-    for step in range(200):
-        writer.add(replace(trace(step), tensors=tensors))
-    disk.full = False
-    writer.close("clean")
-    recording = open_recording(folder)
-    kept = [read.step for read in recording if read.tensors]
-    counted = [read.step for read in recording if np.isfinite(read.values[1]).any()]
-    steps = recording.step_numbers().tolist()
-    assert 0 < len(kept) < len(counted) < len(steps) < 200
-    assert kept == list(range(len(kept)))
-    assert counted == list(range(len(counted)))
-    lost, losses = recording.scalars()["loss"]
-    assert sorted([*steps, *lost.tolist()]) == list(range(200))
-    assert losses.tolist() == [trace(step).loss for step in lost]
-    assert recording.losses().tolist() == [trace(step).loss for step in steps]
-    said = [note.message for note in recording.notes if note.kind == "dropped"]
-    assert f"{len(steps) - len(kept)} steps lost their tensors" in said[-1]
-    assert f"{len(lost)} all but their loss" in said[-1]
 
 
 def as_nobody(act: Callable[[], object]) -> str:

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from gradwalk.recording.reader import open_recording
+from gradwalk.recording.retention import sample_indices
 from gradwalk.sample import sample_trace
+from gradwalk.trace import Kept
 
 CHILD = """
 import sys
@@ -34,7 +36,7 @@ for step in range(7):
 """
 
 SERVER = """
-import os, random, sys
+import os, random, sys, time
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
@@ -61,6 +63,7 @@ def train(folder, seed):
         if step % 40 == chance.randrange(40) and sink.writer.flush():
             os.write(1, b"%d\\n" % step)
         step += 1
+        time.sleep(0.0001)
 
 for line in sys.stdin:
     folder, seed = line.split()
@@ -87,8 +90,15 @@ def check(folder: Path, flushed: int, stock) -> None:
             assert np.array_equal(read.values, base.values + read.step)
             assert np.array_equal(read.gradients, base.gradients)
             for key in base.tensors.keys() & read.tensors.keys():
-                assert key == ("value", 1) or np.array_equal(read.tensors[key].data, base.tensors[key].data)
+                assert key == ("value", 1) or is_of(read.tensors[key], base.tensors[key])
     assert stock(folder / "rank00000.0000.mcap", closed=False) >= bool(done)
+
+
+def is_of(read: Kept, written: Kept) -> bool:
+    """Whether it is the tensor, or a sample of it: training as fast as this is faster than any disk."""
+    whole = written.data
+    expected = whole if read.complete else whole.reshape(-1)[sample_indices(whole.size)]
+    return read.shape == written.shape and np.array_equal(read.data, expected)
 
 
 def kills(place: Path, seeds: range, stock) -> int:

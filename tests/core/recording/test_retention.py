@@ -52,6 +52,22 @@ def test_the_first_steps_and_pinned_ones_are_kept_whatever_was_spent():
     assert retention.plan(78) is Keep.SMALL
 
 
+def test_a_step_that_finds_no_room_passes_its_turn_on():
+    room = {0: True}
+    retention = Retention(has_room=lambda size: size < 10 or room[0])
+    assert retention.plan(0) is Keep.FULL
+    retention.spent(MB)
+    room[0] = False
+    retention.pin(50)
+    assert [retention.plan(step) for step in (1, 2, 10, 11, 50)] == [Keep.SMALL] * 4 + [Keep.FULL]
+    assert retention.plan(51) is Keep.SMALL
+    assert retention.plan(56) is Keep.SMALL
+    room[0] = True
+    assert retention.plan(57) is Keep.FULL
+    assert retention.plan(58) is Keep.SMALL
+    assert retention.thinned == 0
+
+
 def test_asking_twice_counts_once():
     retention = Retention(every_step=True, total=100)
     retention.spent(1000)
@@ -87,17 +103,29 @@ def test_the_ring_holds_the_last_steps_within_its_bytes(trace):
     ring = Ring(steps=3, limit=1000)
     for step in range(6):
         ring.push(with_tensor(trace(step)))
-    assert [step for step, _ in ring.take()] == [3, 4, 5]
+    assert [step for step, _, _ in ring.take()] == [3, 4, 5]
     assert ring.take() == []
     for step in range(3):
         ring.push(with_tensor(trace(step), 100))
-    assert [step for step, _ in ring.take()] == [1, 2]
+    assert [(step, size) for step, _, size in ring.take()] == [(1, 400), (2, 400)]
+
+
+def test_what_the_ring_lent_counts_until_it_is_written(trace):
+    lent = 700
+    ring = Ring(limit=1000, on_loan=lambda: lent)
+    for step in range(3):
+        ring.push(with_tensor(trace(step), 50))
+    assert [step for step, _, _ in ring.take()] == [2]
+    lent = 0
+    for step in range(3):
+        ring.push(with_tensor(trace(step), 50))
+    assert [step for step, _, _ in ring.take()] == [0, 1, 2]
 
 
 def test_the_ring_leaves_large_tensors_out(trace):
     ring = Ring()
     ring.push(with_tensor(trace(0), SMALL_BYTES))
-    assert ring.take() == [(0, {})]
+    assert ring.take() == [(0, {}, 4 * SMALL_BYTES)]
 
 
 def kept_steps(folder) -> list[int]:
