@@ -44,9 +44,9 @@ def record(
     """Record the torch code that runs inside the ``with`` block, in this thread and those that it starts.
 
     ``path`` is the run folder (default: a new one under ``gradwalk-runs``). ``every=n`` records every n-th step and rests in
-    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. An exception passes, and the step that it ended is kept. Inside another recording (also that of ``gradwalk run``) the
-    steps go there, and this changes nothing. Raises RefusalError for a folder that holds a recording or cannot be written, and
-    ValueError for settings that make no sense.
+    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. An exception passes, and the step
+    that it ended is kept. Inside another recording (also that of ``gradwalk run``) the steps go there, and this changes nothing.
+    Raises RefusalError for a folder that holds a recording or cannot be written, and ValueError for settings that make no sense.
     """
     if level not in LEVELS or every < 1 or (steps is not None and steps < 1):
         raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1")
