@@ -16,7 +16,7 @@ _SEEN_BY_NUMPY = frozenset(
 )
 _PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
 _DLPACK_CPU = (1, 0)
-_FLOAT32 = torch.float32
+_FLOAT32, _STRIDED = torch.float32, torch.strided
 
 
 _BEYOND = 1 << 40
@@ -48,8 +48,8 @@ def address_of(tensor: torch.Tensor) -> int:
 
 
 def plain_address(tensor: torch.Tensor) -> int:
-    """Where the elements of a plain float32 tensor on the CPU begin, if they lie one after the other; else 0."""
-    if tensor.dtype is not _FLOAT32 or type(tensor) not in _PLAIN or not tensor.is_cpu or not tensor.is_contiguous():
+    """Where the elements of a plain float32 tensor on the CPU begin; 0 for any other, or where they are not there."""
+    if tensor.dtype is not _FLOAT32 or type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.layout is not _STRIDED:
         return 0
     address = tensor.data_ptr()
     if (address < _BEYOND and not address_of(tensor)) or tensor.is_neg():

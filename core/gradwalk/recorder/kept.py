@@ -67,7 +67,7 @@ class KeptStrip:
         if size > self._most or self._used + size > self._room:
             return
         address = plain_address(tensor)
-        if address and size:
+        if address and size and tensor.is_contiguous():
             ctypes.memmove(self.place(column, tensor, size), address, FLOAT * size)
             return
         array = host_array(tensor)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 FLOAT = 4
 """Bytes of an element."""
-Kernel: TypeAlias = Callable[[int, int, int, int, int], bool]
-"""``(address, size, out, stride, to)``: of ``size`` elements at ``address`` write count, min, max, sum, sum of squares, 0, 0 and
-the number of zeros as float64 to ``out``, ``stride`` numbers apart; copy them to the address ``to`` unless that is 0. Gives
-False where the numbers do not hold: an element is not finite, or float32 is too narrow for a square.
+Kernel: TypeAlias = Callable[[int, int, int, int, int, int, int], bool]
+"""``(address, rows, length, step, out, stride, to)``: of so many rows of ``length`` elements, the first at ``address`` and each
+``step`` elements after the one before, write count, min, max, sum, sum of squares, 0, 0 and the number of zeros as float64 to
+``out``, ``stride`` numbers apart; copy the elements to the address ``to``, row after row, unless that is 0. Gives False where the
+numbers do not hold: an element is not finite, or float32 is too narrow for a square.
 """
 
 MOST = 1e30
@@ -38,9 +39,12 @@ def kernel() -> Kernel:
         return kernel_numba.compiled(cache=False)
 
 
-def by_numpy(address: int, size: int, out: int, stride: int, to: int) -> bool:
+def by_numpy(address: int, rows: int, length: int, step: int, out: int, stride: int, to: int) -> bool:
     """The same in several passes."""
-    data = _floats(address, size)
+    size = rows * length
+    data = _floats(address, (rows - 1) * step + length)
+    if rows > 1:
+        data = np.lib.stride_tricks.as_strided(data, (rows, length), (FLOAT * step, FLOAT)).reshape(-1)
     if to:
         _floats(to, size)[:] = data
     low, high = float(np.minimum.reduce(data)), float(np.maximum.reduce(data))

@@ -47,34 +47,35 @@ _floats_at, _doubles_at = _at(types.float32), _at(types.float64)
 _smaller, _larger = _extremum("llvm.minnum"), _extremum("llvm.maxnum")
 
 
-def _measure(address: int, size: int, out: int, stride: int, to: int) -> bool:
+def _measure(address: int, rows: int, length: int, step: int, out: int, stride: int, to: int) -> bool:
     total = squares = zero = 0.0
     low, high = np.float32(np.inf), np.float32(-np.inf)
-    for start in range(0, size, _BLOCK):
-        length = min(_BLOCK, size - start)
-        block = numba.carray(_floats_at(address + FLOAT * start), (length,))
-        summed, squared, zeros = np.float32(0), np.float32(0), np.float32(0)
-        for i in range(length):
-            x = block[i]
-            summed += x
-            squared += x * x
-            zeros += np.float32(1) if x == np.float32(0) else np.float32(0)
-            low, high = _smaller(low, x), _larger(high, x)
-        total += summed
-        squares += squared
-        zero += zeros
-        if to != 0:
-            copy = numba.carray(_floats_at(to + FLOAT * start), (length,))
-            for i in range(length):
-                copy[i] = block[i]
-    row = numba.carray(_doubles_at(out), (7 * stride + 1,))
-    row[0], row[stride], row[2 * stride], row[3 * stride] = size, low, high, total
-    row[4 * stride], row[5 * stride], row[6 * stride], row[7 * stride] = squares, 0.0, 0.0, zero
+    for row in range(rows):
+        for start in range(0, length, _BLOCK):
+            size = min(_BLOCK, length - start)
+            block = numba.carray(_floats_at(address + FLOAT * (row * step + start)), (size,))
+            summed, squared, zeros = np.float32(0), np.float32(0), np.float32(0)
+            for i in range(size):
+                x = block[i]
+                summed += x
+                squared += x * x
+                zeros += np.float32(1) if x == np.float32(0) else np.float32(0)
+                low, high = _smaller(low, x), _larger(high, x)
+            total += summed
+            squares += squared
+            zero += zeros
+            if to != 0:
+                copy = numba.carray(_floats_at(to + FLOAT * (row * length + start)), (size,))
+                for i in range(size):
+                    copy[i] = block[i]
+    found = numba.carray(_doubles_at(out), (7 * stride + 1,))
+    found[0], found[stride], found[2 * stride], found[3 * stride] = rows * length, low, high, total
+    found[4 * stride], found[5 * stride], found[6 * stride], found[7 * stride] = squares, 0.0, 0.0, zero
     return squares < MOST and (squares > 1 / MOST or low == high)
 
 
 def compiled(*, cache: bool) -> Kernel:
     """The kernel; with ``cache`` from the last time, or kept for the next. Raises where there is no place to keep it."""
-    signature = "boolean(intp, intp, intp, intp, intp)"
+    signature = "boolean(intp, intp, intp, intp, intp, intp, intp)"
     made: Kernel = numba.njit(signature, cache=cache, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")(_measure)
     return made

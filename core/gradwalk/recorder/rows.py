@@ -5,6 +5,7 @@ Where float32 is too narrow for a sum or a square (a diverging run, a vanishing 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -36,9 +37,30 @@ def row_of(array: Array, tensor: torch.Tensor | None = None) -> Row | None:
 def row_of_floats(array: Array) -> Row:
     """The statistics of more than no float32 elements."""
     flat, row = array.ravel(order="K"), np.empty(8)
-    if kernel()(flat.ctypes.data, flat.size, row.ctypes.data, 1, 0):
+    if kernel()(flat.ctypes.data, 1, flat.size, 0, row.ctypes.data, 1, 0):
         return tuple(row.tolist())
     return careful_row(flat)
+
+
+@functools.lru_cache(4096)
+def rows_of(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int, int, bool] | None:
+    """How the elements of a tensor lie in memory: rows, their length, from one to the next, and whether in the tensor's order.
+
+    None where they are no equal rows, one as far from the next as that from its next, or where several are one.
+    """
+    axes = [(stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1]
+    in_order = axes == sorted(axes, reverse=True)
+    length, rows, step = 1, 1, 0
+    for stride, size in sorted(axes):
+        if rows == 1 and stride == length:
+            length *= size
+        elif rows == 1 and stride > length:
+            rows, step = size, stride
+        elif stride == rows * step and stride:
+            rows *= size
+        else:
+            return None
+    return rows, length, step, in_order
 
 
 def row_by_threads(tensor: torch.Tensor) -> Row | None:

@@ -16,7 +16,7 @@ from .kept import KeptStrip
 from .kernel import by_numpy, kernel
 from .records import Measured, Row, Slot
 from .routine import Routine
-from .rows import SHARED, careful_row, row_by_threads
+from .rows import SHARED, careful_row, row_by_threads, rows_of
 from .statistics import Statistics, row_of_measured
 
 Reference = Callable[[], "torch.Tensor | None"]
@@ -110,13 +110,25 @@ class Running:
     def look(self, column: int, tensor: torch.Tensor) -> None:
         """Take the statistics of a tensor as it is now, and keep its elements if there is room."""
         address, size = plain_address(tensor), tensor.numel()
-        if address and 0 < size < SHARED:
-            kept = self.kept
-            to = kept.place(column, tensor, size) if kept is not None else 0
-            if not self._kernel(address, size, self._out + _NUMBER * column, self._columns, to):
-                self._guarded(self._look_again, column, tensor)
+        if not address or not 0 < size < SHARED:
+            self._guarded(self._look_slowly, column, tensor)
             return
-        self._guarded(self._look_slowly, column, tensor)
+        if tensor.is_contiguous():
+            rows, length, step, in_order = 1, size, 0, True
+        else:
+            layout = rows_of(tensor.shape, tensor.stride())
+            if layout is None:
+                self._guarded(self._look_slowly, column, tensor)
+                return
+            rows, length, step, in_order = layout
+        kept, to = self.kept, 0
+        if kept is not None:
+            if in_order:
+                to = kept.place(column, tensor, size)
+            else:
+                self._guarded(kept.add, column, tensor)
+        if not self._kernel(address, rows, length, step, self._out + _NUMBER * column, self._columns, to):
+            self._guarded(self._look_again, column, tensor)
 
     def _look_again(self, column: int, tensor: torch.Tensor) -> None:
         array = host_array(tensor)
@@ -132,7 +144,7 @@ class Running:
                 self.table[:, column] = row
                 return
             flat = array.ravel(order="K")
-            if not self._kernel(flat.ctypes.data, flat.size, self._out + _NUMBER * column, self._columns, 0):
+            if not self._kernel(flat.ctypes.data, 1, flat.size, 0, self._out + _NUMBER * column, self._columns, 0):
                 self.table[:, column] = careful_row(flat)
             return
         measured = self._statistics.measure(tensor, array)

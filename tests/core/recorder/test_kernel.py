@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from gradwalk.recorder.kernel import by_numpy, kernel
+from gradwalk.recorder.rows import rows_of
 from gradwalk.statistics import row_of
 
 COLUMNS, COLUMN = 5, 3
@@ -25,7 +27,9 @@ def run(work, array, copy=None):
     """Whether the numbers hold, and the table with one column written."""
     table = np.full((8, COLUMNS), -7.0)
     to = 0 if copy is None else copy.ctypes.data
-    holds = work(array.ctypes.data, array.size, table.ctypes.data + 8 * COLUMN, COLUMNS, to)
+    rows, length = array.shape if array.ndim > 1 else (1, array.size)
+    step = array.strides[0] // 4 if array.ndim > 1 else 0
+    holds = work(array.ctypes.data, rows, length, step, table.ctypes.data + 8 * COLUMN, COLUMNS, to)
     return bool(holds), table
 
 
@@ -40,6 +44,41 @@ def test_one_column_is_written_and_the_elements_are_copied(work, size):
     assert (copy[:-1] == array).all()
     assert copy[-1] == 0
     assert run(work, array)[1].tolist() == table.tolist()
+
+
+@pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
+def test_rows_that_lie_apart(work):
+    array = numbers(60 * 3000).reshape(60, 3000)[:, 100:2200]
+    copy = np.zeros(array.size, np.float32)
+    holds, table = run(work, array, copy)
+    assert holds
+    np.testing.assert_allclose(table[:, COLUMN], row_of(array), rtol=1e-5, atol=1e-2)
+    assert (copy.reshape(array.shape) == array).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "layout"),
+    [
+        (lambda x: x, (1, 24, 0, True)),
+        (lambda x: x.transpose(0, 2), (1, 24, 0, False)),
+        (lambda x: x[:, :, 1:3], (6, 2, 4, True)),
+        (lambda x: x[1], (1, 12, 0, True)),
+        (lambda x: x[:, 1], (2, 4, 12, True)),
+        (lambda x: x[:, 1].t(), (2, 4, 12, False)),
+        (lambda x: x[:, :, 1], (6, 1, 4, True)),
+        (lambda x: x[:, 1:, 1:], None),
+        (lambda x: x[:, :1, :1].expand(2, 3, 4), None),
+        (lambda x: x.as_strided((3, 3), (1, 1)), None),
+        (lambda x: x[:1, :1, :1], (1, 1, 0, True)),
+    ],
+)
+def test_how_elements_lie(make, layout):
+    tensor = make(torch.arange(24.0).view(2, 3, 4))
+    assert rows_of(tensor.shape, tensor.stride()) == layout
+    if layout is not None:
+        rows, length, step, _ = layout
+        found = tensor.as_strided((rows, length), (step, 1)).reshape(-1)
+        assert sorted(found.tolist()) == sorted(tensor.reshape(-1).tolist())
 
 
 @pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
