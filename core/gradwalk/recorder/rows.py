@@ -31,6 +31,8 @@ def row_of(array: Array, tensor: torch.Tensor | None = None) -> Row | None:
         return _row_of_equal(float(array.flat[0]), count)
     if array.dtype == np.float32:
         return (row_by_threads(tensor) if tensor is not None else None) or row_of_floats(array)
+    if array.dtype == np.bool_:
+        return _row_of_bools(array)
     return careful_row(array) if array.dtype.kind == "f" or count <= COUNTED else None
 
 
@@ -86,6 +88,11 @@ def careful_row(array: Array) -> Row:
         inf = np.count_nonzero(np.isinf(data)) if nan or math.isinf(low) or math.isinf(high) else 0
         squares = np.add.reduce(np.square(data, out=data), axis=None)
     return tuple(float(x) for x in (array.size, low, high, total, squares, nan, inf, zero))
+
+
+def _row_of_bools(array: Array) -> Row:
+    count, true = float(array.size), float(np.count_nonzero(array))
+    return count, float(true == count), float(true > 0), true, true, 0.0, 0.0, count - true
 
 
 def _row_of_equal(x: float, count: int) -> Row:
