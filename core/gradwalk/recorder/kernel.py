@@ -33,10 +33,20 @@ def kernel() -> Kernel:
         from . import kernel_numba
     except Exception:  # numba is not installed, or made for another NumPy
         return by_numpy
-    try:
-        return kernel_numba.compiled(cache=True)
-    except Exception:  # there is no place to keep it
-        return kernel_numba.compiled(cache=False)
+    for cache in (True, False):  # there may be no place to keep it
+        try:
+            return _tried(kernel_numba.compiled(cache=cache))
+        except Exception:  # noqa: PERF203  (nor a compiler: NUMBA_DISABLE_JIT)
+            continue
+    return by_numpy
+
+
+def _tried(made: Kernel) -> Kernel:
+    """The kernel, if it does what it should; else it raises."""
+    data, row = np.array([1, 2, 0], np.float32), np.empty(8)
+    if not made(data.ctypes.data, 1, 3, 0, row.ctypes.data, 1, 0) or row.tolist() != [3, 0, 2, 3, 5, 0, 0, 1]:
+        raise RuntimeError("the compiled pass is wrong")
+    return made
 
 
 def by_numpy(address: int, rows: int, length: int, step: int, out: int, stride: int, to: int) -> bool:

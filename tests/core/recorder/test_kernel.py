@@ -113,7 +113,12 @@ WITHOUT = "sys.modules['numba'] = None"
 NOWHERE = "import numba.core.caching as c; c.CacheImpl._locator_classes = []"
 
 
-@pytest.mark.parametrize("before", ["", WITHOUT, NOWHERE], ids=["with numba", "without", "with no place for its cache"])
+UNCOMPILED = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"
+
+
+@pytest.mark.parametrize(
+    "before", ["", WITHOUT, NOWHERE, UNCOMPILED], ids=["with numba", "without", "with no place for its cache", "not compiling"]
+)
 def test_a_training_is_recorded_with_numba_and_without(before, tmp_path):
     command = [sys.executable, "-c", RECORDING.format(before=before), str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
