@@ -20,6 +20,9 @@ from .modes import push
 from .places import OPTIMIZERS
 from .state import State
 
+_OURS = f"{__package__}."
+"""How the names of the modules begin whose hooks are no code of the user's."""
+
 
 class OptimizersUnwatched:
     """Takes our mode off while an optimizer steps that has no closure and no hooks of the user's."""
@@ -63,9 +66,12 @@ class OptimizersUnwatched:
 def _is_alone(optimizer: Optimizer) -> bool:
     """Whether a step runs code of torch's only."""
     code = getattr(inspect.unwrap(type(optimizer).step), "__code__", None)
-    hooks = len(optimizers._global_optimizer_pre_hooks) + len(optimizers._global_optimizer_post_hooks)
-    own = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-    return isinstance(code, CodeType) and code.co_filename.startswith(OPTIMIZERS) and hooks == 2 and not own
+    if not isinstance(code, CodeType) or not code.co_filename.startswith(OPTIMIZERS):
+        return False
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+        return False
+    hooks = *optimizers._global_optimizer_pre_hooks.values(), *optimizers._global_optimizer_post_hooks.values()
+    return all([str(getattr(hook, "__module__", "")).startswith(_OURS) for hook in hooks])  # noqa: C419
 
 
 def _ends_in_record_function() -> bool:
