@@ -73,6 +73,7 @@ BOUNDARY = frozenset(
         "recorder.Recorder.stop",
         "recorder.Recorder._detach",
         "insist.insist",
+        "kept.KeptTensors.__del__",
     ]
 )
 """What torch and the user call, and what catches: these functions call the others and must not let their faults through."""

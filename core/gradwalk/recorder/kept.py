@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Iterator, Mapping
 
@@ -98,6 +99,7 @@ def _key(column: int, values: int) -> TensorKey:
 class KeptTensors(Mapping[TensorKey, Kept]):
     """The kept tensors of a step, made when somebody asks; where nobody did, the memory goes back to the pool at the end."""
 
+    _shown = True
     def __init__(
         self,
         pool: Pool,
@@ -131,8 +133,9 @@ class KeptTensors(Mapping[TensorKey, Kept]):
         return len(self._places) + len(self._others)
 
     def __del__(self) -> None:
-        if not self._shown:
-            self._pool.give_back(self._piece)
+        with contextlib.suppress(Exception):
+            if not self._shown:
+                self._pool.give_back(self._piece)
 
 
 def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
