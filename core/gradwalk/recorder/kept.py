@@ -100,6 +100,7 @@ class KeptTensors(Mapping[TensorKey, Kept]):
     """The kept tensors of a step, made when somebody asks; where nobody did, the memory goes back to the pool at the end."""
 
     _shown = True
+
     def __init__(
         self,
         pool: Pool,
