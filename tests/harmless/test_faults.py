@@ -28,7 +28,7 @@ BOUNDARY = frozenset(
         "ops.OpCall.__init__",
         "forward.ForwardMode._follow",
         "forward.ForwardMode._come",
-        "forward.ForwardMode._follow_simply",
+        "forward.ForwardMode._run",
         "forward.ForwardMode._go_slowly",
         "forward.ForwardMode._tell",
         "forward.ForwardMode._raised",

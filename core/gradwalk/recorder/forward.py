@@ -54,7 +54,7 @@ class ForwardMode(TorchFunctionMode):
                         if kwargs or item.keywords
                         else follower.meets(item, args, frame)
                     ):
-                        return self._follow_simply(follower, item, func, args, kwargs, frame)
+                        return self._run(follower, follower.gets, item, func, args, kwargs, frame)
                     return self._follow(follower, item, func, args, kwargs, frame)
                 if item.access and item.function == func:
                     return self._follow_access(follower, item, func, args, sys._getframe(1))
@@ -85,27 +85,6 @@ class ForwardMode(TorchFunctionMode):
 
     # ------------------------------------------------------------------ what is followed
 
-    def _follow_simply(
-        self,
-        follower: QuickFollower,
-        item: Item,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any] | None,
-        frame: FrameType,
-    ) -> Any:
-        """The call that is expected next, of an op that makes new tensors."""
-        begin = clock()
-        try:
-            result = func(*args, **kwargs) if kwargs else func(*args)
-        except Exception as error:
-            self._raised(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), error, frame)
-            raise
-        end = clock()
-        if not follower.gets(item, args, result, begin, end):
-            self._differs(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), end, result, frame)
-        return result
-
     def _follow_access(
         self, follower: QuickFollower, item: Item, func: Callable[..., Any], args: tuple[Any, ...], frame: FrameType
     ) -> Any:
@@ -133,6 +112,19 @@ class ForwardMode(TorchFunctionMode):
         """A call of the function that is expected next: run it, and compare before and after."""
         if not follower.expects(item, args, kwargs, frame):
             return self._come(self._kind(func), func, args, kwargs or {}, frame)
+        return self._run(follower, follower.took, item, func, args, kwargs, frame)
+
+    def _run(
+        self,
+        follower: Follower,
+        take: Callable[[Item, tuple[Any, ...], Any, float, float], bool],
+        item: Item,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        frame: FrameType,
+    ) -> Any:
+        """Run the call that is expected; ``take`` says whether it made what was."""
         begin = clock()
         try:
             result = func(*args, **kwargs) if kwargs else func(*args)
@@ -140,7 +132,7 @@ class ForwardMode(TorchFunctionMode):
             self._raised(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), error, frame)
             raise
         end = clock()
-        if not follower.took(item, args, result, begin, end):
+        if not take(item, args, result, begin, end):
             self._differs(OpCall(func, args, kwargs or {}, begin, item.sequence + follower.shift), end, result, frame)
         return result
 
