@@ -1,4 +1,4 @@
-"""Backward: several of them, graphs kept and built, cuts, checkpoints, precision, hooks, custom Functions, threads."""
+"""Backward: several of them, graphs kept and built, cuts, checkpoints, precision, threads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import torch
 from loops import differentiate, randn, train
 from scenario import Row, rows
 from torch import nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 
@@ -243,196 +241,6 @@ def saved_may_be_written():
     return w, y
 
 
-# ---------------------------------------------------------------------- hooks of the user's
-
-
-def tensor_hooks():
-    w, seen = randn(3, requires_grad=True), []
-    for _ in range(2):
-        h = w * 2
-        h.register_hook(lambda g: seen.append(g.clone()))
-        h.register_hook(lambda g: g * 3)
-        handle = w.register_hook(lambda g: g + 1)
-        (h * h).sum().backward()
-        handle.remove()
-    return w, seen
-
-
-def accumulation_hooks():
-    w, seen = randn(3, requires_grad=True), []
-    optimizer = torch.optim.SGD([w], 0.1)
-
-    def step(parameter):
-        seen.append(parameter.grad.clone())
-        optimizer.step()
-        optimizer.zero_grad()
-
-    w.register_post_accumulate_grad_hook(step)
-    for _ in range(3):
-        (w * w).sum().backward()
-    return w, seen
-
-
-def node_hooks():
-    w, seen = randn(3, requires_grad=True), []
-    for _ in range(2):
-        y = w.exp()
-        z = y.sin()
-        z.grad_fn.register_prehook(lambda g: (g[0] * 2,))
-        z.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs[0].clone(), outputs[0].clone())))
-        y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] + 1,))
-        z.sum().backward()
-    return w, seen
-
-
-def multi_hooks():
-    a, b, seen = randn(3, requires_grad=True), randn(3, requires_grad=True), []
-    torch.autograd.graph.register_multi_grad_hook([a, b], lambda g: seen.append([x.clone() for x in g]))
-    torch.autograd.graph.register_multi_grad_hook([a, b], lambda g: seen.append(g.clone()), mode="any")
-    for _ in range(2):
-        (a * b).sum().backward()
-    return a, b, seen
-
-
-def module_hooks():
-    model, seen = net(3, 4, 2), []
-    model[0].register_forward_pre_hook(lambda m, args: (args[0] * 2,))
-    model[0].register_forward_hook(lambda m, args, out: out + 1)
-    model[1].register_forward_hook(lambda m, args, kwargs, out: seen.append(out.detach()), with_kwargs=True, always_call=True)
-    model[2].register_full_backward_hook(lambda m, gi, go: seen.append(go[0].clone()))
-    model[2].register_full_backward_pre_hook(lambda m, go: (go[0] * 0.5,))
-    model.register_state_dict_post_hook(lambda m, state, prefix, local: state.update(extra=torch.ones(1)))
-    return train(model, randn(2, 3)), seen, model.state_dict()
-
-
-def global_module_hooks():
-    seen = []
-    kinds = nn.modules.module
-    handles = [
-        kinds.register_module_forward_pre_hook(lambda m, args: seen.append(type(m).__name__)),
-        kinds.register_module_forward_hook(lambda m, args, out: seen.append(tuple(out.shape))),
-        kinds.register_module_full_backward_hook(lambda m, gi, go: seen.append(go[0].clone())),
-    ]
-    try:
-        return train(net(3, 4, 2), randn(2, 3).requires_grad_()), seen
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def backward_inside_a_hook():
-    w, v = randn(3, requires_grad=True), randn(3, requires_grad=True)
-
-    def hook(gradient):
-        with torch.enable_grad():
-            (v * v).sum().backward()
-
-    w.register_hook(hook)
-    for _ in range(2):
-        (w * w).sum().backward()
-    return w, v
-
-
-# ---------------------------------------------------------------------- custom Functions
-
-
-class Twice(Function):
-    """Several outputs, one of them not differentiable; inputs that need no gradient; None materialised."""
-
-    @staticmethod
-    def forward(ctx, x, factor, flag):
-        ctx.save_for_backward(x)
-        ctx.factor = factor
-        low = x.argmin()
-        ctx.mark_non_differentiable(low)
-        return x * factor, x.exp(), low
-
-    @staticmethod
-    def backward(ctx, first, second, low):
-        (x,) = ctx.saved_tensors
-        return (first * ctx.factor + second * x.exp() if ctx.needs_input_grad[0] else None), None, None
-
-
-class Once(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g):
-        return g * ctx.saved_tensors[0].cos()
-
-
-class Cube(Function):
-    """Its backward can be differentiated again, and vmapped."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x):
-        return x**3
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, g):
-        return 3 * g * ctx.saved_tensors[0] ** 2
-
-
-class InPlace(Function):
-    @staticmethod
-    def forward(ctx, x):
-        x.mul_(2)
-        ctx.mark_dirty(x)
-        return x
-
-    @staticmethod
-    def backward(ctx, g):
-        return g * 2
-
-
-class NoneGradients(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.set_materialize_grads(False)
-        return x * 1, x * 2
-
-    @staticmethod
-    def backward(ctx, a, b):
-        return b if a is None else a
-
-
-class EngineInside(Function):
-    """Runs a forward and a backward of its own inside."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    def backward(ctx, g):
-        with torch.enable_grad():
-            x = ctx.saved_tensors[0].detach().requires_grad_()
-            x.sin().backward(g)
-        return x.grad
-
-
-def second_through(function):
-    w = randn(3, requires_grad=True)
-    (g,) = torch.autograd.grad(function(w).sum(), w, create_graph=True)
-    g.sum().backward()
-    return w, g
-
-
-def vmapped_function():
-    return torch.vmap(Cube.apply)(randn(2, 3)), differentiate(Cube.apply, randn(3))
-
-
 # ---------------------------------------------------------------------- threads
 
 
@@ -467,55 +275,6 @@ def dropped_graphs():
     return w
 
 
-# ---------------------------------------------------------------------- exceptions that the user handles
-
-
-class Raises(Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x * 1
-
-    @staticmethod
-    def backward(ctx, g):
-        raise ValueError("mine")
-
-
-def refused(function, *args):
-    try:
-        function(*args)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyboardInterrupt) as error:
-        return f"{type(error).__name__}: {error}"
-    raise AssertionError("nothing was raised")
-
-
-def raise_interrupt(gradient):
-    raise KeyboardInterrupt
-
-
-def handled_errors():
-    w, said = randn(3, requires_grad=True), []
-    for _ in range(2):
-        h = w * 2
-        said.append(refused(torch.mm, h, h))
-        said.append(refused(h.__getitem__, 7))
-        said.append(refused(getattr, h, "nothing"))
-        said.append(refused(Raises.apply(h).sum().backward))
-        said.append(refused(h.backward))
-        said.append(refused(torch.ones(2).sum().backward))
-        loss = h.sum()
-        loss.backward()
-        said.append(refused(loss.backward))
-        said.append(refused(nn.Linear(4, 2), h))
-        y = w * 3
-        y.register_hook(raise_interrupt)
-        said.append(refused(y.sum().backward))
-        said.append(refused(w.add_, 1))
-        y = w.exp()
-        y.add_(1)
-        said.append(refused(y.sum().backward))
-    return w, said
-
-
 TABLE = [
     Row("two losses through one graph", two_losses, "linear getitem sum"),
     Row("retain_graph", kept_graph, "mul sum"),
@@ -542,26 +301,6 @@ TABLE = [
     Row("autocast and GradScaler", lambda: mixed_precision(scaler=True), "linear float"),
     Row("saved tensors packed", packed_saved_tensors, "exp mul sin"),
     Row("saved tensors written", saved_may_be_written, "sin mul_"),
-    Row("tensor hooks", tensor_hooks, "mul sum"),
-    Row("post-accumulate hooks", accumulation_hooks, "mul sum"),
-    Row("Node hooks", node_hooks, "exp sin"),
-    Row("multi-grad hooks", multi_hooks, "mul sum"),
-    Row("module hooks", module_hooks, "linear tanh"),
-    Row("global module hooks", global_module_hooks, "linear tanh"),
-    Row("backward inside a hook", backward_inside_a_hook, "mul sum"),
-    Row("Function with several outputs", lambda: differentiate(lambda x: Twice.apply(x, 3.0, None), randn(3)), "Twice exp"),
-    Row("Function with one output used", lambda: differentiate(lambda x: Twice.apply(x, 3.0, None)[1], randn(3)), "Twice"),
-    Row("Function once differentiable", lambda: differentiate(Once.apply, randn(3)), "Once"),
-    Row("Function differentiable twice", lambda: second_through(Cube.apply), "Cube"),
-    Row("Function with setup_context", lambda: differentiate(Cube.apply, randn(3)), "Cube"),
-    Row("Function under vmap", vmapped_function, "Cube"),
-    Row("Function in place", lambda: differentiate(lambda x: InPlace.apply(x * 1), randn(3)), "InPlace"),
-    Row(
-        "Function without materialised gradients",
-        lambda: differentiate(lambda x: NoneGradients.apply(x)[1], randn(3)),
-        "NoneGradients",
-    ),
-    Row("Function with a backward inside", lambda: differentiate(EngineInside.apply, randn(3)), "EngineInside"),
     Row("backward in threads", lambda: in_threads(lambda m, x: m(x).sum().backward()), "linear tanh"),
     Row("autograd.grad in threads", lambda: in_threads(lambda m, x: train(m, x, steps=1)), "linear tanh"),
     Row("a pool of threads", from_a_pool, "mul sum"),
@@ -575,7 +314,3 @@ TABLE = [
 @rows(TABLE)
 def test_same_bits(harmless, row):
     harmless(row.program, row.ops)
-
-
-def test_exceptions_that_the_user_handles(harmless):
-    harmless(handled_errors, "mul sum exp")

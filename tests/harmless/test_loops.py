@@ -1,4 +1,4 @@
-"""Whole loops: optimizers, schedulers, averages, data loaders, several models, generation, randomness of three kinds."""
+"""Whole loops: optimizers, schedulers, averages, several models, generation, randomness of three kinds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scenario import Row, rows
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, random_split
 
 
 def mlp():
@@ -276,38 +275,6 @@ def lengths_that_vary():
     return model
 
 
-class Noisy(Dataset):
-    """Draws from all three random states."""
-
-    def __len__(self):
-        return 6
-
-    def __getitem__(self, i):
-        return torch.full((4,), float(i)) + torch.randn(4) + random.random() + float(np.random.rand())
-
-
-class Stream(IterableDataset):
-    def __iter__(self):
-        yield from torch.randn(6, 4)
-
-
-def fed_by(data, **settings):
-    model, seen = nn.Linear(4, 2), []
-    optimizer = optim.SGD(model.parameters(), 0.01)
-    for _ in range(2):
-        for batch in DataLoader(data, batch_size=3, **settings):
-            optimizer.zero_grad()
-            model(batch[0] if isinstance(batch, list) else batch).pow(2).mean().backward()
-            optimizer.step()
-            seen.append(batch)
-    return model, seen
-
-
-def split_data():
-    first, _ = random_split(TensorDataset(randn(9, 4)), [6, 3])
-    return fed_by(first, shuffle=True, drop_last=True)
-
-
 def stops_early():
     model, best, kept = mlp(), float("inf"), None
     optimizer = optim.SGD(model.parameters(), 0.5)
@@ -392,10 +359,6 @@ TABLE = [
     Row("generation between steps", language, "embedding cross_entropy multinomial"),
     Row("a teacher and a student", teacher_and_student, "kl_div softmax"),
     Row("lengths that vary", lengths_that_vary, "lstm SGD.step"),
-    Row("a data loader", lambda: fed_by(Noisy(), shuffle=True), "linear SGD.step"),
-    Row("a data loader with workers", lambda: fed_by(Noisy(), shuffle=True, num_workers=2), "linear SGD.step"),
-    Row("a stream of data with a worker", lambda: fed_by(Stream(), num_workers=1), "linear SGD.step"),
-    Row("data split at random", split_data, "linear SGD.step"),
     Row("a loop that continues and breaks", stops_early, "linear SGD.step"),
     Row("a run that explodes", explodes, "linear pow"),
 ]

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradwalk import tape
+from gradwalk.trace import Trace
+
 State = dict[str, Any]
 
 
@@ -123,3 +126,16 @@ def assert_same_bits(first: Any, second: Any) -> None:
             assert_same_bits(one, other)
     else:
         assert first == second
+
+
+def step_by_hand(*leaves: torch.Tensor) -> None:
+    """An update without an optimizer; the gradients are dropped."""
+    with torch.no_grad():
+        for w in leaves:
+            w -= 0.1 * w.grad
+            w.grad = None
+
+
+def events(trace: Trace) -> list[str]:
+    """The names on the tape."""
+    return [tape.name_of(trace.graph, tape.event_at(trace, i)) for i in range(len(trace.tape))]

@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from dataclasses import replace
-from types import MappingProxyType
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF
 
 from gradwalk.builder import GraphBuilder
-from gradwalk.sample import sample_trace, statistics_of
+from gradwalk.sample import sample_trace
 from gradwalk.tape import stats_of
-from gradwalk.trace import NONE, Kept, Saved, Trace, empty_table
+from gradwalk.trace import Saved, Trace, empty_table
 from gradwalk_gui.numbers import number
 from gradwalk_gui.session import Selection, Session
 from gradwalk_gui.theme import DARK
 from gradwalk_gui.views.inspector import InspectorView
-from gradwalk_gui.widgets.diverging import NEGATIVE, POSITIVE
 
-
-class Steps(list):
-    def losses(self):
-        return np.array([np.nan if trace.loss is None else trace.loss for trace in self])
-
-    def source(self, file):
-        return None
-
-
-def opened(*traces):
-    session = Session()
-    session.open(Steps(traces))
-    return session
-
-
-def plain(block):
-    return re.sub(
-        r"\s+", " ", re.sub(r"<[^>]+>", " ", block.text()).replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
-    ).strip()
-
-
-def under(view, symbol, row=0):
-    """What stands under a symbol of the formula card."""
-    return next(token.under for token in view.formula.card().rows[row].tokens if token.text == symbol)
-
-
-def fan_out(first=((1.0, -2.0),), second=((0.5, 2.0),)):
-    """x read by two ops, so that two gradients of it meet; all of it tiny, everything kept."""
-    build = GraphBuilder()
-    x = build.add_value((1, 2), "float32", name="x", role="leaf", requires_grad=True)
-    outs = [build.add_value((1, 2), "float32", name=name, requires_grad=True) for name in ("a", "b")]
-    ops = [
-        build.add_op(name, (x,), (out,), variable=out_name)
-        for name, out, out_name in (("exp", outs[0], "a"), ("tanh", outs[1], "b"))
-    ]
-    for op in ops:
-        build.add_event("op", "forward", op)
-    nodes = [build.add_node(name, op=op) for name, op in (("ExpBackward0", ops[0]), ("TanhBackward0", ops[1]))]
-    leaf = build.add_node("AccumulateGrad", leaf=x)
-    seeds = [build.add_edge(NONE, node, value=out) for node, out in zip(nodes, outs, strict=True)]
-    parts = [build.add_edge(node, leaf, value=x) for node in nodes]
-    total = build.add_edge(leaf, NONE, value=x)
-    for node in nodes:
-        build.add_event("node", "backward", node)
-    build.add_event("accumulate", "backward", leaf)
-    graph = build.freeze()
-    arrays = {seeds[0]: np.ones((1, 2)), seeds[1]: np.ones((1, 2)), parts[0]: np.array(first), parts[1]: np.array(second)}
-    arrays[total] = arrays[parts[0]] + arrays[parts[1]]
-    gradients, tensors = empty_table(len(graph.edges)), {}
-    for edge, array in arrays.items():
-        gradients[:, edge] = statistics_of(array)
-        tensors["gradient", edge] = Kept(array.astype(np.float32), "float32", array.shape)
-    values = empty_table(len(graph.values))
-    tensors["value", x] = Kept(np.array([[0.25, -1.0]], np.float32), "float32", (1, 2))
-    tape = np.arange(len(graph.events), dtype=np.int32)
-    return Trace(0, graph, tape, values, gradients, tensors=MappingProxyType(tensors))
+sys.path.insert(0, str(Path(__file__).parent))
+from inspected import Steps, fan_out, opened, plain, under
 
 
 def test_it_shows_the_event_just_run_and_at_the_start_the_first(session, show):
@@ -149,44 +93,6 @@ def test_small_tensors_show_their_numbers(show):
     assert [token.numbers is None for token in view.formula.card().rows[0].tokens if token.under] != []
 
 
-def test_where_gradients_meet_it_shows_the_sum(show):
-    session = opened(fan_out())
-    session.go_to(0, 5)
-    view = show(InspectorView, session)
-    text = plain(view.sums)
-    assert text.startswith("g1 + g2 = sum")
-    rms = [math.sqrt((a * a + b * b) / 2) for a, b in ((1, -2), (0.5, 2), (1.5, 0))]
-    assert re.findall(r"RMS ([\d.]+)", text) == [number(value, 3) for value in rms]
-    session.go_to(0, 3)
-    session.select(Selection("node", 2))
-    assert plain(view.sums).count("not yet computed") == 2, "g2 and so the sum have not come"
-
-
-def test_a_sum_is_not_counted_where_its_parts_are_not_kept(show):
-    session = opened(replace(fan_out(), tensors=MappingProxyType({})))
-    session.go_to(0, 5)
-    view = show(InspectorView, session)
-    assert plain(view.sums).endswith("not counted")
-
-
-def test_gradients_go_in_and_out_of_a_node_with_their_rms(session, show):
-    view = show(InspectorView, session)
-    session.go_to(0, 11)
-    text, trace = plain(view.flow), session.state.trace
-    told = {edge: number(stats_of(trace.gradients, edge).rms, 3) for edge in (3, 4, 5)}
-    assert text.startswith(f"in dL/dy_pred from SubBackward0, 64 × 10 RMS {told[3]} × local derivative of mm")
-    assert f"= dL/d(clamp) to ClampBackward1, 64 × 100 RMS {told[4]}" in text
-    assert f"dL/dw2 to AccumulateGrad w2, 100 × 10 RMS {told[5]}" in text
-
-
-def test_a_gradient_of_exactly_zero_is_said_in_words(show):
-    zero = fan_out(first=((0.0, 0.0),))
-    session = opened(zero)
-    session.go_to(0, 3)
-    view = show(InspectorView, session)
-    assert "0 (exactly)" in plain(view.flow)
-
-
 def test_statistics_equal_those_of_the_trace(session, show):
     view = show(InspectorView, session)
     trace = session.state.trace
@@ -214,150 +120,6 @@ def test_what_was_not_counted_is_said(show):
     assert view.statistics.columns()[0].texts[4:] == ("not counted",) * 3
     session.go_to(0, 2)
     assert view.statistics.columns()[0].sentence == "not counted"
-
-
-def test_the_grid_holds_the_kept_tensor(session, show):
-    view = show(InspectorView, session)
-    trace = session.state.trace
-    session.go_to(0, 3)
-    kept = trace.tensors["value", trace.graph.ops[2].outputs[0]].data
-    assert np.array_equal(view.pane.grid.data(), kept.astype(np.float64))
-    assert view.pane.grid.text_of(5, 7) == number(float(kept[5, 7]), 3)
-    session.go_to(0, 11)
-    view.chooser.activated.emit(1)
-    assert np.array_equal(view.pane.grid.data(), trace.tensors["gradient", 5].data.astype(np.float64))
-
-
-def test_the_grid_is_purple_below_zero_and_green_above(show):
-    session = opened(fan_out())
-    session.select(Selection("value", 0))
-    view = show(InspectorView, session)
-    grid = view.pane.grid
-    picture = grid.grab().toImage()
-    ratio = picture.devicePixelRatio()
-    wide, high = grid.cell()
-
-    def colour(column):
-        return picture.pixelColor(round((column + 0.5) * wide * ratio), round(4 * ratio)).name()
-
-    assert grid.text_of(0, 0) == "0.25"
-    assert grid.text_of(0, 1) == "-1"
-    assert colour(1) == NEGATIVE[False]
-    assert colour(0) != POSITIVE[False]
-    assert colour(0) != colour(1)
-    assert grid.cell_at(QPointF(1.5 * wide, high / 2)) == (0, 1)
-
-
-def test_zooming_keeps_the_cell_under_the_pointer(session, show):
-    view = show(InspectorView, session)
-    session.go_to(0, 3)
-    grid = view.pane.grid
-    about = QPointF(grid.width() * 0.4, grid.height() * 0.6)
-    before = grid.cell_at(about)
-    for _ in range(6):
-        grid.zoom_by(1.5, about)
-    assert grid.cell()[0] > 40
-    assert grid.cell_at(about) == before
-    grid.fit()
-    assert grid.cell_at(QPointF(grid.width() - 0.01, grid.height() - 0.01)) == (63, 9)
-
-
-def test_more_dimensions_have_a_slice_chooser_and_one_is_a_line(show):
-    build = GraphBuilder()
-    data = {
-        "four": np.arange(2 * 3 * 4 * 5, dtype=np.float64).reshape(2, 3, 4, 5),
-        "line": np.linspace(-1, 1, 30),
-        "few": np.array([1.0, 2.0, 3.0]),
-        "empty": np.zeros((0, 3)),
-        "one": np.array(2.5),
-        "bool": np.array([[True, False]]),
-    }
-    for name, array in data.items():
-        build.add_value(array.shape, str(array.dtype), name=name)
-    build.add_event("op", "forward", build.add_op("noop", (0,), ()))
-    graph = build.freeze()
-    tensors = {("value", place): Kept(array, str(array.dtype), array.shape) for place, array in enumerate(data.values())}
-    table = empty_table(len(graph.values))
-    session = opened(Trace(0, graph, np.zeros(1, np.int32), table, empty_table(0), tensors=MappingProxyType(tensors)))
-    view = show(InspectorView, session)
-    pane = view.pane
-    session.select(Selection("value", 0))
-    assert [(box.maximum(), box.prefix()) for box in pane.choosers] == [(1, "dim 0: "), (2, "dim 1: ")]
-    pane.choosers[0].setValue(1)
-    pane.choosers[1].setValue(2)
-    assert np.array_equal(pane.grid.data(), data["four"][1, 2])
-    session.select(Selection("value", 1))
-    assert pane.line.isVisible()
-    assert np.array_equal(pane.line.data(), data["line"])
-    session.select(Selection("value", 2))
-    assert pane.grid.isVisible()
-    assert pane.grid.data().tolist() == [[1.0, 2.0, 3.0]]
-    session.select(Selection("value", 3))
-    assert pane.grid.isVisible()
-    assert pane.grid.data().size == 0
-    session.select(Selection("value", 4))
-    assert pane.scalar.text() == "2.5"
-    session.select(Selection("value", 5))
-    assert pane.grid.data().tolist() == [[1.0, 0.0]]
-    view.grab()
-
-
-def test_a_sample_of_a_tensor_says_so(show):
-    trace = sample_trace()
-    kept = Kept(np.linspace(-1, 1, 1024), "float32", (1000, 100), complete=False)
-    session = opened(replace(trace, tensors=MappingProxyType({("value", 1): kept})))
-    session.select(Selection("value", 1))
-    view = show(InspectorView, session)
-    assert "sample of 1,024 elements of 1000 × 100" in view.pane.note.text()
-    assert "of a sample" in plain(view.about_histogram)
-
-
-def test_a_tensor_that_is_not_kept_offers_the_nearest_step_that_has_it(show):
-    traces = [sample_trace(step) for step in range(4)]
-    bare = [replace(trace, tensors=MappingProxyType({})) for trace in traces]
-    session = opened(traces[0], bare[1], bare[2], bare[3])
-    session.go_to(2, 3)
-    view = show(InspectorView, session)
-    assert "Not kept for this step" in view.pane.note.text()
-    assert view.pane.go.isVisible()
-    assert view.health.isVisible()
-    assert {part.label for part in view.health.parts()} == {"not zero"}
-    view.pane.go.click()
-    assert (session.state.step, session.state.position) == (0, 3)
-    assert view.pane.grid.isVisible()
-    session = opened(*bare)
-    session.go_to(1, 3)
-    view = show(InspectorView, session)
-    view.pane.go.click()
-    assert "No step" in view.pane.note.text()
-    assert session.state.step == 1
-
-
-def test_health_counts_every_kind_of_element(show):
-    trace = sample_trace()
-    data = np.array([-np.inf, -2.0, -1.0, 0.0, 0.0, 0.0, 3.0, np.inf, np.nan], np.float32)
-    session = opened(replace(trace, tensors=MappingProxyType({("value", 1): Kept(data, "float32", data.shape)})))
-    session.select(Selection("value", 1))
-    view = show(InspectorView, session)
-    assert {part.label: part.number for part in view.health.parts()} == {
-        "-Inf": 1, "negative": 2, "zero": 3, "positive": 1, "+Inf": 1, "NaN": 1,
-    }  # fmt: skip
-    histogram = view.histogram.histogram()
-    assert (histogram.now.sum(), histogram.zeros, histogram.before) == (3, 3, None)
-    assert (histogram.edges[0], histogram.edges[-1]) == (-2.0, 3.0)
-    assert "without 3 exact zeros" in plain(view.about_histogram)
-
-
-def test_the_histogram_has_the_step_before_in_grey(session, sample, show):
-    view = show(InspectorView, session)
-    session.go_to(1, 3)
-    output = session.state.trace.graph.ops[2].outputs[0]
-    histogram = view.histogram.histogram()
-    both = [sample[step].tensors["value", output].data.astype(np.float64).ravel() for step in (1, 0)]
-    for counts, data in zip((histogram.now, histogram.before), both, strict=True):
-        assert np.array_equal(counts, np.histogram(data[data != 0], histogram.edges)[0])
-    session.go_to(0, 3)
-    assert view.histogram.histogram().before is None
 
 
 def test_not_yet_and_none_are_different_words(session, show):
@@ -545,69 +307,3 @@ def test_the_theme_can_change(session, show):
     assert view.grab().toImage().pixelColor(2, 2).name() == DARK.panel
     session.close()
     view.set_theme(DARK)
-
-
-def chain(*, by_hand=False):
-    """y = linear(x) whose gradient goes through two Nodes of one op; or, by hand, a gradient that a Value holds."""
-    build = GraphBuilder()
-    x, y = (build.add_value((2, 3), "float32", name=name, requires_grad=True) for name in "xy")
-    op = build.add_op("linear", (x,), (y,), variable="y")
-    build.add_event("op", "forward", op)
-    first, second = build.add_node("AddmmBackward0", op=op), build.add_node("TBackward0", op=op)
-    build.add_edge(NONE, first, value=y)
-    if by_hand:
-        grad = build.add_value((2, 3), "float32", name="grad_y", gradient_of=y)
-        build.add_edge(first, second, value=y, by=grad)
-        build.add_event("op", "backward", build.add_op("mul", (y,), (grad,), phase="backward", variable="grad_y"))
-    else:
-        build.add_edge(first, second)
-        build.add_event("node", "backward", first)
-    graph = build.freeze()
-    values, gradients = empty_table(len(graph.values)), empty_table(len(graph.edges))
-    tensors = {}
-    if by_hand:
-        values[:, 2] = statistics_of(np.full((2, 3), 3.0))
-        tensors["value", 2] = Kept(np.full((2, 3), 3.0, np.float32), "float32", (2, 3))
-    else:
-        gradients[:, 1] = statistics_of(np.full((3, 2), 2.0))
-    tape = np.arange(len(graph.events), dtype=np.int32)
-    return Trace(0, graph, tape, values, gradients, tensors=MappingProxyType(tensors))
-
-
-def test_a_gradient_between_two_nodes_of_one_op_has_a_name_and_no_invented_shape(show):
-    session = opened(chain())
-    session.go_to(0, 2)
-    view = show(InspectorView, session)
-    assert "dL/d(T) to TBackward0 RMS 2" in plain(view.flow)
-    column = view.statistics.columns()[0]
-    assert (column.label, column.shape, column.texts[3]) == ("dL/d(T)", "", "2")
-
-
-def test_a_gradient_by_hand_is_told_from_the_value_that_holds_it(show):
-    session = opened(chain(by_hand=True))
-    session.go_to(0, 2)
-    view = show(InspectorView, session)
-    assert (view.name.full_text(), view.variable.full_text()) == ("mul", "grad_y")
-    session.select(Selection("edge", 1))
-    assert view.statistics.columns()[0].texts[3] == "3"
-    assert view.pane.grid.data().tolist() == [[3.0] * 3] * 2
-
-
-def test_gradients_under_a_scaler_are_shown_without_its_factor_and_say_so(show):
-    plain_step = fan_out()
-    columns = []
-    for trace in (plain_step, replace(plain_step, scales=(8.0,))):
-        session = opened(trace)
-        session.go_to(0, len(trace.tape))
-        session.select(Selection("value", 0))
-        view = show(InspectorView, session)
-        columns.append(view.statistics.columns())
-    assert [column.label for column in columns[1]] == [
-        column.label + (", unscaled" if "/" in column.label or "grad" in column.label else "") for column in columns[0]
-    ]
-    assert any("unscaled" in column.label for column in columns[1])
-    edge = next(edge.id for edge in plain_step.graph.edges if edge.target == NONE)
-    assert session.state.trace.gradients[1, edge] == plain_step.gradients[1, edge] / 8
-    assert session.state.trace.tensors["gradient", edge].data.tolist() == (plain_step.tensors["gradient", edge].data / 8).tolist()
-    session.select(Selection("edge", edge))
-    assert "scaled by 8" in plain(view.properties)
