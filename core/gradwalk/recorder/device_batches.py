@@ -25,7 +25,7 @@ class DeviceBatch:
     """The tensors of one stream. ``counting``: NaN and Inf are counted."""
 
     def __init__(self, transfer: Transfer | None = None, *, counting: bool = False) -> None:
-        self._transfer = transfer if transfer is not None else Transfer(torch.device("cpu"))
+        self._transfer = transfer if transfer is not None else Transfer()
         self._counting = counting
         self._copies: list[tuple[LateRow, Parcel]] = []
         self._rows: list[tuple[LateRow, int]] = []

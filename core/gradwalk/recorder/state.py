@@ -116,7 +116,6 @@ class State:
         self._step = 0
         self._faults = 0
         self._files: set[str] = set()
-        self._device = ""
         self._epoch = time.time() - clock()
         self._begin_step()
 

@@ -42,8 +42,8 @@ class Parcel:
 class Transfer:
     """What goes over together."""
 
-    def __init__(self, device: torch.device, stream: Any = None) -> None:
-        self._device, self._stream = device, stream
+    def __init__(self, stream: Any = None) -> None:
+        self._stream = stream
         self._queued: list[tuple[torch.Tensor, Parcel]] = []
         self._bytes = 0
         self._sent: list[tuple[torch.Tensor, Any, list[tuple[torch.dtype, torch.Size, Parcel]]]] = []
@@ -99,7 +99,7 @@ class Transfers:
         key = device, 0 if stream is None else stream.cuda_stream
         transfer = self._open.get(key)
         if transfer is None:
-            transfer = self._open[key] = Transfer(device, stream)
+            transfer = self._open[key] = Transfer(stream)
         return transfer
 
     def end_step(self) -> bool:

@@ -19,7 +19,6 @@ from .mcap import CHUNK_HEAD, MESSAGE_HEAD
 HEAD = struct.Struct("<16sBBHQQIIqII")
 ENTRY = struct.Struct("<HHIIiqI4x")
 CRC = struct.Struct("<I")
-MAX_ENTRIES = 0xFFFF
 LENGTHS, LENGTHS_AT = struct.Struct("<QI"), 28
 """The lengths of the chunk record and of the MessageIndex records behind it, and where they stand in the content."""
 

@@ -74,7 +74,7 @@ FLOATS = [name for name, tensor in TENSORS.items() if tensor.is_floating_point()
 def test_a_batch_gives_the_same_in_one_transfer(monkeypatch, name, copied, counting):
     monkeypatch.setattr("gradwalk.recorder.device_batches._COPIED", copied)
     tensor = TENSORS[name]
-    transfer = Transfer(torch.device("cpu"))
+    transfer = Transfer()
     batch = DeviceBatch(transfer, counting=counting)
     late = [batch.add(torch.ones(3)), batch.add(tensor)]
     batch.send()
