@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from recording_writer import timed, varied, wide_trace
 
 FULL = {"steps": 1_000_000, "wide_steps": 10_000, "tail_steps": 20_000}
-AT_ONCE = 100
-"""Steps between two writes: as many as a training of 0.7 ms a step does in the writer's 70 ms."""
+AT_ONCE = 70
+"""Steps between two writes: as many as a training of 0.7 ms a step does in the writer's 50 ms."""
 
 
 def resident() -> float:

@@ -6,6 +6,7 @@ python benchmarks/recording_writer.py [--steps N]
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else the training's stand-in takes all cores
 
 import numpy as np
 from rich.console import Console

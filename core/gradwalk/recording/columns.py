@@ -31,6 +31,10 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 HEAD = struct.Struct("<4sIII")
 BLOCK_MAGIC = b"GWC1"
 HEAD_GUESS = 4096
+PACK_BYTES = 1 << 20
+"""So many bytes of columns are compressed at once."""
+IN_ONE_GO = 32 << 10
+"""Bytes that are put in order without letting other threads run: what a training that computes makes us wait takes longer."""
 BY_PLANE = 1500
 """So many elements are put together byte by byte faster than all at once."""
 MAX_FLOAT = sys.float_info.max
@@ -76,23 +80,53 @@ class Block:
         self._rows: list[list[Any]] = []
         self._parts: list[Part] = []
         self._size = 0
+        self._loose: list[tuple[list[Any], Part | None, Part | None]] = []
+        self._unpacked = 0
 
     def add(self, name: str, array: Array, code: DType, *, encoding: Encoding = Encoding.SHUFFLED) -> None:
         """Add a column: an array as stored, C-contiguous. A column that does not shrink stays raw."""
-        raw = as_bytes(array)
-        part: Part = raw
-        if encoding is Encoding.SHUFFLED:
-            packed = zstd().compress(shuffled(array))
-            encoding, part = (Encoding.SHUFFLED, packed) if len(packed) < len(raw) else (Encoding.RAW, raw)
-        self._rows.append([name, int(code), int(encoding), list(array.shape), self._size, len(part), crc32(part)])
-        self._parts.append(part)
-        self._size += len(part)
+        planes = shuffled(array) if encoding is Encoding.SHUFFLED else None
+        self._add([name, int(code), list(array.shape)], as_bytes(array), planes)
+
+    def add_planes(self, name: str, planes: NDArray[np.uint8], code: DType) -> None:
+        """Add a column that is shuffled already: uint8 ``[bytes of an element, *shape]``, C-contiguous."""
+        self._add([name, int(code), list(planes.shape[1:])], None, as_bytes(planes))
+
+    def _add(self, row: list[Any], raw: Part | None, planes: Part | None) -> None:
+        self._loose.append((row, raw, planes))
+        self._unpacked += len(planes or raw or b"")
+        if self._unpacked >= PACK_BYTES:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Place what was added since the last time, compressed in one call: each call waits for a training that computes."""
+        loose, self._loose, self._unpacked = self._loose, [], 0
+        frames = iter(compressed([planes for _, _, planes in loose if planes is not None]))
+        for (name, code, shape), raw, planes in loose:
+            part, encoding = raw, Encoding.RAW
+            if planes is not None:
+                part, encoding = next(frames), Encoding.SHUFFLED
+                if len(part) >= len(planes):
+                    part, encoding = raw if raw is not None else _unshuffled(planes, STORED[DType(code)].itemsize), Encoding.RAW
+            assert part is not None
+            self._rows.append([name, code, int(encoding), shape, self._size, len(part), crc32(part)])
+            self._parts.append(part)
+            self._size += len(part)
 
     def parts(self) -> list[Part]:
         """The finished block."""
+        self._pack()
         text = json.dumps({"meta": self.meta, "columns": self._rows}, separators=(",", ":"), allow_nan=False).encode()
         packed = zstd().compress(text)
         return [HEAD.pack(BLOCK_MAGIC, len(packed), len(text), crc32(packed)) + packed, *self._parts]
+
+
+def compressed(texts: list[Part]) -> list[bytes]:
+    """A frame of each text, all in one call."""
+    if not any(texts):  # which one call for all does not take
+        return [zstd().compress(text) for text in texts]
+    frames = zstd().multi_compress_to_buffer(cast(Any, texts))
+    return [frames[i].tobytes() for i in range(len(texts))]
 
 
 def zstd() -> zstandard.ZstdCompressor:
@@ -137,7 +171,11 @@ def as_bytes(array: Array) -> memoryview:
 
 def shuffled(array: Array) -> bytes:
     """The bytes of an array, all first bytes first."""
-    return array.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes() if array.size else b""
+    size = array.dtype.itemsize
+    if array.nbytes <= IN_ONE_GO:
+        raw = array.tobytes()
+        return b"".join([raw[place::size] for place in range(size)])
+    return array.reshape(-1).view(np.uint8).reshape(-1, size).T.tobytes()
 
 
 def read_header(read: ReadAt, length: int, limit: int = MAX_CHUNK, text_limit: int = MAX_HEADER) -> Header:
@@ -219,7 +257,7 @@ def read_column(read: ReadAt, header: Header, name: str) -> Array:
         raise Damaged(f"the column {name!r} has an impossible shape") from error
 
 
-def _unshuffled(raw: bytes, itemsize: int) -> Part:
+def _unshuffled(raw: Part, itemsize: int) -> Part:
     planes: NDArray[np.uint8] = np.frombuffer(raw, np.uint8).reshape(itemsize, -1)
     if planes.shape[1] < BY_PLANE:
         return bytes(planes.T.tobytes())

@@ -1,6 +1,6 @@
 """The writer: the training thread hands over, a thread of ours writes.
 
-The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 70 ms (or when half
+The cycle, in order: 1. ``add`` and the like put an item into a queue, nothing more; 2. the thread wakes every 50 ms (or when half
 a megabyte waits) and takes all of it; 3. the assembler makes chunk groups; 4. each group goes into the file with one write, or
 not at all; 5. what could not be written is kept and tried again. Nothing here raises into the training, bar the constructor.
 """
@@ -30,7 +30,7 @@ from .tensors import Tensors
 from .waiting import Waiting
 from .waking import Ticket, Wake
 
-INTERVAL, BREATH = 0.07, 0.01
+INTERVAL, BREATH = 0.05, 0.01
 """Seconds from one look of the thread into the queue to the next, and at least from the end of a write to it."""
 WAKE_BYTES = 512 * 1024
 RETRY = 0.5
