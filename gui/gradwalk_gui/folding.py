@@ -88,7 +88,7 @@ def deepest(graph: Graph) -> int:
 def default_folds(graph: Graph, root: int = NONE, *, most: int = MOST) -> frozenset[str]:
     """The folds with which 30 to ``most`` cards show: none if all do, else level by level, those of one class alike.
 
-    A stack stays one card. ``root`` is the call that is looked into; NONE for the whole graph.
+    A stack stays one card. ``root`` is the call that is looked into (what is outside of it is folded); NONE for the whole graph.
     """
     return _default_folds(_Keyed(graph), root, most)
 
@@ -97,9 +97,9 @@ def default_folds(graph: Graph, root: int = NONE, *, most: int = MOST) -> frozen
 def _default_folds(keyed: _Keyed, root: int, most: int) -> frozenset[str]:
     graph = keyed.graph
     tree = tree_of(graph)
-    folded = set(_within(tree, root))
+    folded, outside = set(_within(tree, root)), _outside(graph, root)
     if tree.own[root] + sum(tree.own[call] for call in folded) <= most:
-        return frozenset()
+        return outside
     level = tree.children[root]
     shown = tree.own[root] + _cards(tree, level)
     while level and shown < LEAST:
@@ -111,7 +111,17 @@ def _default_folds(keyed: _Keyed, root: int, most: int) -> frozenset[str]:
                 folded.difference_update(alike)
                 below += [inner for call in alike for inner in tree.children[call]]
         level = below
-    return frozenset(graph.modules[call].path for call in folded)
+    return outside | {graph.modules[call].path for call in folded}
+
+
+def _outside(graph: Graph, root: int) -> frozenset[str]:
+    """The paths of the calls that neither hold a call nor lie in it."""
+    inside = {root, *_within(tree_of(graph), root)}
+    call = root
+    while call != NONE:
+        inside.add(call)
+        call = graph.modules[call].parent
+    return frozenset(call.path for call in graph.modules if call.id not in inside) if root != NONE else frozenset()
 
 
 def calls_within(graph: Graph, root: int = NONE) -> Iterable[int]:

@@ -15,10 +15,11 @@ Pair = tuple[int, int]
 
 @dataclass(slots=True)
 class Contents:
-    """What was put into a card; ``cells`` has the Nodes by folded call."""
+    """What was put into a card; ``cells`` has the Nodes by folded call, ``skipped`` the ops that are only views."""
 
     ops: list[int] = field(default_factory=list)
     nodes: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
     cells: dict[int, list[int]] = field(default_factory=dict)
 
 
@@ -72,9 +73,19 @@ class Draft:
                 card,
                 ops=(*card.ops, *contents.ops),
                 nodes=(*card.nodes, *contents.nodes),
+                values=self._made_last(card, contents),
+                skipped=tuple(contents.skipped),
                 strip=tuple(tuple(contents.cells.get(call, ())) for call in stack),
             )
         self.contents.clear()
+
+    def _made_last(self, card: Card, contents: Contents) -> tuple[int, ...]:
+        """The Values whose shape a card shows: of a module what its last op made."""
+        if card.kind != "module":
+            return card.values
+        skipped = set(contents.skipped)
+        last = next((op for op in reversed(contents.ops) if op not in skipped), NONE)
+        return self.graph.ops[last].outputs if last != NONE else card.values
 
     def add_lane(self, lane: Lane) -> int:
         """Add a lane; returns its index."""

@@ -36,12 +36,11 @@ def _add_op(draft: Draft, op: int) -> None:
     nodes = index(graph).nodes_of_op[op]
     if draft.folds.of(module) != NONE:
         place = draft.module_card(module)
-        draft.cards[place] = replace(draft.cards[place], values=graph.ops[op].outputs)
         draft.put(place, (op,), nodes, module)
     elif (into := _skipped_into(draft, op)) is not None:
         place = into
-        draft.cards[place] = replace(draft.cards[place], skipped=(*draft.cards[place].skipped, op))
         draft.put(place, (op,), nodes)
+        draft.contents[place].skipped.append(op)
     else:
         place = draft.add_card(op_card(graph, op), module)
     draft.card_of_op[op] = place

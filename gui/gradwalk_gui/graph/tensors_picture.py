@@ -38,7 +38,6 @@ def _add_knot(draft: Draft, op: int) -> None:
         draft.card_of_op[op] = draft.add_card(replace(op_card(graph, op), kind="knot", note=""), module)
         return
     place = draft.card_of_op[op] = draft.module_card(module)
-    draft.cards[place] = replace(draft.cards[place], values=graph.ops[op].outputs)
     draft.put(place, (op,), index(graph).nodes_of_op[op], module)
 
 
