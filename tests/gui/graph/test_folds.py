@@ -10,7 +10,13 @@ from torch import nn
 from gradwalk.trace import NONE
 from gradwalk_gui import folding, showing
 from gradwalk_gui.graph.events_on_cards import cards_of, place_of
+from gradwalk_gui.graph.facts import gather
+from gradwalk_gui.graph.hit import Hit
+from gradwalk_gui.graph.hover_text import hover_of, views_on
+from gradwalk_gui.graph.look import look_at
 from gradwalk_gui.graph.picture import draw
+from gradwalk_gui.graph.scene import build
+from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.sizes import card_sizes
 from gradwalk_gui.session import Selection, Session, View
 
@@ -186,6 +192,28 @@ def test_what_is_hidden_comes_back_in_a_step_of_another_structure(tmp_path):
         assert session.state.view.hidden
         session.next_step()
         assert not session.state.view.hidden
+
+
+def test_the_hover_card_names_the_views_on_a_lane_and_what_a_stack_is(session):
+    session.fold("net.layer.0")
+    session.fold("net.layer.0")
+    trace = session.state.trace
+    scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
+    look = look_at(scene, gather(trace, scene, "rms"), session.state.events)
+    titles = [scene.picture.cards[lane.source].title for lane in scene.picture.lanes]
+    said = {
+        (start, tuple(hover_of(scene, look, Hit("lane", lane, backward=back)).rows[0]))
+        for lane, start in enumerate(titles)
+        for back in (False, True)
+        if views_on(scene, lane)
+    }
+    assert ("qkv", ("through", "split, view, transpose")) in said, "qkv is one card here: a module that is folded"
+    assert ("matmul", ("through", "transpose, reshape")) in said
+    session.fold_as_at_first()
+    scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
+    place = next(place for place, card in enumerate(scene.picture.cards) if card.strip)
+    hover = hover_of(scene, look_at(scene, gather(trace, scene, "rms"), 0), Hit("card", place))
+    assert (hover.title, hover.rows[0]) == ("layer × 12", ("path", "net.layer.0 and 11 that do the same"))
 
 
 def test_a_stack_has_room_for_its_title(session):
