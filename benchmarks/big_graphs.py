@@ -1,14 +1,15 @@
 """A synthetic model of any size with modules, for what is measured on big graphs: one step as a Trace, without torch.
 
-Stages of blocks: attention with its views and transposes, convolutions with a way past them, a few experts side by side; residuals
-in every block, and a long skip from each stage of the first half to its counterpart in the second. ``python benchmarks/big_graphs.py``
-says how big they are.
+Stages of blocks: attention with its views and transposes, convolutions with a way past them, a few experts side by side;
+residuals in every block, and a long skip from each stage of the first half to its counterpart in the second.
+``python benchmarks/big_graphs.py`` says how big they are.
 """
 
 from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gradwalk.builder import GraphBuilder
-from gradwalk.trace import NONE, Shape, Site, Trace, empty_table
+from gradwalk.trace import NONE, Op, Shape, Site, Trace, empty_table
 
 SHAPE: Shape = (4, 64, 256)
 BACKWARD = {"linear": "AddmmBackward0", "layer_norm": "NativeLayerNormBackward0", "conv2d": "ConvolutionBackward0"}
@@ -77,37 +78,37 @@ class Program:
 
 def _add_backward(build: GraphBuilder, loss: int) -> None:
     """A Node per op that takes a gradient, one more for the weight of a linear; each runs when all that it waits for has."""
-    node_of: dict[int, int] = {}
     ops = [op for op in build.ops if any(build.values[value].requires_grad for value in op.inputs)]
+    leaves = [value for value in build.values if value.role == "leaf"]
+    node_of: dict[int, int] = {}
     for number, op in enumerate(ops):
         name = BACKWARD.get(op.name, "".join(part.capitalize() for part in op.name.split("_")) + "Backward0")
         node_of |= dict.fromkeys(op.outputs, build.add_node(name, op=op.id, sequence=number))
-    for value in build.values:
-        if value.role == "leaf":
-            node_of[value.id] = build.add_node("AccumulateGrad", leaf=value.id)
+    node_of |= {leaf.id: build.add_node("AccumulateGrad", leaf=leaf.id) for leaf in leaves}
     build.add_edge(NONE, node_of[loss], value=loss)
-    readers = {value: 0 for value in node_of}
-    for op in ops:
-        for value in op.inputs:
-            readers[value] = readers.get(value, 0) + 1
+    readers = Counter(value for op in ops for value in op.inputs)
     for op in reversed(ops):
-        node = node_of[op.outputs[0]]
-        build.add_event("node", "backward", node)
-        for number, value in enumerate(op.inputs):
-            if value not in node_of:
-                continue
-            source = node
-            if op.name == "linear" and number == 1:
-                source = build.add_node("TBackward0", op=op.id)
-                build.add_edge(node, source, output=number, shape=(256, 256))
-                build.add_event("node", "backward", source)
-            build.add_edge(source, node_of[value], output=number if source == node else 0, value=value)
-            readers[value] -= 1
-            if build.values[value].role == "leaf" and not readers[value]:
-                build.add_event("accumulate", "backward", node_of[value])
-                build.add_edge(node_of[value], NONE, value=value)
-    for value in [value for value in build.values if value.role == "leaf"]:
-        build.add_event("update", "update", build.add_op("zero_grad", (value.id,), (), phase="update", variable=value.name))
+        _run_backward(build, op, node_of, readers)
+    for leaf in leaves:
+        build.add_event("update", "update", build.add_op("zero_grad", (leaf.id,), (), phase="update", variable=leaf.name))
+
+
+def _run_backward(build: GraphBuilder, op: Op, node_of: dict[int, int], readers: Counter[int]) -> None:
+    node = node_of[op.outputs[0]]
+    build.add_event("node", "backward", node)
+    for number, value in enumerate(op.inputs):
+        if value not in node_of:
+            continue
+        source, output = node, number
+        if op.name == "linear" and number == 1:
+            source, output = build.add_node("TBackward0", op=op.id), 0
+            build.add_edge(node, source, output=number, shape=(256, 256))
+            build.add_event("node", "backward", source)
+        build.add_edge(source, node_of[value], output=output, value=value)
+        readers[value] -= 1
+        if build.values[value].role == "leaf" and not readers[value]:
+            build.add_event("accumulate", "backward", node_of[value])
+            build.add_edge(node_of[value], NONE, value=value)
 
 
 def _trace_of(build: GraphBuilder) -> Trace:
@@ -210,7 +211,7 @@ class OneStep:
         return np.array([self.trace.loss])
 
     def source(self, file: str) -> str | None:
-        """This file: all call sites point at it."""
+        """The text of this file, which all call sites point at."""
         return Path(file).read_text(encoding="utf-8") if file == __file__ else None
 
 
