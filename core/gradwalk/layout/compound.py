@@ -6,14 +6,16 @@ Lengths here run *across* (the order in a rank) and *along* (the flow); ``engine
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+from .cancel import Check
 from .layered import lay_out_flat
+from .memory import Memory
 from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point, Points
 from .request import ROOT, LayoutRequest
 from .tree import OUTSIDE, Branch, End, Tree
 
-flat = lru_cache(maxsize=2048)(lay_out_flat)
+flat_layouts: Memory[FlatRequest, FlatLayout] = Memory(150_000, lambda flat: 1 + len(flat.sizes) + len(flat.edges))
+"""Contents that were laid out before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,19 @@ class Content:
     outs: tuple[float, ...]
 
 
-def contents_of(request: LayoutRequest, tree: Tree, sizes: list[Point], margins: dict[int, Margins]) -> dict[int, Content]:
+def contents_of(
+    request: LayoutRequest, tree: Tree, sizes: list[Point], margins: dict[int, Margins], check: Check
+) -> dict[int, Content]:
     """The content of every container, ROOT included."""
     contents: dict[int, Content] = {}
     for index in tree.upwards:
-        contents[index] = _content(request, tree.branches[index], sizes, contents, margins[index])
+        check()
+        contents[index] = _content(request, tree.branches[index], sizes, contents, margins[index], check)
     return contents
 
 
 def _content(
-    request: LayoutRequest, branch: Branch, boxes: list[Point], contents: dict[int, Content], margins: Margins
+    request: LayoutRequest, branch: Branch, boxes: list[Point], contents: dict[int, Content], margins: Margins, check: Check
 ) -> Content:
     sizes = [boxes[child] if child >= 0 else contents[~child].size for child in branch.children]
     count, ins, outs = len(sizes), len(branch.ins), len(branch.outs)
@@ -59,17 +64,16 @@ def _content(
         )
         for edge in branch.edges
     )
-    laid = flat(
-        FlatRequest(
-            sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
-            edges=edges,
-            pulls=_pulls(request, branch),
-            first=tuple(range(count, count + ins)),
-            last=tuple(range(count + ins, count + ins + outs)),
-            rank_gap=request.rank_gap,
-            box_gap=request.box_gap,
-        )
+    flat = FlatRequest(
+        sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
+        edges=edges,
+        pulls=_pulls(request, branch),
+        first=tuple(range(count, count + ins)),
+        last=tuple(range(count + ins, count + ins + outs)),
+        rank_gap=request.rank_gap,
+        box_gap=request.box_gap,
     )
+    laid = flat_layouts.of(flat, lambda: lay_out_flat(flat, check))
     return _framed(branch, laid, sizes, margins)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .attend import attendants_of, put_beside
+from .cancel import Check, never
 from .chains import with_dummies
 from .components import pack, part_of, split
 from .cycles import without_cycles
@@ -16,14 +17,14 @@ HIGH = 3.0
 """A rank this many times as high as a box holds an unfolded module."""
 
 
-def lay_out_flat(request: FlatRequest) -> FlatLayout:
+def lay_out_flat(request: FlatRequest, check: Check = never) -> FlatLayout:
     """Lay out boxes and edges downwards; parts that nothing joins are packed beside each other."""
     if not request.sizes:
         return FlatLayout((), (), 0.0, 0.0)
     parts = split(request)
     if len(parts) == 1:
-        return _lay_out_connected(request)
-    layouts = [_lay_out_connected(part_of(request, things)) for things in parts]
+        return _lay_out_connected(request, check)
+    layouts = [_lay_out_connected(part_of(request, things), check) for things in parts]
     alone = bool(request.first or request.last)
     corners = pack([(layout.width, layout.height) for layout in layouts], request.box_gap, alone=alone)
     return _joined(request, parts, layouts, corners)
@@ -49,14 +50,16 @@ def _moved(point: Point, by: Point) -> Point:
     return point[0] + by[0], point[1] + by[1]
 
 
-def _lay_out_connected(request: FlatRequest) -> FlatLayout:
+def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
+    check()
     edges, turned = without_cycles(len(request.sizes), request.edges)
     ranks, flow = ranks_of(request, edges)
     attendants = attendants_of(edges, request.pulls, ranks)
     beside = {edge.source for ones in attendants.values() for edge in ones}
     graph = with_dummies(request, [edge for edge in edges if edge.source not in beside], ranks, flow)
-    order_layers(graph, beside)
+    order_layers(graph, beside, check)
     put_beside(graph, attendants)
+    check()
     across = place_across(graph, request.box_gap)
     bands = bands_of(request, graph, across)
     centres = tuple((across[box], _along(graph, bands[ranks[box]], box, height)) for box, (_, height) in enumerate(request.sizes))

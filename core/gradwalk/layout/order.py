@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from .cancel import Check, never
 from .parts import Ranked, Tie
 
 SWEEPS = 8
@@ -11,7 +12,7 @@ PATIENCE = 4
 SWAPS = 3
 
 
-def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
+def order_layers(graph: Ranked, without: Set[int] = frozenset(), check: Check = never) -> None:
     """Fill ``graph.layers`` with few crossings; things of equal standing keep the order in which they came."""
     graph.layers = _first_order(graph, without)
     best, fewest = [list(layer) for layer in graph.layers], crossings(graph)
@@ -19,6 +20,7 @@ def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
     for turn in range(SWEEPS):
         if fewest == 0 or worse >= PATIENCE:
             break
+        check()
         _sweep(graph, down=turn % 2 == 0)
         count = crossings(graph)
         if count < fewest:
@@ -27,7 +29,7 @@ def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
             worse += 1
     graph.layers = best
     if fewest:
-        _swap_neighbours(graph)
+        _swap_neighbours(graph, check)
 
 
 def _first_order(graph: Ranked, without: Set[int]) -> list[list[int]]:
@@ -92,11 +94,12 @@ def _inversions(sequence: list[int], places: int) -> int:
     return count
 
 
-def _swap_neighbours(graph: Ranked) -> None:
+def _swap_neighbours(graph: Ranked, check: Check) -> None:
     places = graph.positions()
     for _ in range(SWAPS):
         swapped = False
         for layer in graph.layers:
+            check()
             for at in range(len(layer) - 1):
                 left, right = layer[at], layer[at + 1]
                 if _crossed(graph, places, right, left) < _crossed(graph, places, left, right):
