@@ -30,7 +30,7 @@ def with_dummies(request: FlatRequest, edges: Sequence[FlatEdge], ranks: list[in
         if length:
             graph.tie(chain[length - 1], edge.target, 0.0, edge.target_port)
         else:
-            graph.tie(edge.source, edge.target, edge.source_port, edge.target_port)
+            graph.tie(edge.source, edge.target, edge.source_port, edge.target_port, edge.reach)
     return graph
 
 

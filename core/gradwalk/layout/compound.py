@@ -30,13 +30,17 @@ class Margins:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A laid out container: its size, its children's top left corners, the routes of its edges, its ports across."""
+    """A laid out container: its size, its children's top left corners, the routes of its edges, its ports across.
+
+    ``reach`` says how far the way goes on inside from each port in, and to each port out.
+    """
 
     size: Point
     corners: Points
     routes: tuple[Points, ...]
     ins: tuple[float, ...]
     outs: tuple[float, ...]
+    reach: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def contents_of(
@@ -61,6 +65,7 @@ def _content(
             target=_number(edge.target, count + ins),
             source_port=_offset(branch, edge.source, contents, leaving=True),
             target_port=_offset(branch, edge.target, contents, leaving=False),
+            reach=_reach(branch, edge.source, contents, leaving=True) + _reach(branch, edge.target, contents, leaving=False),
         )
         for edge in branch.edges
     )
@@ -101,6 +106,13 @@ def _offset(branch: Branch, end: End, contents: dict[int, Content], *, leaving: 
     return ports[int(end.port)] - content.size[0] / 2
 
 
+def _reach(branch: Branch, end: End, contents: dict[int, Content], *, leaving: bool) -> int:
+    """How far the way goes on inside the child at which an edge ends."""
+    if end.child == OUTSIDE or branch.children[end.child] >= 0:
+        return 0
+    return contents[~branch.children[end.child]].reach[leaving][int(end.port)]
+
+
 def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margins) -> Content:
     """The content with its margins; edges to the outside are drawn on to the border."""
     bare = (laid.width + margins.before[0] + margins.after[0], laid.height + margins.before[1] + margins.after[1])
@@ -118,7 +130,7 @@ def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margi
             points.append((points[-1][0], size[1]))
         routes.append(tuple(points))
     ports = [x for x, _ in centres[count:]]
-    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]))
+    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]), laid.reach)
 
 
 def corners_of(tree: Tree, contents: dict[int, Content]) -> tuple[dict[int, Point], dict[int, Point]]:

@@ -43,7 +43,7 @@ def _joined(request: FlatRequest, parts: list[list[int]], layouts: list[FlatLayo
         routes.append(tuple(_moved(point, corners[number]) for point in next(waiting[number])))
     width = max(corner[0] + layout.width for corner, layout in zip(corners, layouts, strict=True))
     height = max(corner[1] + layout.height for corner, layout in zip(corners, layouts, strict=True))
-    return FlatLayout(tuple(centres), tuple(routes), width, height)
+    return FlatLayout(tuple(centres), tuple(routes), width, height, layouts[0].reach)
 
 
 def _moved(point: Point, by: Point) -> Point:
@@ -69,9 +69,9 @@ def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
         for place, edge in enumerate(edges)
     )
     width = max(x + graph.widths[thing] / 2 for thing, x in enumerate(across))
-    if not turned:
-        return FlatLayout(centres, routes, width, bands[-1][1])
-    return _with_room(centres, routes, width, bands[-1][1])
+    reach = tuple(flow[1][port] for port in request.first), tuple(flow[0][port] for port in request.last)
+    layout = FlatLayout(centres, routes, width, bands[-1][1], reach)
+    return _with_room(layout) if turned else layout
 
 
 def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) -> float:
@@ -81,15 +81,12 @@ def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) ->
     return bottom - height / 2 if late else (top + bottom) / 2
 
 
-def _with_room(centres: Points, routes: tuple[Points, ...], width: float, height: float) -> FlatLayout:
+def _with_room(layout: FlatLayout) -> FlatLayout:
     """The layout with the room that turned edges take beyond the boxes."""
-    points = [point for route in routes for point in route]
+    points = [point for route in layout.routes for point in route]
     left, top = min(0.0, *(x for x, _ in points)), min(0.0, *(y for _, y in points))
-    right, bottom = max(width, *(x for x, _ in points)), max(height, *(y for _, y in points))
+    right, bottom = max(layout.width, *(x for x, _ in points)), max(layout.height, *(y for _, y in points))
     by = (-left, -top)
-    return FlatLayout(
-        tuple(_moved(centre, by) for centre in centres),
-        tuple(tuple(_moved(point, by) for point in route) for route in routes),
-        right - left,
-        bottom - top,
-    )
+    centres = tuple(_moved(centre, by) for centre in layout.centres)
+    routes = tuple(tuple(_moved(point, by) for point in route) for route in layout.routes)
+    return FlatLayout(centres, routes, right - left, bottom - top, layout.reach)

@@ -15,12 +15,16 @@ aside comes in, and the main flow. A dummy pulls one less than what it leads on 
 
 
 class FlatEdge(NamedTuple):
-    """An edge between two boxes of one container; ports are offsets from the middles of their sides."""
+    """An edge between two boxes of one container; ports are offsets from the middles of their sides.
+
+    ``reach`` says how far the way goes on inside the boxes at its ends, which may be modules.
+    """
 
     source: int
     target: int
     source_port: float = 0.0
     target_port: float = 0.0
+    reach: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +42,25 @@ class FlatRequest:
 
 @dataclass(frozen=True, slots=True)
 class FlatLayout:
-    """Centres of the boxes, one polyline per edge (empty for a self loop), and the size of it all, from (0, 0)."""
+    """Centres of the boxes, one polyline per edge (empty for a self loop), and the size of it all, from (0, 0).
+
+    ``reach`` holds the length of the longest path from each of the request's ``first`` on, and to each of its ``last``.
+    """
 
     centres: Points
     routes: tuple[Points, ...]
     width: float
     height: float
+    reach: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
 
 class Tie(NamedTuple):
-    """A neighbour on the rank above or below, with the port offsets at this end and at the other."""
+    """A neighbour on the rank above or below, with the port offsets at this end and at the other, and the reach of its edge."""
 
     other: int
     here: float
     there: float
+    reach: int = 0
 
 
 @dataclass(slots=True)
@@ -77,10 +86,10 @@ class Ranked:
         """Whether a thing is a dummy."""
         return thing >= self.boxes
 
-    def tie(self, above: int, below: int, port_above: float, port_below: float) -> None:
+    def tie(self, above: int, below: int, port_above: float, port_below: float, reach: int = 0) -> None:
         """Tie two things of neighbouring ranks."""
-        self.down[above].append(Tie(below, port_above, port_below))
-        self.up[below].append(Tie(above, port_below, port_above))
+        self.down[above].append(Tie(below, port_above, port_below, reach))
+        self.up[below].append(Tie(above, port_below, port_above, reach))
 
     def positions(self) -> list[int]:
         """Where each thing stands in its layer."""
