@@ -53,7 +53,7 @@ def recorded(name: str) -> Graph:
 GRAPHS: dict[str, Callable[[], Graph]] = {
     name: lambda name=name: recorded(name)  # type: ignore[misc]
     for name in ("two-layer net", "ResNet-18-like", "GPT-2, 12 layers", "GPT-2, 48 layers")
-} | {f"synthetic, {cards:,}": lambda cards=cards: model(cards).graph for cards in (9_000, 20_000)}  # type: ignore[misc]
+} | {f"synthetic, {cards:,}": lambda cards=cards: model(cards).graph for cards in (1_000, 9_000, 20_000)}  # type: ignore[misc]
 
 
 def width_of(text: str, style: object) -> float:

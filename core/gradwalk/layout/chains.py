@@ -20,6 +20,9 @@ def with_dummies(request: FlatRequest, edges: Sequence[FlatEdge], ranks: list[in
         [[] for _ in range(boxes)],
         [[] for _ in range(boxes)],
     )
+    for given, rank, held in zip((request.first, request.last), (0, max(ranks, default=0)), request.held, strict=True):
+        if held:
+            graph.held[rank] = list(given)
     for edge in edges:
         if edge.source == edge.target:
             continue

@@ -51,6 +51,7 @@ def part_of(request: FlatRequest, things: Sequence[int]) -> FlatRequest:
         tuple(number[thing] for thing in request.last if thing in number),
         request.rank_gap,
         request.box_gap,
+        request.held,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cancel import Check, check_of
-from .compound import Content, Margins, contents_of, corners_of
+from .compound import Compound, corners_of
+from .content import Content, Margins
 from .memory import Memory
 from .parts import Point
 from .request import ROOT, Layout, LayoutRequest
@@ -36,7 +37,7 @@ def _lay_out(request: LayoutRequest, check: Check) -> Layout:
     sizes = [(box.height, box.width) if turned else (box.width, box.height) for box in request.boxes]
     tree = tree_of(request)
     margins = {ROOT: NO_MARGINS} | {index: _margins(request, index, turned=turned) for index in range(len(request.containers))}
-    contents = contents_of(request, tree, sizes, margins, check)
+    contents = Compound(request, tree, sizes, margins, check).lay_out()
     check()
     boxes, containers = corners_of(tree, contents)
     routes = tuple(_route(tree, contents, containers, number, turned=turned) for number in range(len(request.links)))

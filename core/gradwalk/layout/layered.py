@@ -69,7 +69,7 @@ def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
         for place, edge in enumerate(edges)
     )
     width = max(x + graph.widths[thing] / 2 for thing, x in enumerate(across))
-    reach = tuple(flow[1][port] for port in request.first), tuple(flow[0][port] for port in request.last)
+    reach = tuple(flow[1][port] for port in sorted(request.first)), tuple(flow[0][port] for port in sorted(request.last))
     layout = FlatLayout(centres, routes, width, bands[-1][1], reach)
     return _with_room(layout) if turned else layout
 

@@ -29,7 +29,10 @@ class FlatEdge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlatRequest:
-    """One container's content. ``first`` and ``last`` are forced to the outermost ranks (the container's own ports)."""
+    """One container's content. ``first`` and ``last`` are forced to the outermost ranks (the container's own ports).
+
+    ``held`` says of each of the two whether it keeps the order in which it is given.
+    """
 
     sizes: tuple[Point, ...]
     edges: tuple[FlatEdge, ...]
@@ -38,6 +41,7 @@ class FlatRequest:
     last: tuple[int, ...] = ()
     rank_gap: float = 72.0
     box_gap: float = 28.0
+    held: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Ranked:
     chains: dict[tuple[int, float], list[int]] = field(default_factory=dict)
     """The dummies below a source's port, shared by all edges that leave from there."""
     layers: list[list[int]] = field(default_factory=list)
+    held: dict[int, list[int]] = field(default_factory=dict)
+    """Layers, by their rank, whose order is given."""
     before: set[int] = field(default_factory=set)
     after: set[int] = field(default_factory=set)
     """Attendants: parameters that stand right before or right after what their op is in line with."""
