@@ -10,6 +10,7 @@ from .cycles import without_cycles
 from .order import order_layers
 from .parts import MAIN, FlatLayout, FlatRequest, Point, Points, Ranked
 from .place import place_across
+from .ports import straighten_ports
 from .ranks import ranks_of
 from .route import Router, bands_of
 
@@ -61,6 +62,7 @@ def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
     put_beside(graph, attendants)
     check()
     across = place_across(graph, request.box_gap)
+    straighten_ports(graph, across, request.first, request.last)
     bands = bands_of(request, graph, across)
     centres = tuple((across[box], _along(graph, bands[ranks[box]], box, height)) for box, (_, height) in enumerate(request.sizes))
     router = Router(request, graph, centres, across, bands)
