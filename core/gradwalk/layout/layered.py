@@ -7,6 +7,7 @@ from .cancel import Check, never
 from .chains import with_dummies
 from .components import pack, part_of, split
 from .cycles import without_cycles
+from .express import lanes_of
 from .order import order_layers
 from .parts import MAIN, FlatLayout, FlatRequest, Point, Points, Ranked
 from .place import place_across
@@ -55,25 +56,24 @@ def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
     check()
     edges, turned = without_cycles(len(request.sizes), request.edges)
     ranks, flow = ranks_of(request, edges)
-    attendants = attendants_of(edges, request.pulls, ranks)
+    lanes = lanes_of(edges, ranks)
+    near = [edge for place, edge in enumerate(edges) if place not in lanes] if lanes else edges
+    attendants = attendants_of(near, request.pulls, ranks)
     beside = {edge.source for ones in attendants.values() for edge in ones}
-    graph = with_dummies(request, [edge for edge in edges if edge.source not in beside], ranks, flow)
+    graph = with_dummies(request, [edge for edge in near if edge.source not in beside], ranks, flow)
     order_layers(graph, beside, check)
     put_beside(graph, attendants)
     check()
     across = place_across(graph, request.box_gap)
     straighten_ports(graph, across, request.first, request.last)
-    bands = bands_of(request, graph, across)
+    bands = bands_of(request, graph, across, express=bool(lanes))
     centres = tuple((across[box], _along(graph, bands[ranks[box]], box, height)) for box, (_, height) in enumerate(request.sizes))
-    router = Router(request, graph, centres, across, bands)
-    routes = tuple(
-        () if edge.source == edge.target else router.up(edge) if place in turned else router.down(edge)
-        for place, edge in enumerate(edges)
-    )
+    router = Router(request, graph, centres, across, bands, lanes, max(lanes.values(), default=0))
+    routes = tuple(router.route(place, edge, turned=place in turned) for place, edge in enumerate(edges))
     width = max(x + graph.widths[thing] / 2 for thing, x in enumerate(across))
     reach = tuple(flow[1][port] for port in sorted(request.first)), tuple(flow[0][port] for port in sorted(request.last))
     layout = FlatLayout(centres, routes, width, bands[-1][1], reach)
-    return _with_room(layout) if turned else layout
+    return _with_room(layout) if turned or lanes else layout
 
 
 def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) -> float:
@@ -84,7 +84,7 @@ def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) ->
 
 
 def _with_room(layout: FlatLayout) -> FlatLayout:
-    """The layout with the room that turned edges take beyond the boxes."""
+    """The layout with the room that turned edges and express lanes take beyond the boxes."""
     points = [point for route in layout.routes for point in route]
     left, top = min(0.0, *(x for x, _ in points)), min(0.0, *(y for _, y in points))
     right, bottom = max(layout.width, *(x for x, _ in points)), max(layout.height, *(y for _, y in points))
