@@ -35,8 +35,9 @@ def partners_of(graph: Ranked) -> tuple[list[list[Tie]], list[list[Tie]]]:
 def _strongest(graph: Ranked, ties: list[Tie], lengths: list[int]) -> list[Tie]:
     if len(ties) < 2:
         return ties
-    most = max((graph.pulls[tie.other], lengths[tie.other]) for tie in ties)
-    return [tie for tie in ties if (graph.pulls[tie.other], lengths[tie.other]) == most]
+    strength = [(graph.pulls[tie.other], lengths[tie.other], tie.reach) for tie in ties]
+    most = max(strength)
+    return [tie for tie, strong in zip(ties, strength, strict=True) if strong == most]
 
 
 def conflicts_of(graph: Ranked) -> set[tuple[int, int]]:

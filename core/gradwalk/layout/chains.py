@@ -20,6 +20,9 @@ def with_dummies(request: FlatRequest, edges: Sequence[FlatEdge], ranks: list[in
         [[] for _ in range(boxes)],
         [[] for _ in range(boxes)],
     )
+    for given, rank, held in zip((request.first, request.last), (0, max(ranks, default=0)), request.held, strict=True):
+        if held:
+            graph.held[rank] = list(given)
     for edge in edges:
         if edge.source == edge.target:
             continue
@@ -30,7 +33,7 @@ def with_dummies(request: FlatRequest, edges: Sequence[FlatEdge], ranks: list[in
         if length:
             graph.tie(chain[length - 1], edge.target, 0.0, edge.target_port)
         else:
-            graph.tie(edge.source, edge.target, edge.source_port, edge.target_port)
+            graph.tie(edge.source, edge.target, edge.source_port, edge.target_port, edge.reach)
     return graph
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .parts import FlatEdge, FlatRequest, Point
+from .parts import FlatRequest, Point
 
 ASPECT = 1.6
 """How much longer than wide the packed whole may become."""
@@ -42,7 +42,7 @@ def part_of(request: FlatRequest, things: Sequence[int]) -> FlatRequest:
     return FlatRequest(
         tuple(request.sizes[thing] for thing in things),
         tuple(
-            FlatEdge(number[edge.source], number[edge.target], edge.source_port, edge.target_port)
+            edge._replace(source=number[edge.source], target=number[edge.target])
             for edge in request.edges
             if edge.source in number
         ),
@@ -51,6 +51,7 @@ def part_of(request: FlatRequest, things: Sequence[int]) -> FlatRequest:
         tuple(number[thing] for thing in request.last if thing in number),
         request.rank_gap,
         request.box_gap,
+        request.held,
     )
 
 

@@ -5,72 +5,102 @@ Lengths here run *across* (the order in a rank) and *along* (the flow); ``engine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
+from .cancel import Check
+from .content import ANY, Content, Margins, Wish
 from .layered import lay_out_flat
-from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point, Points
+from .memory import Memory
+from .outside import wishes_of
+from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point
 from .request import ROOT, LayoutRequest
 from .tree import OUTSIDE, Branch, End, Tree
 
-flat = lru_cache(maxsize=2048)(lay_out_flat)
+flat_layouts: Memory[FlatRequest, FlatLayout] = Memory(150_000, lambda flat: 1 + len(flat.sizes) + len(flat.edges))
+"""Contents that were laid out before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Margins:
-    """Room between a container's border and its content."""
+@dataclass(slots=True)
+class Compound:
+    """A layout being made. ``sizes`` and ``margins`` are those of the boxes and the containers, ROOT included."""
 
-    before: Point
-    after: Point
-    at_least: Point
-    """The least size of the whole, so that the title fits."""
+    request: LayoutRequest
+    tree: Tree
+    sizes: list[Point]
+    margins: dict[int, Margins]
+    check: Check
+    contents: dict[int, Content] = field(default_factory=dict)
+    wishes: dict[int, Wish] = field(default_factory=dict)
 
+    def lay_out(self) -> dict[int, Content]:
+        """The content of every container: from the innermost out, then as the outside wishes, then again what that changes."""
+        for index in self.tree.upwards:
+            self._lay_out(index)
+        changed = self._grant_wishes()
+        for index in self.tree.upwards if changed else ():
+            if index in changed:
+                self._lay_out(index)
+                changed.add(self.tree.branches[index].parent)
+        return self.contents
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A laid out container: its size, its children's top left corners, the routes of its edges, its ports across."""
+    def _grant_wishes(self) -> set[int]:
+        """Lay out again, from the outermost in, what has its ports in another order than the outside wants; the others around."""
+        changed = set()
+        for index in reversed(self.tree.upwards):
+            wishes = wishes_of(self.tree.branches[index], self.contents)
+            for child, wish in wishes.items():
+                self.wishes[child] = wish
+                self._lay_out(child)
+            if wishes:
+                changed.add(index)
+        return changed
 
-    size: Point
-    corners: Points
-    routes: tuple[Points, ...]
-    ins: tuple[float, ...]
-    outs: tuple[float, ...]
+    def _lay_out(self, index: int) -> None:
+        self.check()
+        branch = self.tree.branches[index]
+        sizes = [self.sizes[child] if child >= 0 else self.contents[~child].size for child in branch.children]
+        flat = self._flat(branch, sizes, self.wishes.get(index, ANY))
+        laid = flat_layouts.of(flat, lambda: lay_out_flat(flat, self.check))
+        self.contents[index] = _framed(branch, laid, sizes, self.margins[index])
 
-
-def contents_of(request: LayoutRequest, tree: Tree, sizes: list[Point], margins: dict[int, Margins]) -> dict[int, Content]:
-    """The content of every container, ROOT included."""
-    contents: dict[int, Content] = {}
-    for index in tree.upwards:
-        contents[index] = _content(request, tree.branches[index], sizes, contents, margins[index])
-    return contents
-
-
-def _content(
-    request: LayoutRequest, branch: Branch, boxes: list[Point], contents: dict[int, Content], margins: Margins
-) -> Content:
-    sizes = [boxes[child] if child >= 0 else contents[~child].size for child in branch.children]
-    count, ins, outs = len(sizes), len(branch.ins), len(branch.outs)
-    edges = tuple(
-        FlatEdge(
-            source=_number(edge.source, count),
-            target=_number(edge.target, count + ins),
-            source_port=_offset(branch, edge.source, contents, leaving=True),
-            target_port=_offset(branch, edge.target, contents, leaving=False),
-        )
-        for edge in branch.edges
-    )
-    laid = flat(
-        FlatRequest(
+    def _flat(self, branch: Branch, sizes: list[Point], wish: Wish) -> FlatRequest:
+        count, ins, outs = len(sizes), len(branch.ins), len(branch.outs)
+        return FlatRequest(
             sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
-            edges=edges,
-            pulls=_pulls(request, branch),
-            first=tuple(range(count, count + ins)),
-            last=tuple(range(count + ins, count + ins + outs)),
-            rank_gap=request.rank_gap,
-            box_gap=request.box_gap,
+            edges=tuple(
+                FlatEdge(
+                    source=_number(edge.source, count),
+                    target=_number(edge.target, count + ins),
+                    source_port=self._offset(branch, edge.source, leaving=True),
+                    target_port=self._offset(branch, edge.target, leaving=False),
+                    reach=self._reach(branch, edge.source, leaving=True) + self._reach(branch, edge.target, leaving=False),
+                )
+                for edge in branch.edges
+            ),
+            pulls=_pulls(self.request, branch),
+            first=tuple(count + port for port in wish.ins or range(ins)),
+            last=tuple(count + ins + port for port in wish.outs or range(outs)),
+            rank_gap=self.request.rank_gap,
+            box_gap=self.request.box_gap,
+            held=(bool(wish.ins), bool(wish.outs)),
         )
-    )
-    return _framed(branch, laid, sizes, margins)
+
+    def _offset(self, branch: Branch, end: End, *, leaving: bool) -> float:
+        """How far from the middle of its child an edge ends."""
+        if end.child == OUTSIDE:
+            return 0.0
+        child = branch.children[end.child]
+        if child >= 0:
+            return end.port
+        content = self.contents[~child]
+        ports = content.outs if leaving else content.ins
+        return ports[int(end.port)] - content.size[0] / 2
+
+    def _reach(self, branch: Branch, end: End, *, leaving: bool) -> int:
+        """How far the way goes on inside the child at which an edge ends."""
+        if end.child == OUTSIDE or branch.children[end.child] >= 0:
+            return 0
+        return self.contents[~branch.children[end.child]].reach[leaving][int(end.port)]
 
 
 def _pulls(request: LayoutRequest, branch: Branch) -> tuple[int, ...]:
@@ -83,18 +113,6 @@ def _pulls(request: LayoutRequest, branch: Branch) -> tuple[int, ...]:
 
 def _number(end: End, ports_from: int) -> int:
     return ports_from + int(end.port) if end.child == OUTSIDE else end.child
-
-
-def _offset(branch: Branch, end: End, contents: dict[int, Content], *, leaving: bool) -> float:
-    """How far from the middle of its child an edge ends."""
-    if end.child == OUTSIDE:
-        return 0.0
-    child = branch.children[end.child]
-    if child >= 0:
-        return end.port
-    content = contents[~child]
-    ports = content.outs if leaving else content.ins
-    return ports[int(end.port)] - content.size[0] / 2
 
 
 def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margins) -> Content:
@@ -114,7 +132,7 @@ def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margi
             points.append((points[-1][0], size[1]))
         routes.append(tuple(points))
     ports = [x for x, _ in centres[count:]]
-    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]))
+    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]), laid.reach)
 
 
 def corners_of(tree: Tree, contents: dict[int, Content]) -> tuple[dict[int, Point], dict[int, Point]]:

@@ -11,7 +11,7 @@ def without_cycles(things: int, edges: Sequence[FlatEdge]) -> tuple[list[FlatEdg
     """The edges with those that close a cycle turned round, and the indices of the turned ones. Self loops stay."""
     turned = _closing(things, edges)
     flipped = [
-        FlatEdge(edge.target, edge.source, edge.target_port, edge.source_port) if place in turned else edge
+        FlatEdge(edge.target, edge.source, edge.target_port, edge.source_port, edge.reach) if place in turned else edge
         for place, edge in enumerate(edges)
     ]
     return flipped, turned

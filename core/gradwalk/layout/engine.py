@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compound import Content, Margins, contents_of, corners_of
+from .cancel import Check, check_of
+from .compound import Compound, corners_of
+from .content import Content, Margins
+from .memory import Memory
 from .parts import Point
 from .request import ROOT, Layout, LayoutRequest
 from .route import tidy
@@ -17,14 +19,26 @@ from .tree import Tree, tree_of
 NO_MARGINS = Margins((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
-@lru_cache(maxsize=128)
-def lay_out(request: LayoutRequest) -> Layout:
-    """Lay out a request. Raises ValueError where containers hold each other in a circle."""
+laid_out: Memory[LayoutRequest, Layout] = Memory(100_000, lambda request: 1 + len(request.boxes) + len(request.links))
+"""The layouts made last."""
+
+
+def lay_out(request: LayoutRequest, cancelled: Callable[[], bool] | None = None) -> Layout:
+    """Lay out a request, or give the same Layout as the last time.
+
+    ``cancelled`` is asked again and again, in this thread; when it says True, LayoutCancelled is raised. Raises ValueError
+    where containers hold each other in a circle.
+    """
+    return laid_out.of(request, lambda: _lay_out(request, check_of(cancelled)))
+
+
+def _lay_out(request: LayoutRequest, check: Check) -> Layout:
     turned = request.direction == "right"
     sizes = [(box.height, box.width) if turned else (box.width, box.height) for box in request.boxes]
     tree = tree_of(request)
     margins = {ROOT: NO_MARGINS} | {index: _margins(request, index, turned=turned) for index in range(len(request.containers))}
-    contents = contents_of(request, tree, sizes, margins)
+    contents = Compound(request, tree, sizes, margins, check).lay_out()
+    check()
     boxes, containers = corners_of(tree, contents)
     routes = tuple(_route(tree, contents, containers, number, turned=turned) for number in range(len(request.links)))
     across, along = contents[ROOT].size

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from .attend import attendants_of, put_beside
+from .cancel import Check, never
 from .chains import with_dummies
 from .components import pack, part_of, split
 from .cycles import without_cycles
+from .express import lanes_of
 from .order import order_layers
 from .parts import MAIN, FlatLayout, FlatRequest, Point, Points, Ranked
 from .place import place_across
+from .ports import straighten_ports
 from .ranks import ranks_of
 from .route import Router, bands_of
 
@@ -16,14 +19,14 @@ HIGH = 3.0
 """A rank this many times as high as a box holds an unfolded module."""
 
 
-def lay_out_flat(request: FlatRequest) -> FlatLayout:
+def lay_out_flat(request: FlatRequest, check: Check = never) -> FlatLayout:
     """Lay out boxes and edges downwards; parts that nothing joins are packed beside each other."""
     if not request.sizes:
         return FlatLayout((), (), 0.0, 0.0)
     parts = split(request)
     if len(parts) == 1:
-        return _lay_out_connected(request)
-    layouts = [_lay_out_connected(part_of(request, things)) for things in parts]
+        return _lay_out_connected(request, check)
+    layouts = [_lay_out_connected(part_of(request, things), check) for things in parts]
     alone = bool(request.first or request.last)
     corners = pack([(layout.width, layout.height) for layout in layouts], request.box_gap, alone=alone)
     return _joined(request, parts, layouts, corners)
@@ -42,33 +45,35 @@ def _joined(request: FlatRequest, parts: list[list[int]], layouts: list[FlatLayo
         routes.append(tuple(_moved(point, corners[number]) for point in next(waiting[number])))
     width = max(corner[0] + layout.width for corner, layout in zip(corners, layouts, strict=True))
     height = max(corner[1] + layout.height for corner, layout in zip(corners, layouts, strict=True))
-    return FlatLayout(tuple(centres), tuple(routes), width, height)
+    return FlatLayout(tuple(centres), tuple(routes), width, height, layouts[0].reach)
 
 
 def _moved(point: Point, by: Point) -> Point:
     return point[0] + by[0], point[1] + by[1]
 
 
-def _lay_out_connected(request: FlatRequest) -> FlatLayout:
+def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
+    check()
     edges, turned = without_cycles(len(request.sizes), request.edges)
     ranks, flow = ranks_of(request, edges)
-    attendants = attendants_of(edges, request.pulls, ranks)
+    lanes = lanes_of(edges, ranks)
+    near = [edge for place, edge in enumerate(edges) if place not in lanes] if lanes else edges
+    attendants = attendants_of(near, request.pulls, ranks)
     beside = {edge.source for ones in attendants.values() for edge in ones}
-    graph = with_dummies(request, [edge for edge in edges if edge.source not in beside], ranks, flow)
-    order_layers(graph, beside)
+    graph = with_dummies(request, [edge for edge in near if edge.source not in beside], ranks, flow)
+    order_layers(graph, beside, check)
     put_beside(graph, attendants)
+    check()
     across = place_across(graph, request.box_gap)
-    bands = bands_of(request, graph, across)
+    straighten_ports(graph, across, request.first, request.last)
+    bands = bands_of(request, graph, across, express=bool(lanes))
     centres = tuple((across[box], _along(graph, bands[ranks[box]], box, height)) for box, (_, height) in enumerate(request.sizes))
-    router = Router(request, graph, centres, across, bands)
-    routes = tuple(
-        () if edge.source == edge.target else router.up(edge) if place in turned else router.down(edge)
-        for place, edge in enumerate(edges)
-    )
+    router = Router(request, graph, centres, across, bands, lanes, max(lanes.values(), default=0))
+    routes = tuple(router.route(place, edge, turned=place in turned) for place, edge in enumerate(edges))
     width = max(x + graph.widths[thing] / 2 for thing, x in enumerate(across))
-    if not turned:
-        return FlatLayout(centres, routes, width, bands[-1][1])
-    return _with_room(centres, routes, width, bands[-1][1])
+    reach = tuple(flow[1][port] for port in sorted(request.first)), tuple(flow[0][port] for port in sorted(request.last))
+    layout = FlatLayout(centres, routes, width, bands[-1][1], reach)
+    return _with_room(layout) if turned or lanes else layout
 
 
 def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) -> float:
@@ -78,15 +83,12 @@ def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) ->
     return bottom - height / 2 if late else (top + bottom) / 2
 
 
-def _with_room(centres: Points, routes: tuple[Points, ...], width: float, height: float) -> FlatLayout:
-    """The layout with the room that turned edges take beyond the boxes."""
-    points = [point for route in routes for point in route]
+def _with_room(layout: FlatLayout) -> FlatLayout:
+    """The layout with the room that turned edges and express lanes take beyond the boxes."""
+    points = [point for route in layout.routes for point in route]
     left, top = min(0.0, *(x for x, _ in points)), min(0.0, *(y for _, y in points))
-    right, bottom = max(width, *(x for x, _ in points)), max(height, *(y for _, y in points))
+    right, bottom = max(layout.width, *(x for x, _ in points)), max(layout.height, *(y for _, y in points))
     by = (-left, -top)
-    return FlatLayout(
-        tuple(_moved(centre, by) for centre in centres),
-        tuple(tuple(_moved(point, by) for point in route) for route in routes),
-        right - left,
-        bottom - top,
-    )
+    centres = tuple(_moved(centre, by) for centre in layout.centres)
+    routes = tuple(tuple(_moved(point, by) for point in route) for route in layout.routes)
+    return FlatLayout(centres, routes, right - left, bottom - top, layout.reach)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from .cancel import Check, never
 from .parts import Ranked, Tie
 
 SWEEPS = 8
@@ -11,14 +12,17 @@ PATIENCE = 4
 SWAPS = 3
 
 
-def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
+def order_layers(graph: Ranked, without: Set[int] = frozenset(), check: Check = never) -> None:
     """Fill ``graph.layers`` with few crossings; things of equal standing keep the order in which they came."""
     graph.layers = _first_order(graph, without)
+    for rank, layer in graph.held.items():
+        graph.layers[rank] = list(layer)
     best, fewest = [list(layer) for layer in graph.layers], crossings(graph)
     worse = 0
     for turn in range(SWEEPS):
         if fewest == 0 or worse >= PATIENCE:
             break
+        check()
         _sweep(graph, down=turn % 2 == 0)
         count = crossings(graph)
         if count < fewest:
@@ -27,7 +31,7 @@ def order_layers(graph: Ranked, without: Set[int] = frozenset()) -> None:
             worse += 1
     graph.layers = best
     if fewest:
-        _swap_neighbours(graph)
+        _swap_neighbours(graph, check)
 
 
 def _first_order(graph: Ranked, without: Set[int]) -> list[list[int]]:
@@ -53,6 +57,8 @@ def _sweep(graph: Ranked, *, down: bool) -> None:
     ties = graph.up if down else graph.down
     numbers = range(1, len(graph.layers)) if down else range(len(graph.layers) - 2, -1, -1)
     for number in numbers:
+        if number in graph.held:
+            continue
         layer = graph.layers[number]
         weight = {thing: _barycentre(graph, places, ties[thing]) for thing in layer if ties[thing]}
         movable = iter(sorted(weight, key=lambda thing: (weight[thing], places[thing])))
@@ -92,11 +98,14 @@ def _inversions(sequence: list[int], places: int) -> int:
     return count
 
 
-def _swap_neighbours(graph: Ranked) -> None:
+def _swap_neighbours(graph: Ranked, check: Check) -> None:
     places = graph.positions()
     for _ in range(SWAPS):
         swapped = False
-        for layer in graph.layers:
+        for rank, layer in enumerate(graph.layers):
+            check()
+            if rank in graph.held:
+                continue
             for at in range(len(layer) - 1):
                 left, right = layer[at], layer[at + 1]
                 if _crossed(graph, places, right, left) < _crossed(graph, places, left, right):

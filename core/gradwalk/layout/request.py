@@ -70,3 +70,5 @@ class Layout:
     routes: tuple[NDArray[np.float64], ...]
     width: float
     height: float
+    note: str = ""
+    """A sentence for the user, where the layout is not what was asked for."""

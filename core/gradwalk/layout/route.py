@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .express import LANE_GAP, Lanes
 from .parts import FlatEdge, FlatRequest, Point, Points, Ranked
 
 STEEPEST = 0.35
@@ -17,7 +18,7 @@ TURNING_ROOM = 10.0
 """How far beyond its box a turned edge turns, in pixels; less than a container's padding."""
 
 
-def bands_of(request: FlatRequest, graph: Ranked, across: Sequence[float]) -> list[tuple[float, float]]:
+def bands_of(request: FlatRequest, graph: Ranked, across: Sequence[float], *, express: bool) -> list[tuple[float, float]]:
     """Top and bottom of each rank: as high as its highest box, and as far from the next as the edges between them need."""
     heights = [0.0] * len(graph.layers)
     for box, (_, height) in enumerate(request.sizes):
@@ -27,7 +28,7 @@ def bands_of(request: FlatRequest, graph: Ranked, across: Sequence[float]) -> li
         bands.append((top, top + height))
         sideways = max((_sideways(graph, across, thing) for thing in graph.layers[rank]), default=0.0)
         beside_ports = (rank == 0 and request.first) or (rank == len(heights) - 2 and request.last)
-        if beside_ports:
+        if beside_ports and not express:
             top += height + min(PORT_SLOPE * sideways, request.rank_gap)
         else:
             top += height + max(request.rank_gap, min(STEEPEST * sideways, WIDEST * request.rank_gap))
@@ -48,6 +49,26 @@ class Router:
     centres: Sequence[Point]
     across: Sequence[float]
     bands: Sequence[tuple[float, float]]
+    lanes: Lanes
+    lanes_beside: int
+
+    def route(self, place: int, edge: FlatEdge, *, turned: bool) -> Points:
+        """The route of an edge, by its place in the request; a self loop has none."""
+        if edge.source == edge.target:
+            return ()
+        if place in self.lanes:
+            return self.express(edge, self.lanes[place], turned=turned)
+        return self.up(edge) if turned else self.down(edge)
+
+    def express(self, edge: FlatEdge, lane: int, *, turned: bool) -> Points:
+        """The route of an edge along its lane beside all boxes; the lanes turn into a gap one behind the other."""
+        lower, upper = (edge.target, edge.source) if turned else (edge.source, edge.target)
+        ports = (edge.target_port, edge.source_port) if turned else (edge.source_port, edge.target_port)
+        start, end = self._bottom(lower, ports[0]), self._top(upper, ports[1])
+        room = TURNING_ROOM * (lane + 1) / (self.lanes_beside + 1)
+        out, back = self._band(lower)[1] + room, self._band(upper)[0] - room
+        beside = -LANE_GAP * (lane + 1)
+        return tuple(tidy([start, (start[0], out), (beside, out), (beside, back), (end[0], back), end]))
 
     def down(self, edge: FlatEdge) -> Points:
         """The route of an edge that runs with the flow."""

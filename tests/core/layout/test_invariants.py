@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradwalk.layout.engine import lay_out
+from gradwalk.layout.engine import laid_out, lay_out
 from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
 
 TINY = 1e-6
@@ -175,7 +175,7 @@ def test_down_is_right_turned_where_there_are_no_titles(request_):
 @given(any_requests())
 def test_an_equal_request_has_an_equal_layout(request_):
     first = lay_out(request_)
-    lay_out.cache_clear()
+    laid_out.forget()
     again = lay_out(LayoutRequest(request_.boxes, request_.links, request_.containers, request_.direction))
     assert np.array_equal(first.boxes, again.boxes)
     assert np.array_equal(first.containers, again.containers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradwalk.layout.compound import flat
-from gradwalk.layout.engine import lay_out
+from gradwalk.layout.compound import flat_layouts
+from gradwalk.layout.engine import laid_out, lay_out
 from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
 
 ACROSS = {"right": 1, "down": 0}
@@ -76,10 +76,10 @@ def test_weight_and_bias_lie_on_both_sides_of_a_straight_main_flow_through_modul
 
 def test_equal_modules_are_laid_out_once():
     _, request_ = linear_layers()
-    lay_out.cache_clear()
-    flat.cache_clear()
+    laid_out.forget()
+    flat_layouts.forget()
     layout = lay_out(request_)
-    assert (flat.cache_info().misses, flat.cache_info().hits) == (3, 1)
+    assert (flat_layouts.misses, flat_layouts.hits) == (3, 1)
     assert layout.containers[1, 2:].tolist() == layout.containers[2, 2:].tolist()
 
 
