@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from big_graphs import model
 
-from gradwalk.layout.compound import flat_layouts
+from gradwalk.layout.compound import known_contents
 from gradwalk.layout.engine import laid_out, lay_out
 from gradwalk.layout.graphviz import find_dot, lay_out_by_dot
 from gradwalk.layout.request import Layout, LayoutRequest
@@ -89,7 +89,7 @@ def ask(graph: Graph, folded: frozenset[str]) -> Asked:
 
 def forget() -> None:
     laid_out.forget()
-    flat_layouts.forget()
+    known_contents.forget()
     gc.collect()
 
 

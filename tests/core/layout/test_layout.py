@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradwalk.layout.compound import flat_layouts
+from gradwalk.layout.compound import known_contents
 from gradwalk.layout.engine import laid_out, lay_out
 from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
 
@@ -77,9 +77,9 @@ def test_weight_and_bias_lie_on_both_sides_of_a_straight_main_flow_through_modul
 def test_equal_modules_are_laid_out_once():
     _, request_ = linear_layers()
     laid_out.forget()
-    flat_layouts.forget()
+    known_contents.forget()
     layout = lay_out(request_)
-    assert (flat_layouts.misses, flat_layouts.hits) == (3, 1)
+    assert (known_contents.misses, known_contents.hits) == (3, 1)
     assert layout.containers[1, 2:].tolist() == layout.containers[2, 2:].tolist()
 
 
