@@ -1,7 +1,7 @@
 """The layout on real graphs and on a synthetic model of 20,000 nodes, and against Graphviz's ``dot`` where it is here.
 
-``python benchmarks/graph_layout.py [--only GPT] [--actions 100] [--timeout 60] [--dot PROGRAM]``. Prints milliseconds. The real graphs
-are recorded here, in a temporary folder; "nodes" counts forward ops, backward Nodes, parameters and inputs.
+``python benchmarks/graph_layout.py [--only GPT] [--actions 100] [--timeout 60] [--dot PROGRAM]``. Prints milliseconds. The real
+graphs are recorded here, in a temporary folder; "nodes" counts forward ops, backward Nodes, parameters and inputs.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def speed(graphs: dict[str, Graph], actions: int) -> None:
         forget()
         whole = ask(graph, frozenset())
         print(
-            f"{name:20s}{drawn + len(graph.nodes):8,d}{len(first.request.boxes):7d}{1e3 * first.layout:8.1f} ({1e3 * first.whole:6.1f})"
+            f"{name:20s}{drawn + len(graph.nodes):8,d}{len(first.request.boxes):7d}"
+            f"{1e3 * first.layout:8.1f} ({1e3 * first.whole:6.1f})"
             f"{milliseconds([one.layout for one in done])}"
             f"{f'({1e3 * whole_of[int(0.95 * (len(done) - 1))]:.1f})' if done else '':>9s}"
             f"{len(whole.request.boxes):8,d}{1e3 * whole.layout:9.1f} ({1e3 * whole.whole:.1f})",
@@ -207,7 +208,7 @@ def speed(graphs: dict[str, Graph], actions: int) -> None:
 
 
 def against_dot(graphs: dict[str, Graph], program: str, timeout: float) -> None:
-    print(f"against {program}; lengths in thousands of pixels, areas in millions of square pixels; > {timeout:g} s: it did not finish")
+    print(f"against {program} (> it did not finish in {timeout:g} s); thousands of pixels, millions of square pixels")
     print(f"{'':34s}{'cards':>7s}{'links':>7s}{'ms':>8s}{'dot':>9s}{'crossings':>11s}{'dot':>8s}{'ratio':>7s}", end="")
     print(f"{'length':>9s}{'dot':>9s}{'area':>9s}{'dot':>9s}")
     for name, graph in graphs.items():

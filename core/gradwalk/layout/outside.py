@@ -15,15 +15,15 @@ Ways = dict[int, list[float]]
 def wishes_of(edges: Iterable[Lifted], children: Sequence[Content | None], routes: Iterable[Points]) -> list[tuple[int, Wish]]:
     """What a container that is laid out wishes of those in it (by their place): only where it is another order than they have.
 
-    Of an edge from one to another the second is asked only where the first has no choice: if both turned round, nothing would
+    Of an edge from one to another the first is asked only where the second has no choice: if both turned round, nothing would
     be won.
     """
     found: dict[int, tuple[Ways, Ways]] = {}
     for (source, source_port, target, target_port), route in zip(edges, routes, strict=True):
-        if route and source != OUTSIDE and (child := children[source]) and len(child.outs) > 1:
-            found.setdefault(source, ({}, {}))[1].setdefault(int(source_port), []).append(_onward(route))
-        elif route and target != OUTSIDE and children[target]:
+        if route and target != OUTSIDE and (child := children[target]) and len(child.ins) > 1:
             found.setdefault(target, ({}, {}))[0].setdefault(int(target_port), []).append(_onward(route[::-1]))
+        elif route and source != OUTSIDE and children[source]:
+            found.setdefault(source, ({}, {}))[1].setdefault(int(source_port), []).append(_onward(route))
     wishes = []
     for place, (ins, outs) in found.items():
         child = children[place]
