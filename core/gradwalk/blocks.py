@@ -53,6 +53,44 @@ def repeated_blocks(graph: Graph) -> tuple[Group, ...]:
     )
 
 
+def successions(graph: Graph, least: int = 3) -> tuple[tuple[int, ...], ...]:
+    """Runs of at least ``least`` equal sibling calls, in their order, with nothing else of their parent between them."""
+    inside = _insides(graph)
+    known: dict[Hashable, int] = {}
+    for call in reversed(graph.modules):
+        _number(graph, call.id, inside, known)
+    return tuple(
+        run for items in (_at_the_top(graph), *(within.items for within in inside)) for run in _runs(items, inside, least)
+    )
+
+
+def _at_the_top(graph: Graph) -> list[int]:
+    """What ran outside of all calls, and the outermost calls (as ``~call``), in order."""
+    items: list[int] = []
+    for op in graph.ops:
+        if op.phase != "forward" or op.parent != NONE:
+            continue
+        call, item = op.module, op.id
+        while call != NONE:
+            call, item = graph.modules[call].parent, ~call
+        if item >= 0 or not items or items[-1] != item:
+            items.append(item)
+    return items
+
+
+def _runs(items: Sequence[int], inside: Sequence[_Inside], least: int) -> list[tuple[int, ...]]:
+    runs: list[list[int]] = []
+    before = NONE
+    for item in items:
+        number = inside[~item].number if item < 0 else NONE
+        if number != NONE and number == before:
+            runs[-1].append(~item)
+        elif number != NONE:
+            runs.append([~item])
+        before = number
+    return [tuple(run) for run in runs if len(run) >= least]
+
+
 def blocks_in_words(graph: Graph, groups: Sequence[Group]) -> list[str]:
     """``layer.0 ... layer.11: 12 equal blocks (Layer, 14 ops each)``.
 

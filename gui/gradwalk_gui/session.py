@@ -7,7 +7,7 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, Protocol, TypeAlias
@@ -18,9 +18,9 @@ from psygnal import Signal
 
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at, index, module_of
-from gradwalk.trace import Event, Trace
+from gradwalk.trace import Event, Graph, Trace
 
-from . import moves
+from . import moves, showing
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
@@ -55,6 +55,20 @@ class View:
     measure: Literal["rms", "norm", "max", "zeros"] = "rms"
     folded: frozenset[str] = frozenset()
     """Paths of the module calls that are drawn as one card."""
+    auto_fold: bool = True
+    """``folded`` is chosen for each structure so that at most about 80 cards show."""
+    stacked: bool = True
+    """Equal module calls that follow each other are one card while they are folded, but for the stacks in ``opened``."""
+    opened: frozenset[str] = frozenset()
+    """Paths of the first calls of the stacks that are drawn call by call."""
+    skip_views: bool = True
+    """Views and reshapes of an op's result are part of the edge that leads on from it."""
+    root: str = ""
+    """Path of the module that is looked into; "" for the whole graph."""
+    hidden: frozenset[Selection] = frozenset()
+    isolated: frozenset[Selection] = frozenset()
+    """What alone is shown; everything where it is empty."""
+    engine: Literal["ours", "graphviz"] = "ours"
 
 
 class Steps(Protocol):
@@ -84,6 +98,10 @@ class State:
     speed: float = 1.0
     loop: bool = False
     selection: Selection | None = None
+    picked: tuple[Selection, ...] = ()
+    """Several things that were selected together; ``selection`` is the first of them."""
+    highlight: Literal["", "up", "down"] = ""
+    """What alone is not dimmed: all that the selection depends on (up), or all that depends on it (down)."""
     view: View = field(default_factory=View)
     theme: Literal["system", "light", "dark"] = "system"
     reduced_motion: bool = False
@@ -232,7 +250,16 @@ class Session:
 
     def select(self, selection: Selection | None) -> None:
         """Select one thing, or nothing."""
-        self._become(selection=selection)
+        self._become(selection=selection, picked=())
+
+    def pick(self, selections: Iterable[Selection]) -> None:
+        """Select several things together."""
+        picked = tuple(dict.fromkeys(selections))
+        self._become(selection=picked[0] if picked else None, picked=picked if len(picked) > 1 else ())
+
+    def toggle_highlight(self, way: Literal["up", "down"]) -> None:
+        """Dim all but what the selection depends on (or what depends on it), or nothing any more."""
+        self._become(highlight="" if self._state.highlight == way else way)
 
     def set(self, **changes: Any) -> None:
         """Change settings: speed, loop, theme, reduced_motion, log_loss."""
@@ -240,24 +267,80 @@ class Session:
 
     def set_view(self, **changes: Any) -> None:
         """Change how the graph is shown; can be undone."""
-        view = replace(self._state.view, **changes)
+        self.show(replace(self._state.view, **changes))
+
+    def show(self, view: View) -> None:
+        """Show the graph in another View; can be undone."""
+        if self._state.trace is not None:
+            view = showing.settled(view, self._state.trace.graph)
         if view != self._state.view:
             self._undo = [*self._undo, self._state.view][-UNDO_DEPTH:]
             self._redo.clear()
             self._become(view=view)
 
     def fold(self, path: str) -> None:
-        """Fold the module call at ``path``, or unfold it."""
-        self.set_view(folded=self._state.view.folded ^ {path})
+        """Fold the module call at ``path``, or unfold it; of a stack's card show the calls one by one."""
+        self._reshow(showing.fold, path)
 
     def fold_selected(self, fold: bool) -> None:
         """Fold (or unfold) the module call that is selected, or that holds what is selected, or the event at the playhead."""
         path = module_path(self._state)
-        if fold and path in self._state.view.folded:
-            path = path.rpartition(".")[0]
         if path:
-            folded = self._state.view.folded
-            self.set_view(folded=folded | {path} if fold else folded - {path})
+            self._reshow(showing.fold_at if fold else showing.unfold_at, path)
+
+    def fold_all(self) -> None:
+        """Draw every module as one card."""
+        self.unfold_to(0)
+
+    def unfold_all(self) -> None:
+        """Draw every op."""
+        self.set_view(folded=frozenset(), auto_fold=False)
+
+    def unfold_to(self, depth: int) -> None:
+        """Leave ``depth`` levels of modules open, counted from what is looked into."""
+        self._reshow(showing.to_depth, depth)
+
+    def fold_as_at_first(self) -> None:
+        """Fold again so that at most about 80 cards show."""
+        self.set_view(auto_fold=True, opened=frozenset())
+
+    def dive(self, path: str) -> None:
+        """Look into the module at ``path`` alone; "" for the whole graph."""
+        self._reshow(showing.dive, path)
+
+    def dive_selected(self) -> None:
+        """Look into the module that is selected, or that holds what is selected."""
+        path = module_path(self._state)
+        if path:
+            self.dive(path)
+
+    def go_up(self) -> None:
+        """Look into the module around the one that is looked into."""
+        if self._state.trace is not None:
+            self.dive(showing.above(self._state.trace.graph, self._state.view.root))
+
+    def hide_picked(self) -> None:
+        """Do not draw what is selected."""
+        hidden = self._state.view.hidden | self._picked
+        self.set_view(hidden=hidden, isolated=self._state.view.isolated - hidden)
+
+    def isolate_picked(self) -> None:
+        """Draw nothing but what is selected."""
+        if self._picked:
+            self.set_view(isolated=self._picked)
+
+    def show_all(self) -> None:
+        """Draw again what was hidden, and the whole graph."""
+        self.set_view(hidden=frozenset(), isolated=frozenset(), root="")
+
+    @property
+    def _picked(self) -> frozenset[Selection]:
+        state = self._state
+        return frozenset(state.picked or ((state.selection,) if state.selection is not None else ()))
+
+    def _reshow(self, change: Callable[[Graph, View, Any], View], what: Any) -> None:
+        if self._state.trace is not None:
+            self.show(change(self._state.trace.graph, self._state.view, what))
 
     def undo(self) -> None:
         """Take back the last change of the view."""
@@ -305,13 +388,31 @@ def resolve(wish: State, old: State) -> State:
     """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
     recording, length = wish.recording, wish.length
     if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None)
+        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="")
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
-    return replace(wish, step=step, trace=trace, position=position, selection=_still_there(wish.selection, trace))
+    selection = _still_there(wish.selection, trace)
+    return replace(
+        wish,
+        step=step,
+        trace=trace,
+        position=position,
+        selection=selection,
+        picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
+        highlight=wish.highlight if selection is not None else "",
+        view=_view_for(wish.view, trace, old),
+    )
+
+
+def _view_for(view: View, trace: Trace, old: State) -> View:
+    """The View of a step; in another structure nothing is hidden, for ids mean other things there."""
+    before = old.trace.graph if old.trace is not None else None
+    if before is not None and before.key != trace.graph.key and (view.hidden or view.isolated):
+        view = replace(view, hidden=frozenset(), isolated=frozenset())
+    return view if before is trace.graph else showing.settled(view, trace.graph)
 
 
 def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:

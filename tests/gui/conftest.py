@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from gradwalk.sample import SampleRecording
 from gradwalk_gui import app, pictures, settings
 from gradwalk_gui.shell import Shell
 from gradwalk_gui.window import Window
+
+sys.path.insert(0, str(Path(__file__).parent))  # nets.py
 
 
 @lru_cache(maxsize=8)

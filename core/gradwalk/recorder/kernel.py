@@ -18,8 +18,9 @@ FLOAT = 4
 Kernel: TypeAlias = Callable[[int, int, int, int, int, int, int], bool]
 """``(address, rows, length, step, out, stride, to)``: of so many rows of ``length`` elements, the first at ``address`` and each
 ``step`` elements after the one before, write count, min, max, sum, sum of squares, 0, 0 and the number of zeros as float64 to
-``out``, ``stride`` numbers apart; copy the elements to the address ``to``, row after row, unless that is 0. Gives False where the
-numbers do not hold: an element is not finite, or float32 is too narrow for a square.
+``out``, ``stride`` numbers apart; copy the elements to the address ``to``, row after row, unless that is 0. Where an element is
+not finite, or float32 too narrow for a square, the compiled one counts NaN and Inf in a second pass, in float64; NumPy's gives
+False.
 """
 
 MOST = 1e30

@@ -175,7 +175,8 @@ def shuffled(array: Array) -> bytes:
     if array.nbytes <= IN_ONE_GO:
         raw = array.tobytes()
         return b"".join([raw[place::size] for place in range(size)])
-    return array.reshape(-1).view(np.uint8).reshape(-1, size).T.tobytes()
+    planes: NDArray[np.uint8] = array.reshape(-1).view(np.uint8).reshape(-1, size).T
+    return planes.tobytes()
 
 
 def read_header(read: ReadAt, length: int, limit: int = MAX_CHUNK, text_limit: int = MAX_HEADER) -> Header:

@@ -16,13 +16,6 @@ def up_from(graph: Graph, module: int) -> Iterator[int]:
         module = graph.modules[module].parent
 
 
-def fold_of(graph: Graph, module: int, folded: frozenset[str]) -> int:
-    """The outermost folded module call that holds ``module`` (or is it), or NONE."""
-    if not folded:
-        return NONE
-    return next((call for call in reversed(tuple(up_from(graph, module))) if graph.modules[call].path in folded), NONE)
-
-
 def common_module(graph: Graph, modules: Iterable[int]) -> int:
     """The innermost module call that holds them all, or NONE."""
     ways = [tuple(up_from(graph, module)) for module in modules]
@@ -38,10 +31,15 @@ def shown_op(graph: Graph, op: int) -> int:
     return op
 
 
-def frames_of(graph: Graph, modules: Iterable[int]) -> tuple[tuple[Frame, ...], dict[int, int]]:
-    """The frames around some module calls, outer ones first, and the index of each one's frame by module call."""
+def frames_of(graph: Graph, modules: Iterable[int], root: int = NONE) -> tuple[tuple[Frame, ...], dict[int, int]]:
+    """The frames around some module calls, outer ones first, and the index of each one's frame by module call.
+
+    ``root`` and what is around it get none.
+    """
+    outside = set(up_from(graph, root))
     wanted = sorted(
-        {call for module in set(modules) for call in up_from(graph, module)}, key=lambda call: (_depth(graph, call), call)
+        {call for module in set(modules) for call in up_from(graph, module) if call not in outside},
+        key=lambda call: (_depth(graph, call), call),
     )
     index = {call: i for i, call in enumerate(wanted)}
     frames = []
@@ -49,7 +47,7 @@ def frames_of(graph: Graph, modules: Iterable[int]) -> tuple[tuple[Frame, ...], 
         module = graph.modules[call]
         title = module.name or module.kind
         note = module.kind if module.name else ""
-        frames.append(Frame(call, title, note, index.get(module.parent, NONE), _depth(graph, call)))
+        frames.append(Frame(call, title, note, index.get(module.parent, NONE), _depth(graph, call) - len(outside)))
     return tuple(frames), index
 
 

@@ -40,7 +40,7 @@ def hover_of(scene: Scene, look: Look, hit: Hit) -> Hover:
         return _module(scene, scene.picture.frames[hit.index].module, "click the title to fold it")
     card = scene.picture.cards[hit.index]
     if card.kind == "module":
-        return _module(scene, card.ref, "double-click to unfold it")
+        return _stack(scene, card) if card.strip else _module(scene, card.ref, "double-click to unfold it")
     if card.kind in ("op", "knot", "node"):
         return _op(scene, look, hit.index, card)
     return _value(scene, look, hit.index, card)
@@ -151,15 +151,12 @@ def _value(scene: Scene, look: Look, place: int, card: Card) -> Hover:
 def _lane(scene: Scene, look: Look, hit: Hit) -> Hover:
     lane, graph = scene.picture.lanes[hit.index], scene.graph
     name = label_of(graph.values[lane.value]) if lane.value != NONE else "a gradient"
+    through = views_on(scene, hit.index)
+    rows: list[Row] = [("through", ", ".join(through))] if through else []
     if not (hit.backward and lane.edges):
         ends = [scene.picture.cards[end].title for end in (lane.source, lane.target)]
-        return Hover(
-            name,
-            f"{ends[0]} → {ends[1]}",
-            "",
-            tuple(_tensor_rows(look.trace, lane.value, there=True)) if lane.value != NONE else (),
-        )
-    rows: list[Row] = []
+        rows += _tensor_rows(look.trace, lane.value, there=True) if lane.value != NONE else []
+        return Hover(name, f"{ends[0]} → {ends[1]}", "", tuple(rows))
     for edge in lane.edges[:4]:
         source = graph.edges[edge].source
         way = f"{graph.nodes[source].name if source != NONE else 'backward()'} → {target_of(graph, graph.edges[edge])}"
@@ -172,10 +169,29 @@ def _lane(scene: Scene, look: Look, hit: Hit) -> Hover:
     return Hover(f"gradient of {name}", "", "", tuple(rows))
 
 
+def views_on(scene: Scene, lane: int) -> list[str]:
+    """The names of the views and reshapes that are part of a lane, in the order in which they ran."""
+    graph, names = scene.graph, []
+    skipped = scene.picture.cards[scene.picture.lanes[lane].source].skipped
+    value = scene.picture.lanes[lane].value
+    while value != NONE and graph.values[value].op in skipped:
+        op = graph.ops[graph.values[value].op]
+        names.append(op.name)
+        value = op.inputs[0]
+    return names[::-1]
+
+
 def _module(scene: Scene, module: int, advice: str) -> Hover:
     call = scene.graph.modules[module]
     inside = sum(_is_in(scene, op.module, module) for op in scene.graph.ops)
     return Hover(call.name or call.kind, call.kind, "", (("path", call.path), ("holds", count(inside, "op")), ("", advice)))
+
+
+def _stack(scene: Scene, card: Card) -> Hover:
+    modules = scene.graph.modules
+    first = modules[card.ref]
+    rows = (("path", f"{first.path} and {len(card.strip) - 1} that do the same"), ("holds", count(len(card.ops), "op")))
+    return Hover(card.title, first.kind, "", (*rows, ("", "double-click to see them one by one")))
 
 
 def _is_in(scene: Scene, module: int, around: int) -> bool:

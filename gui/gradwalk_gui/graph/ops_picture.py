@@ -9,13 +9,15 @@ from gradwalk.trace import NONE, Graph
 
 from .category import category_of
 from .draft import Draft
-from .frames import common_module, fold_of, shown_op, up_from
+from .folds import Folds
+from .frames import common_module, shown_op, up_from
+from .noise import is_view
 from .parts import Card, Lane
 
 
-def draw_ops(graph: Graph, folded: frozenset[str]) -> Draft:
+def draw_ops(graph: Graph, folds: Folds, *, skip_views: bool = False) -> Draft:
     """Cards and lanes of a Graph, ops as cards."""
-    draft = Draft(graph, folded)
+    draft = Draft(graph, folds, skip_views)
     for op in graph.ops:
         if op.parent == NONE and op.phase in ("forward", "loss"):
             _add_op(draft, op.id)
@@ -23,29 +25,33 @@ def draw_ops(graph: Graph, folded: frozenset[str]) -> Draft:
         if op.id in draft.card_of_op and op.parent == NONE:
             _add_lanes_into(draft, op.id)
     _add_losses(draft)
+    draft.close_cards()
     add_nodes(draft)
     add_gradients(draft)
     return draft
 
 
 def _add_op(draft: Draft, op: int) -> None:
-    graph = draft.graph
-    module = graph.ops[op].module
-    fold = fold_of(graph, module, draft.folded)
-    if fold == NONE:
-        draft.card_of_op[op] = draft.add_card(op_card(graph, op), module)
-        return
-    if fold not in draft.card_of_module:
-        draft.card_of_module[fold] = draft.add_card(module_card(graph, fold), graph.modules[fold].parent)
-    place = draft.card_of_module[fold]
+    graph, module = draft.graph, draft.graph.ops[op].module
+    nodes = index(graph).nodes_of_op[op]
+    if draft.folds.of(module) != NONE:
+        place = draft.module_card(module)
+        draft.put(place, (op,), nodes, module)
+    elif (into := _skipped_into(draft, op)) is not None:
+        place = into
+        draft.put(place, (op,), nodes)
+        draft.contents[place].skipped.append(op)
+    else:
+        place = draft.add_card(op_card(graph, op), module)
     draft.card_of_op[op] = place
-    card = draft.cards[place]
-    draft.cards[place] = replace(
-        card,
-        ops=(*card.ops, op),
-        values=graph.ops[op].outputs,
-        nodes=(*card.nodes, *index(graph).nodes_of_op[op]),
-    )
+
+
+def _skipped_into(draft: Draft, op: int) -> int | None:
+    """The card of the op whose result ``op`` is only a view of, where views are not drawn."""
+    inputs = draft.graph.ops[op].inputs
+    if not draft.skip_views or len(inputs) != 1 or not is_view(draft.graph.ops[op]):
+        return None
+    return maker_of(draft, inputs[0])
 
 
 def op_card(graph: Graph, op_id: int) -> Card:
@@ -62,12 +68,6 @@ def op_card(graph: Graph, op_id: int) -> Card:
         values=op.outputs,
         nodes=nodes,
     )
-
-
-def module_card(graph: Graph, call: int) -> Card:
-    """The card of a folded module call, still without its ops."""
-    module = graph.modules[call]
-    return Card("module", call, module.name or module.kind, module.kind if module.name else "", category="linear")
 
 
 def _add_lanes_into(draft: Draft, op: int) -> None:
@@ -92,21 +92,20 @@ def maker_of(draft: Draft, value: int) -> int | None:
 
 
 def _pill(draft: Draft, value: int, reader: int) -> int:
-    """The pill of a leaf or an input; NONE for a leaf that only one folded module reads: that is inside its card."""
+    """The pill of a leaf or an input; NONE for a parameter or buffer that only one folded module reads."""
     if value in draft.card_of_value:
         return draft.card_of_value[value]
     graph = draft.graph
     readers = [op for op in index(graph).consumers[value] if graph.ops[shown_op(graph, op)].phase in ("forward", "loss")]
-    folds = {fold_of(graph, graph.ops[op].module, draft.folded) for op in readers}
-    if is_leaf(graph, value) and len(folds) == 1 and NONE not in folds:
-        place = draft.card_of_op[reader]
+    folds = {draft.folds.of(graph.ops[op].module) for op in readers}
+    module = home_of(graph, value, readers)
+    fold = draft.folds.of(module)
+    if len(folds) == 1 and NONE not in folds and (is_leaf(graph, value) or fold in folds):
         node = index(graph).node_of_leaf.get(value)
         draft.card_of_value[value] = NONE
         if node is not None:
-            draft.cards[place] = replace(draft.cards[place], nodes=(*draft.cards[place].nodes, node))
+            draft.put(draft.card_of_op[reader], nodes=(node,), module=graph.ops[readers[0]].module)
         return NONE
-    module = home_of(graph, value, readers)
-    fold = fold_of(graph, module, draft.folded)
     module = graph.modules[fold].parent if fold != NONE else module
     draft.card_of_value[value] = draft.add_card(value_card(graph, value), module)
     return draft.card_of_value[value]

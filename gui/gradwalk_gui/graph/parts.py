@@ -40,6 +40,10 @@ class Card:
     """Which halves are drawn."""
     meets: tuple[int, ...] = ()
     """The gradient edges that are added up here, where there are several."""
+    strip: tuple[tuple[int, ...], ...] = ()
+    """Of a stack's card: per call the Nodes in it."""
+    skipped: tuple[int, ...] = ()
+    """Views and reshapes of what the op made: ops that are part of the lanes that lead on from here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,23 @@ from dataclasses import replace
 from gradwalk.trace import NONE, Graph
 
 from ..session import View
+from ..showing import call_at
 from .draft import Draft, keep_halves
+from .folds import folds_of
 from .frames import frames_of, short_name
 from .ops_picture import draw_ops
 from .parts import Card, Frame, Picture
+from .reduce import reduced
 from .tensors_picture import draw_tensors
 
 
 def draw(graph: Graph, view: View) -> Picture:
     """The picture of a Graph in a View. A Graph without Nodes has no backward halves."""
-    draft = (draw_ops if view.mode == "ops" else draw_tensors)(graph, view.folded)
+    folds = folds_of(graph, view)
+    draft = draw_ops(graph, folds, skip_views=view.skip_views) if view.mode == "ops" else draw_tensors(graph, folds)
     halves = view.halves if graph.nodes or view.halves == "backward" else "forward"
     whole = keep_halves(Picture(tuple(_placed(draft)), tuple(draft.lanes), (), view.flow, halves))
-    return _framed(graph, whole)
+    return _framed(graph, reduced(graph, whole, view), view.root)
 
 
 def _placed(draft: Draft) -> list[Card]:
@@ -27,8 +31,8 @@ def _placed(draft: Draft) -> list[Card]:
     return [replace(card, frame=module) for card, module in zip(draft.cards, draft.modules, strict=True)]
 
 
-def _framed(graph: Graph, picture: Picture) -> Picture:
-    frames, index = frames_of(graph, (card.frame for card in picture.cards if card.frame != NONE))
+def _framed(graph: Graph, picture: Picture, root: str) -> Picture:
+    frames, index = frames_of(graph, (card.frame for card in picture.cards if card.frame != NONE), call_at(graph, root))
     cards = tuple(_in_frame(graph, card, frames, index) for card in picture.cards)
     return replace(picture, cards=cards, frames=frames)
 

@@ -8,14 +8,15 @@ from gradwalk.tape import index, label_of
 from gradwalk.trace import NONE, Graph
 
 from .draft import Draft
-from .frames import fold_of, shown_op
-from .ops_picture import add_nodes, home_of, is_leaf, loss_card, meeting, module_card, op_card, value_card
+from .folds import Folds
+from .frames import shown_op
+from .ops_picture import add_nodes, home_of, is_leaf, loss_card, meeting, op_card, value_card
 from .parts import Card, Lane
 
 
-def draw_tensors(graph: Graph, folded: frozenset[str]) -> Draft:
-    """Cards and lanes of a Graph, tensors as cards; a folded module is one knot."""
-    draft = Draft(graph, folded)
+def draw_tensors(graph: Graph, folds: Folds) -> Draft:
+    """Cards and lanes of a Graph, tensors as cards; a folded module is one knot. Every view is a tensor and is drawn."""
+    draft = Draft(graph, folds)
     losses = {event.ref for event in graph.events if event.kind == "loss"}
     for op in graph.ops:
         if op.parent == NONE and op.phase in ("forward", "loss"):
@@ -25,25 +26,19 @@ def draw_tensors(graph: Graph, folded: frozenset[str]) -> Draft:
             _add_tensor(draft, value, losses, shown)
     for shown, knot in draft.card_of_op.items():
         _add_lanes(draft, shown, knot, losses)
+    draft.close_cards()
     add_nodes(draft)
     _add_gradients(draft)
     return draft
 
 
 def _add_knot(draft: Draft, op: int) -> None:
-    graph = draft.graph
-    module = graph.ops[op].module
-    fold = fold_of(graph, module, draft.folded)
-    nodes = index(graph).nodes_of_op[op]
-    if fold == NONE:
+    graph, module = draft.graph, draft.graph.ops[op].module
+    if draft.folds.of(module) == NONE:
         draft.card_of_op[op] = draft.add_card(replace(op_card(graph, op), kind="knot", note=""), module)
         return
-    if fold not in draft.card_of_module:
-        draft.card_of_module[fold] = draft.add_card(module_card(graph, fold), graph.modules[fold].parent)
-    place = draft.card_of_module[fold]
-    card = draft.cards[place]
-    draft.cards[place] = replace(card, ops=(*card.ops, op), nodes=(*card.nodes, *nodes), values=graph.ops[op].outputs)
-    draft.card_of_op[op] = place
+    place = draft.card_of_op[op] = draft.module_card(module)
+    draft.put(place, (op,), index(graph).nodes_of_op[op], module)
 
 
 def _add_tensor(draft: Draft, value: int, losses: set[int], near: int) -> None:
@@ -59,11 +54,16 @@ def _add_tensor(draft: Draft, value: int, losses: set[int], near: int) -> None:
         if op != NONE and shown_op(graph, op) in draft.card_of_op
     }
     made_here = maker in draft.card_of_op
-    if len(around) == 1 and draft.cards[next(iter(around))].kind == "module" and (made_here or is_leaf(graph, value)) and readers:
+    module = graph.ops[maker].module if made_here else home_of(graph, value, readers or [near])
+    fold = draft.folds.of(module)
+    if (
+        len(around) == 1
+        and draft.cards[next(iter(around))].kind == "module"
+        and (fold != NONE or is_leaf(graph, value))
+        and readers
+    ):
         draft.card_of_value[value] = NONE
         return
-    module = graph.ops[maker].module if made_here else home_of(graph, value, readers or [near])
-    fold = fold_of(graph, module, draft.folded)
     draft.card_of_value[value] = draft.add_card(
         _tensor_card(graph, value, losses, made_here), graph.modules[fold].parent if fold != NONE else module
     )
@@ -122,12 +122,21 @@ def _add_gradients(draft: Draft) -> None:
             draft.give_back(draft.lane_for(tensor, source, edge), edge.id)
         if maker != tensor:
             draft.give_back(_through(draft, maker, tensor, edge.value), edge.id)
+    _add_meetings(draft)
+
+
+def _add_meetings(draft: Draft) -> None:
+    """Mark the tensors that have a gradient, and where several gradients meet."""
+    edges_of: dict[int, list[int]] = {}
+    for edge in draft.graph.edges:
+        if edge.target != NONE:
+            edges_of.setdefault(edge.value, []).append(edge.id)
     for place, card in enumerate(draft.cards):
         if card.kind == "tensor":
-            edges = tuple(edge.id for edge in graph.edges if edge.value == card.ref and edge.target != NONE)
+            edges = tuple(edges_of.get(card.ref, ()))
             draft.cards[place] = replace(card, backward=card.backward or bool(edges), meets=edges if len(edges) > 1 else ())
         elif card.kind == "leaf":
-            draft.cards[place] = replace(card, meets=meeting(graph, card))
+            draft.cards[place] = replace(card, meets=meeting(draft.graph, card))
 
 
 def _through(draft: Draft, maker: int, tensor: int, value: int) -> int:

@@ -119,7 +119,7 @@ class GraphView(Panel):
         self.animator.land()
         same_graph = before is not None and before.graph.key == scene.graph.key
         if before is not None and same_graph and _only_folds(old.view, new.view):
-            self._stay_at(before, scene, old.view.folded ^ new.view.folded)
+            self._stay_at(before, scene, old.view.folded ^ new.view.folded | old.view.opened ^ new.view.opened)
         else:
             self.fit_all()
 
@@ -323,7 +323,10 @@ class GraphView(Panel):
 
 
 def _only_folds(old: View, new: View) -> bool:
-    return replace(old, folded=new.folded, measure=new.measure) == new
+    same_folds = replace(
+        old, folded=new.folded, auto_fold=new.auto_fold, stacked=new.stacked, opened=new.opened, measure=new.measure
+    )
+    return same_folds == new
 
 
 def _corner_of(scene: Scene, path: str) -> tuple[float, float] | None:

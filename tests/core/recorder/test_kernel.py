@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gradwalk.recorder.kernel import by_numpy, kernel
-from gradwalk.recorder.rows import rows_of
+from gradwalk.recorder.rows import careful_row, rows_of
 from gradwalk.statistics import row_of
 
 COLUMNS, COLUMN = 5, 3
@@ -85,16 +85,43 @@ def test_how_elements_lie(make, layout):
 @pytest.mark.parametrize(
     ("planted", "holds"), [(np.nan, False), (np.inf, False), (-np.inf, False), (1e20, False), (3e38, False), (1e10, True)]
 )
-def test_what_does_not_hold_says_so(work, planted, holds):
+def test_what_does_not_hold_in_float32_is_counted_in_float64_or_says_so(work, planted, holds):
     array = numbers(3000)
     array[2000] = planted
-    assert run(work, array)[0] is holds
+    found, table = run(work, array)
+    assert found is (holds or work is not by_numpy)
+    if found:
+        np.testing.assert_allclose(table[:, COLUMN], careful_row(array), rtol=1e-5)
+    assert (np.delete(table, COLUMN, axis=1) == -7).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: np.where(x > 0, x, -np.inf),
+        lambda x: np.where(x > 0, np.inf, x),
+        lambda x: np.where(x > 0, np.inf, -np.inf),
+        lambda x: np.where(x > 1, np.nan, x),
+        lambda x: x * np.nan,
+        lambda x: np.where(x > 1, np.nan, np.inf),
+        lambda x: x * 1e-38,
+        lambda x: x * 1e37,
+        lambda x: np.where(x > 0, 0.0, 1e-30),
+    ],
+)
+@pytest.mark.parametrize("shape", [(2,), (1023,), (5000,), (40, 300)])
+def test_the_second_pass_is_that_of_numpy(make, shape):
+    array = make(numbers(int(np.prod(shape)))).astype(np.float32).reshape(shape)
+    holds, table = run(kernel(), array)
+    assert holds or kernel() is by_numpy
+    if holds:
+        np.testing.assert_allclose(table[:, COLUMN], careful_row(array), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("work", [kernel(), by_numpy], ids=["compiled", "numpy"])
 def test_equal_elements_hold_however_small(work):
     assert run(work, np.zeros(2000, np.float32))[0]
-    assert not run(work, np.array([1e-25, 2e-25], np.float32))[0]
+    assert run(work, np.array([1e-25, 2e-25], np.float32))[0] is (work is not by_numpy)
 
 
 RECORDING = """
