@@ -165,7 +165,7 @@ def nowhere(tmp_path, monkeypatch):
 
 
 def test_without_a_dot_there_is_one_engine_and_the_other_says_so(nowhere):
-    assert engines() == (Engine("own", "Gradwalk"),)
+    assert engines() == (Engine("ours", "Gradwalk"),)
     assert lay_out_by_dot(NET).note == "Graphviz is not installed (no dot program was found); this is Gradwalk's own layout."
 
 
@@ -175,7 +175,7 @@ def test_dot_is_found_on_the_path_as_graphviz_pure_or_where_the_graphviz_package
     there = program(nowhere, "", place)
     if place == "told":
         monkeypatch.setattr(dot_command, "DOT_BINARY", Path(there))
-    assert engines() == (Engine("own", "Gradwalk"), Engine("dot", "Graphviz", there))
+    assert engines() == (Engine("ours", "Gradwalk"), Engine("graphviz", "Graphviz", there))
 
 
 def test_a_request_of_nothing_starts_no_program(tmp_path):
