@@ -14,24 +14,25 @@ Attendants = dict[int, list[FlatEdge]]
 
 
 def attendants_of(edges: Sequence[FlatEdge], pulls: Sequence[int], ranks: Sequence[int]) -> Attendants:
-    """Per box the edges from its attendants: boxes aside that nothing leads to, with one edge, to the next rank.
+    """Per box the edges from its attendants: boxes aside that nothing leads to, and that lead to it only, in the next rank.
 
     Where a box has nothing else above it, the first one leads the main flow and is no attendant.
     """
-    above, below = [0] * len(ranks), [0] * len(ranks)
+    above: dict[int, set[int]] = {}
+    below: dict[int, set[int]] = {}
     edges = [edge for edge in edges if edge.source != edge.target]
     for edge in edges:
-        above[edge.target] += 1
-        below[edge.source] += 1
-    found: Attendants = {}
+        above.setdefault(edge.target, set()).add(edge.source)
+        below.setdefault(edge.source, set()).add(edge.target)
+    found: dict[int, dict[int, list[FlatEdge]]] = {}
     for edge in edges:
-        single = above[edge.source] == 0 and below[edge.source] == 1
+        single = edge.source not in above and len(below[edge.source]) == 1
         if single and pulls[edge.source] == ASIDE and ranks[edge.source] + 1 == ranks[edge.target]:
-            found.setdefault(edge.target, []).append(edge)
+            found.setdefault(edge.target, {}).setdefault(edge.source, []).append(edge)
     for box, ones in found.items():
-        if len(ones) == above[box]:
-            del ones[0]
-    return {box: ones for box, ones in found.items() if ones}
+        if len(ones) == len(above[box]):
+            del ones[next(iter(ones))]
+    return {box: [edge for edges in ones.values() for edge in edges] for box, ones in found.items() if ones}
 
 
 def put_beside(graph: Ranked, attendants: Attendants) -> None:
@@ -42,7 +43,7 @@ def put_beside(graph: Ranked, attendants: Attendants) -> None:
     for box, edges in attendants.items():
         best = max(graph.pulls[tie.other] for tie in graph.up[box])
         line = sorted((tie.other for tie in graph.up[box] if graph.pulls[tie.other] == best), key=lambda thing: places[thing])
-        things = [edge.source for edge in edges]
+        things = list(dict.fromkeys(edge.source for edge in edges))
         half = len(things) // 2
         before.setdefault(line[0], []).extend(things[:half])
         after.setdefault(line[-1], [])[:0] = things[half:]

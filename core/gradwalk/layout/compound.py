@@ -5,18 +5,38 @@ Lengths here run *across* (the order in a rank) and *along* (the flow); ``engine
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
 
 from .cancel import Check
 from .content import ANY, Content, Margins, Wish
 from .layered import lay_out_flat
 from .memory import Memory
 from .outside import wishes_of
-from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point
+from .parts import ASIDE, DUMMY_WIDTH, MAIN, PORT_ASIDE, FlatEdge, FlatLayout, FlatRequest, Point, Points
 from .request import ROOT, LayoutRequest
-from .tree import OUTSIDE, Branch, End, Tree
+from .tree import OUTSIDE, Branch, Lifted, Tree
 
-flat_layouts: Memory[FlatRequest, FlatLayout] = Memory(150_000, lambda flat: 1 + len(flat.sizes) + len(flat.edges))
+_serials = count()
+
+
+class Recipe(NamedTuple):
+    """All that a container's content depends on; ``children`` are the sizes of boxes and the serials of contents."""
+
+    children: tuple[Point | int, ...]
+    edges: tuple[Lifted, ...]
+    pulls: tuple[int, ...]
+    ports: tuple[int, int]
+    margins: Margins
+    wish: Wish
+    gaps: tuple[float, float]
+
+
+known_contents: Memory[Recipe, Content] = Memory(150_000, lambda recipe: 1 + len(recipe.children) + len(recipe.edges))
 """Contents that were laid out before."""
 
 
@@ -47,8 +67,9 @@ class Compound:
         """Lay out again, from the outermost in, what has its ports in another order than the outside wants; the others around."""
         changed = set()
         for index in reversed(self.tree.upwards):
-            wishes = wishes_of(self.tree.branches[index], self.contents)
-            for child, wish in wishes.items():
+            wishes = self.contents[index].wishes
+            for place, wish in wishes:
+                child = ~self.tree.branches[index].children[place]
                 self.wishes[child] = wish
                 self._lay_out(child)
             if wishes:
@@ -58,81 +79,86 @@ class Compound:
     def _lay_out(self, index: int) -> None:
         self.check()
         branch = self.tree.branches[index]
-        sizes = [self.sizes[child] if child >= 0 else self.contents[~child].size for child in branch.children]
-        flat = self._flat(branch, sizes, self.wishes.get(index, ANY))
-        laid = flat_layouts.of(flat, lambda: lay_out_flat(flat, self.check))
-        self.contents[index] = _framed(branch, laid, sizes, self.margins[index])
-
-    def _flat(self, branch: Branch, sizes: list[Point], wish: Wish) -> FlatRequest:
-        count, ins, outs = len(sizes), len(branch.ins), len(branch.outs)
-        return FlatRequest(
-            sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
-            edges=tuple(
-                FlatEdge(
-                    source=_number(edge.source, count),
-                    target=_number(edge.target, count + ins),
-                    source_port=self._offset(branch, edge.source, leaving=True),
-                    target_port=self._offset(branch, edge.target, leaving=False),
-                    reach=self._reach(branch, edge.source, leaving=True) + self._reach(branch, edge.target, leaving=False),
-                )
-                for edge in branch.edges
-            ),
-            pulls=_pulls(self.request, branch),
-            first=tuple(count + port for port in wish.ins or range(ins)),
-            last=tuple(count + ins + port for port in wish.outs or range(outs)),
-            rank_gap=self.request.rank_gap,
-            box_gap=self.request.box_gap,
-            held=(bool(wish.ins), bool(wish.outs)),
+        recipe = Recipe(
+            tuple(self.sizes[child] if child >= 0 else self.contents[~child].serial for child in branch.children),
+            tuple(branch.edges),
+            _pulls(self.request, branch),
+            (len(branch.ins), len(branch.outs)),
+            self.margins[index],
+            self.wishes.get(index, ANY),
+            (self.request.rank_gap, self.request.box_gap),
         )
+        self.contents[index] = known_contents.of(recipe, lambda: self._made(branch, recipe))
 
-    def _offset(self, branch: Branch, end: End, *, leaving: bool) -> float:
-        """How far from the middle of its child an edge ends."""
-        if end.child == OUTSIDE:
-            return 0.0
-        child = branch.children[end.child]
-        if child >= 0:
-            return end.port
-        content = self.contents[~child]
-        ports = content.outs if leaving else content.ins
-        return ports[int(end.port)] - content.size[0] / 2
-
-    def _reach(self, branch: Branch, end: End, *, leaving: bool) -> int:
-        """How far the way goes on inside the child at which an edge ends."""
-        if end.child == OUTSIDE or branch.children[end.child] >= 0:
-            return 0
-        return self.contents[~branch.children[end.child]].reach[leaving][int(end.port)]
+    def _made(self, branch: Branch, recipe: Recipe) -> Content:
+        children = [None if child >= 0 else self.contents[~child] for child in branch.children]
+        sizes = [child.size if child else self.sizes[box] for box, child in zip(branch.children, children, strict=True)]
+        return _framed(recipe, children, sizes, lay_out_flat(_flat(recipe, children, sizes), self.check))
 
 
 def _pulls(request: LayoutRequest, branch: Branch) -> tuple[int, ...]:
     """How strongly each child and each port pulls. Where nothing but parameters and inputs comes in, that is the main flow."""
-    children = [MAIN if child < 0 or request.boxes[child].main else ASIDE for child in branch.children]
-    through_ports = [request.boxes[box].main for box, _ in (*branch.ins, *branch.outs)]
-    aside = PORT_ASIDE if any(through_ports[: len(branch.ins)]) else MAIN
-    return (*children, *(MAIN if main else aside for main in through_ports))
+    boxes = request.boxes
+    children = [MAIN if child < 0 or boxes[child].main else ASIDE for child in branch.children]
+    ins = [boxes[box].main for box, _ in branch.ins]
+    aside = PORT_ASIDE if any(ins) else MAIN
+    children += [MAIN if main else aside for main in ins]
+    return (*children, *[MAIN if boxes[box].main else aside for box, _ in branch.outs])
 
 
-def _number(end: End, ports_from: int) -> int:
-    return ports_from + int(end.port) if end.child == OUTSIDE else end.child
+def _flat(recipe: Recipe, children: Sequence[Content | None], sizes: Sequence[Point]) -> FlatRequest:
+    (ins, outs), here = recipe.ports, len(children)
+    edges = []
+    for source, source_port, target, target_port in recipe.edges:
+        leaves, its_reach = _end(children, source, source_port, leaving=True)
+        enters, reach = _end(children, target, target_port, leaving=False)
+        first = here + int(source_port) if source == OUTSIDE else source
+        last = here + ins + int(target_port) if target == OUTSIDE else target
+        edges.append(FlatEdge(first, last, leaves, enters, its_reach + reach))
+    return FlatRequest(
+        sizes=(*sizes, *((DUMMY_WIDTH, 0.0),) * (ins + outs)),
+        edges=tuple(edges),
+        pulls=recipe.pulls,
+        first=tuple(here + port for port in recipe.wish.ins or range(ins)),
+        last=tuple(here + ins + port for port in recipe.wish.outs or range(outs)),
+        rank_gap=recipe.gaps[0],
+        box_gap=recipe.gaps[1],
+        held=(bool(recipe.wish.ins), bool(recipe.wish.outs)),
+    )
 
 
-def _framed(branch: Branch, laid: FlatLayout, sizes: list[Point], margins: Margins) -> Content:
+def _end(children: Sequence[Content | None], child: int, port: float, *, leaving: bool) -> tuple[float, int]:
+    """How far from the middle of its child an edge ends, and how far the way goes on in there."""
+    if child == OUTSIDE:
+        return 0.0, 0
+    content = children[child]
+    if content is None:
+        return port, 0
+    ports = content.outs if leaving else content.ins
+    return ports[int(port)] - content.size[0] / 2, content.reach[leaving][int(port)]
+
+
+def _framed(recipe: Recipe, children: Sequence[Content | None], sizes: Sequence[Point], laid: FlatLayout) -> Content:
     """The content with its margins; edges to the outside are drawn on to the border."""
-    bare = (laid.width + margins.before[0] + margins.after[0], laid.height + margins.before[1] + margins.after[1])
-    size = (max(bare[0], margins.at_least[0]), max(bare[1], margins.at_least[1]))
-    move = (margins.before[0] + (size[0] - bare[0]) / 2, margins.before[1] + (size[1] - bare[1]) / 2)
-    count, ins = len(sizes), len(branch.ins)
+    before, after, at_least = recipe.margins
+    bare = (laid.width + before[0] + after[0], laid.height + before[1] + after[1])
+    size = (max(bare[0], at_least[0]), max(bare[1], at_least[1]))
+    move = (before[0] + (size[0] - bare[0]) / 2, before[1] + (size[1] - bare[1]) / 2)
     centres = [(x + move[0], y + move[1]) for x, y in laid.centres]
     corners = tuple((x - w / 2, y - h / 2) for (x, y), (w, h) in zip(centres, sizes, strict=False))
-    routes = []
-    for edge, route in zip(branch.edges, laid.routes, strict=True):
+    routes: list[Points] = []
+    for (source, _, target, _), route in zip(recipe.edges, laid.routes, strict=True):
         points = [(x + move[0], y + move[1]) for x, y in route]
-        if points and edge.source.child == OUTSIDE:
+        if points and source == OUTSIDE:
             points.insert(0, (points[0][0], 0.0))
-        if points and edge.target.child == OUTSIDE:
+        if points and target == OUTSIDE:
             points.append((points[-1][0], size[1]))
         routes.append(tuple(points))
-    ports = [x for x, _ in centres[count:]]
-    return Content(size, corners, tuple(routes), tuple(ports[:ins]), tuple(ports[ins:]), laid.reach)
+    ports = [x for x, _ in centres[len(children) :]]
+    wishes = tuple(wishes_of(recipe.edges, children, routes))
+    arrays = tuple(np.array(route, dtype=np.float64).reshape(-1, 2) for route in routes)
+    ins = recipe.ports[0]
+    return Content(next(_serials), size, corners, arrays, tuple(ports[:ins]), tuple(ports[ins:]), laid.reach, wishes)
 
 
 def corners_of(tree: Tree, contents: dict[int, Content]) -> tuple[dict[int, Point], dict[int, Point]]:
@@ -142,9 +168,8 @@ def corners_of(tree: Tree, contents: dict[int, Content]) -> tuple[dict[int, Poin
     for index in reversed(tree.upwards):
         across, along = containers[index]
         for child, (x, y) in zip(tree.branches[index].children, contents[index].corners, strict=True):
-            corner = (across + x, along + y)
             if child >= 0:
-                boxes[child] = corner
+                boxes[child] = (across + x, along + y)
             else:
-                containers[~child] = corner
+                containers[~child] = (across + x, along + y)
     return boxes, containers

@@ -9,7 +9,8 @@ from .parts import FlatEdge
 
 def without_cycles(things: int, edges: Sequence[FlatEdge]) -> tuple[list[FlatEdge], set[int]]:
     """The edges with those that close a cycle turned round, and the indices of the turned ones. Self loops stay."""
-    turned = _closing(things, edges)
+    closing = _closing(things, sorted({edge[:2] for edge in edges}))
+    turned = {place for place, edge in enumerate(edges) if edge[:2] in closing}
     flipped = [
         FlatEdge(edge.target, edge.source, edge.target_port, edge.source_port, edge.reach) if place in turned else edge
         for place, edge in enumerate(edges)
@@ -17,11 +18,11 @@ def without_cycles(things: int, edges: Sequence[FlatEdge]) -> tuple[list[FlatEdg
     return flipped, turned
 
 
-def _closing(things: int, edges: Sequence[FlatEdge]) -> set[int]:
-    out: list[list[tuple[int, int]]] = [[] for _ in range(things)]
-    for place, edge in enumerate(edges):
-        if edge.source != edge.target:
-            out[edge.source].append((edge.target, place))
+def _closing(things: int, pairs: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    out: list[list[int]] = [[] for _ in range(things)]
+    for source, target in pairs:
+        if source != target:
+            out[source].append(target)
     unseen, open_, done = 0, 1, 2
     state = [unseen] * things
     closing = set()
@@ -36,9 +37,9 @@ def _closing(things: int, edges: Sequence[FlatEdge]) -> set[int]:
             if step is None:
                 state[thing] = done
                 path.pop()
-            elif state[step[0]] == open_:
-                closing.add(step[1])
-            elif state[step[0]] == unseen:
-                state[step[0]] = open_
-                path.append((step[0], iter(out[step[0]])))
+            elif state[step] == open_:
+                closing.add((thing, step))
+            elif state[step] == unseen:
+                state[step] = open_
+                path.append((step, iter(out[step])))
     return closing

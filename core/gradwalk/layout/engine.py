@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,9 @@ from .content import Content, Margins
 from .memory import Memory
 from .parts import Point
 from .request import ROOT, Layout, LayoutRequest
-from .route import tidy
 from .tree import Tree, tree_of
 
 NO_MARGINS = Margins((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
-
 
 laid_out: Memory[LayoutRequest, Layout] = Memory(100_000, lambda request: 1 + len(request.boxes) + len(request.links))
 """The layouts made last."""
@@ -40,13 +39,12 @@ def _lay_out(request: LayoutRequest, check: Check) -> Layout:
     contents = Compound(request, tree, sizes, margins, check).lay_out()
     check()
     boxes, containers = corners_of(tree, contents)
-    routes = tuple(_route(tree, contents, containers, number, turned=turned) for number in range(len(request.links)))
     across, along = contents[ROOT].size
     width, height = (along, across) if turned else (across, along)
     return Layout(
         _rectangles(((boxes[number], size) for number, size in enumerate(sizes)), turned=turned),
         _rectangles(((containers[i], contents[i].size) for i in range(len(request.containers))), turned=turned),
-        routes,
+        _routes(tree, contents, containers, turned=turned),
         width,
         height,
     )
@@ -66,15 +64,33 @@ def _rectangles(corners_and_sizes: Iterable[tuple[Point, Point]], *, turned: boo
     return _frozen(np.array(rows, dtype=np.float64).reshape(-1, 4))
 
 
-def _route(
-    tree: Tree, contents: dict[int, Content], containers: dict[int, Point], number: int, *, turned: bool
-) -> NDArray[np.float64]:
-    points: list[Point] = []
-    for container, edge in tree.pieces[number]:
-        across, along = containers[container]
-        points += [(across + x, along + y) for x, y in contents[container].routes[edge]]
-    route = np.array(tidy(points), dtype=np.float64).reshape(-1, 2)
-    return _frozen(np.ascontiguousarray(route[:, ::-1]) if turned else route)
+def _routes(
+    tree: Tree, contents: dict[int, Content], containers: dict[int, Point], *, turned: bool
+) -> tuple[NDArray[np.float64], ...]:
+    """The route of every link: its pieces one after the other, all in one array that they are cut from."""
+    pieces = [contents[container].routes[edge] for link in tree.pieces for container, edge in link]
+    if not pieces:
+        return ()
+    lengths = np.array([len(piece) for piece in pieces])
+    corners = np.array([containers[container] for link in tree.pieces for container, _ in link])
+    points = np.concatenate(pieces) + np.repeat(corners, lengths, axis=0)
+    link = np.repeat(np.repeat(np.arange(len(tree.pieces)), [len(one) for one in tree.pieces]), lengths)
+    points, link = _tidy(points, link)
+    ends = np.searchsorted(link, np.arange(len(tree.pieces) + 1))
+    whole = _frozen(np.ascontiguousarray(points[:, ::-1]) if turned else points)
+    return tuple(whole[start:end] for start, end in pairwise(ends.tolist()))
+
+
+def _tidy(points: NDArray[np.float64], link: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The points without those that a link repeats, and without those on a straight piece along an axis."""
+    same = (points[1:] == points[:-1]) & (link[1:] == link[:-1])[:, None]
+    kept = np.ones(len(points), dtype=bool)
+    kept[1:] = ~same.all(axis=1)
+    points, link = points[kept], link[kept]
+    same = (points[1:] == points[:-1]) & (link[1:] == link[:-1])[:, None]
+    between = np.zeros(len(points), dtype=bool)
+    between[1:-1] = (same[1:] & same[:-1]).any(axis=1)
+    return points[~between], link[~between]
 
 
 def _frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:

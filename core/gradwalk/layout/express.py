@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from .parts import FlatEdge
 
-MOST_DUMMIES = 4_000
+MOST_DUMMIES, PER_BOX = 4_000, 3
+"""How many dummies there may be, and how many per box where that is more."""
 LANE_GAP = 10.0
 """Between two lanes, in pixels."""
 
@@ -43,12 +44,13 @@ def _length(edge: FlatEdge, ranks: Sequence[int]) -> int:
 
 def _longest_allowed(edges: Sequence[FlatEdge], ranks: Sequence[int]) -> int:
     """The greatest length up to which all edges may have their dummies; edges from one port share them."""
+    most = max(MOST_DUMMIES, PER_BOX * len(ranks))
     trunks: dict[tuple[int, float], int] = {}
     total = longest = 0
     for length, source, port in sorted((_length(edge, ranks), edge.source, edge.source_port) for edge in edges):
         total += length - trunks.get((source, port), 0) if length > 0 else 0
         trunks[source, port] = max(length, 0)
-        if total > MOST_DUMMIES and longest:
+        if total > most and longest:
             return min(longest, length - 1)
         longest = max(longest, length)
     return longest

@@ -15,7 +15,7 @@ from .dot_text import answer, question
 from .engine import lay_out
 from .request import Layout, LayoutRequest
 
-EngineName: TypeAlias = Literal["own", "dot"]
+EngineName: TypeAlias = Literal["ours", "graphviz"]
 LOOK = 0.03
 """Seconds between two looks at whether the layout is still wanted."""
 _NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -33,8 +33,8 @@ class Engine:
 def engines() -> tuple[Engine, ...]:
     """The engines that are here, ours first."""
     program = find_dot()
-    own = Engine("own", "Gradwalk")
-    return (own, Engine("dot", "Graphviz", program)) if program else (own,)
+    ours = Engine("ours", "Gradwalk")
+    return (ours, Engine("graphviz", "Graphviz", program)) if program else (ours,)
 
 
 def find_dot() -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from .attend import attendants_of, put_beside
+from .attend import Attendants, attendants_of, put_beside
+from .bundles import pairs_of, take_over_order
 from .cancel import Check, never
 from .chains import with_dummies
 from .components import pack, part_of, split
 from .cycles import without_cycles
 from .express import lanes_of
 from .order import order_layers
-from .parts import MAIN, FlatLayout, FlatRequest, Point, Points, Ranked
+from .parts import MAIN, FlatEdge, FlatLayout, FlatRequest, Point, Points, Ranked
 from .place import place_across
 from .ports import straighten_ports
-from .ranks import ranks_of
+from .ranks import Flow, ranks_of
 from .route import Router, bands_of
 
 HIGH = 3.0
@@ -55,14 +56,11 @@ def _moved(point: Point, by: Point) -> Point:
 def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
     check()
     edges, turned = without_cycles(len(request.sizes), request.edges)
-    ranks, flow = ranks_of(request, edges)
+    ranks, flow = ranks_of(request, pairs_of(edges))
     lanes = lanes_of(edges, ranks)
     near = [edge for place, edge in enumerate(edges) if place not in lanes] if lanes else edges
     attendants = attendants_of(near, request.pulls, ranks)
-    beside = {edge.source for ones in attendants.values() for edge in ones}
-    graph = with_dummies(request, [edge for edge in near if edge.source not in beside], ranks, flow)
-    order_layers(graph, beside, check)
-    put_beside(graph, attendants)
+    graph = _ordered(request, near, attendants, ranks, flow, check)
     check()
     across = place_across(graph, request.box_gap)
     straighten_ports(graph, across, request.first, request.last)
@@ -74,6 +72,19 @@ def _lay_out_connected(request: FlatRequest, check: Check) -> FlatLayout:
     reach = tuple(flow[1][port] for port in sorted(request.first)), tuple(flow[0][port] for port in sorted(request.last))
     layout = FlatLayout(centres, routes, width, bands[-1][1], reach)
     return _with_room(layout) if turned or lanes else layout
+
+
+def _ordered(
+    request: FlatRequest, edges: list[FlatEdge], attendants: Attendants, ranks: list[int], flow: Flow, check: Check
+) -> Ranked:
+    """The graph with its dummies, its layers in order."""
+    beside = {edge.source for ones in attendants.values() for edge in ones}
+    edges = [edge for edge in edges if edge.source not in beside]
+    plain, graph = with_dummies(request, pairs_of(edges), ranks, flow), with_dummies(request, edges, ranks, flow)
+    order_layers(plain, beside, check)
+    take_over_order(plain, graph, request)
+    put_beside(graph, attendants)
+    return graph
 
 
 def _along(graph: Ranked, band: tuple[float, float], box: int, height: float) -> float:

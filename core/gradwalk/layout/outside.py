@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 from .content import ANY, Content, Wish
 from .parts import Points
-from .tree import OUTSIDE, Branch, End
+from .tree import OUTSIDE, Lifted
 
-IN, OUT = 0, 1
-
-
-class _Way(NamedTuple):
-    """Where, across, an edge goes on to (or comes from) outside a container's port."""
-
-    container: int
-    side: int
-    port: int
-    across: float
+Ways = dict[int, list[float]]
+"""Per port of a container where, across, its edges go on to outside, or come from."""
 
 
-def wishes_of(branch: Branch, contents: Mapping[int, Content]) -> dict[int, Wish]:
-    """What a container that is laid out wishes of those in it: only where it is another order than they have."""
-    ways: dict[int, tuple[dict[int, list[float]], dict[int, list[float]]]] = {}
-    for way in _ways(branch, contents[branch.index]):
-        ways.setdefault(way.container, ({}, {}))[way.side].setdefault(way.port, []).append(way.across)
-    wishes = {
-        index: Wish(_wished(ins, contents[index].ins), _wished(outs, contents[index].outs)) for index, (ins, outs) in ways.items()
-    }
-    return {index: wish for index, wish in wishes.items() if wish != ANY}
+def wishes_of(edges: Iterable[Lifted], children: Sequence[Content | None], routes: Iterable[Points]) -> list[tuple[int, Wish]]:
+    """What a container that is laid out wishes of those in it (by their place): only where it is another order than they have.
 
-
-def _ways(branch: Branch, content: Content) -> Iterator[_Way]:
-    """From container to container only the first is asked: if both turned round, nothing would be won."""
-    for edge, route in zip(branch.edges, content.routes, strict=True):
-        source, target = _container(branch, edge.source), _container(branch, edge.target)
-        if route and source is not None:
-            yield _Way(source, OUT, int(edge.source.port), _onward(route))
-        elif route and target is not None:
-            yield _Way(target, IN, int(edge.target.port), _onward(route[::-1]))
-
-
-def _container(branch: Branch, end: End) -> int | None:
-    if end.child == OUTSIDE or branch.children[end.child] >= 0:
-        return None
-    return ~branch.children[end.child]
+    Of an edge from one to another the first is asked only where the second has no choice: if both turned round, nothing would
+    be won.
+    """
+    found: dict[int, tuple[Ways, Ways]] = {}
+    for (source, source_port, target, target_port), route in zip(edges, routes, strict=True):
+        if route and target != OUTSIDE and (child := children[target]) and len(child.ins) > 1:
+            found.setdefault(target, ({}, {}))[0].setdefault(int(target_port), []).append(_onward(route[::-1]))
+        elif route and source != OUTSIDE and children[source]:
+            found.setdefault(source, ({}, {}))[1].setdefault(int(source_port), []).append(_onward(route))
+    wishes = []
+    for place, (ins, outs) in found.items():
+        child = children[place]
+        if child and (wish := Wish(_wished(ins, child.ins), _wished(outs, child.outs))) != ANY:
+            wishes.append((place, wish))
+    return wishes
 
 
 def _onward(points: Points) -> float:
@@ -56,6 +40,8 @@ def _onward(points: Points) -> float:
 
 def _wished(ways: Mapping[int, Sequence[float]], across: Sequence[float]) -> tuple[int, ...]:
     """The order of the ports by where their ways go on, or () where it is the order that they have."""
+    if len(across) < 2:
+        return ()
     numbers = sorted(range(len(across)), key=across.__getitem__)
     middle = [sum(ways[port]) / len(ways[port]) if port in ways else x for port, x in enumerate(across)]
     wished = sorted(numbers, key=middle.__getitem__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ Direction: TypeAlias = Literal["right", "down"]
 ROOT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Something to place: a card, a pill, or a folded module. ``container`` is an index into the request's containers, or ROOT.
 
     ``main`` is False for what must not steal the alignment of the main flow (parameters).
@@ -25,8 +24,7 @@ class Box:
     main: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """An unfolded module around its boxes. ``title_width`` and ``title_height`` keep room at its top for the title."""
 
     parent: int = ROOT
@@ -35,8 +33,7 @@ class Container:
     padding: float = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """From box ``source`` to box ``target`` (indices). Ports are offsets from the middle of the side that it leaves or enters."""
 
     source: int

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeAlias
 
-from .request import ROOT, LayoutRequest
+from .request import ROOT, LayoutRequest, Link
 
-Source = tuple[int, float]
+Source: TypeAlias = tuple[int, float]
 """What a port carries: a box and the port that it leaves from."""
 
+Lifted: TypeAlias = tuple[int, float, int, float]
+"""An edge inside one container: source, its port, target, its port. Source and target are children by their place, or OUTSIDE; a
+port is a box's offset, or the number of a port: a child's if that is a container, the container's own OUTSIDE."""
 
-class End(NamedTuple):
-    """One end of a lifted edge: a child by its place, or the container's own port (``child`` is OUTSIDE)."""
-
-    child: int
-    port: float
-    """For a box the port's offset; for a container or OUTSIDE the number of its port."""
-
+Piece: TypeAlias = tuple[int, int]
+"""A part of a link's route: a container and one of its edges, by its number."""
 
 OUTSIDE = -1
-
-
-class Lifted(NamedTuple):
-    """An edge inside one container."""
-
-    source: End
-    target: End
 
 
 @dataclass(slots=True)
@@ -42,22 +33,17 @@ class Branch:
     outs: dict[Source, int] = field(default_factory=dict)
     edges: dict[Lifted, int] = field(default_factory=dict)
 
-    def add(self, child: int) -> None:
-        """Add a child once."""
-        if child not in self.place:
-            self.place[child] = len(self.children)
-            self.children.append(child)
+    def add(self, child: int) -> bool:
+        """Add a child once; whether it is new."""
+        if child in self.place:
+            return False
+        self.place[child] = len(self.children)
+        self.children.append(child)
+        return True
 
-    def hold(self, source: End, target: End) -> int:
+    def hold(self, edge: Lifted) -> int:
         """The number of an edge in here; equal ones are one."""
-        return self.edges.setdefault(Lifted(source, target), len(self.edges))
-
-
-class Piece(NamedTuple):
-    """A part of a link's route: an edge of a container."""
-
-    container: int
-    edge: int
+        return self.edges.setdefault(edge, len(self.edges))
 
 
 @dataclass(slots=True)
@@ -66,7 +52,7 @@ class Tree:
 
     branches: dict[int, Branch]
     upwards: list[int]
-    pieces: list[tuple[Piece, ...]]
+    pieces: list[list[Piece]]
 
 
 def tree_of(request: LayoutRequest) -> Tree:
@@ -77,7 +63,7 @@ def tree_of(request: LayoutRequest) -> Tree:
         _join(branches, box.container)
     for index in range(len(request.containers)):
         _join(branches, index)
-    pieces = [_lift(request, branches, number) for number in range(len(request.links))]
+    pieces = [_lift(request, branches, link) for link in request.links]
     upwards = sorted(branches, key=lambda index: (-branches[index].depth, index))
     return Tree(branches, upwards, pieces)
 
@@ -98,31 +84,25 @@ def _branches(request: LayoutRequest) -> dict[int, Branch]:
 
 
 def _join(branches: dict[int, Branch], index: int) -> None:
-    while index != ROOT:
-        branch = branches[index]
-        branches[branch.parent].add(~index)
-        index = branch.parent
+    """Make a container, and those around it, children of their parents."""
+    while index != ROOT and branches[branches[index].parent].add(~index):
+        index = branches[index].parent
 
 
-def _lift(request: LayoutRequest, branches: dict[int, Branch], number: int) -> tuple[Piece, ...]:
-    link = request.links[number]
+def _lift(request: LayoutRequest, branches: dict[int, Branch], link: Link) -> list[Piece]:
     source: Source = (link.source, link.source_port)
     left, right = branches[request.boxes[link.source].container], branches[request.boxes[link.target].container]
-    start, end = (link.source, link.source_port), (link.target, link.target_port)
+    start, end, start_port, end_port = link
     before: list[Piece] = []
     after: list[Piece] = []
     while left is not right:
         if left.depth >= right.depth:
             port = left.outs.setdefault(source, len(left.outs))
-            before.append(Piece(left.index, left.hold(_end(left, start), End(OUTSIDE, port))))
-            start, left = (~left.index, port), branches[left.parent]
+            before.append((left.index, left.hold((left.place[start], start_port, OUTSIDE, port))))
+            start, start_port, left = ~left.index, port, branches[left.parent]
         else:
             port = right.ins.setdefault(source, len(right.ins))
-            after.append(Piece(right.index, right.hold(End(OUTSIDE, port), _end(right, end))))
-            end, right = (~right.index, port), branches[right.parent]
-    middle = Piece(left.index, left.hold(_end(left, start), _end(left, end)))
-    return (*before, middle, *reversed(after))
-
-
-def _end(branch: Branch, end: tuple[int, float]) -> End:
-    return End(branch.place[end[0]], end[1])
+            after.append((right.index, right.hold((OUTSIDE, port, right.place[end], end_port))))
+            end, end_port, right = ~right.index, port, branches[right.parent]
+    before.append((left.index, left.hold((left.place[start], start_port, left.place[end], end_port))))
+    return before + after[::-1]

@@ -72,7 +72,7 @@ def _plan(graph: Graph, picture: Picture, measure: Measure) -> _Plan:
     beside = attached(picture)
     lanes = [i for i in range(len(picture.lanes)) if i not in beside.lanes]
     sizes = card_sizes(graph, picture, measure, lanes)
-    anchors = [i for i in range(len(picture.cards)) if i not in beside.cards]
+    anchors = sorted(frozenset(range(len(picture.cards))) - beside.cards)
     groups = [group_of(picture, i, beside.beside.get(i, Beside()), sizes) for i in anchors]
     return _Plan(picture, sizes, anchors, groups, lanes, beside)
 

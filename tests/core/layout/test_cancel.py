@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gradwalk.layout.cancel import LayoutCancelled
-from gradwalk.layout.compound import flat_layouts
+from gradwalk.layout.compound import known_contents
 from gradwalk.layout.engine import laid_out, lay_out
 from gradwalk.layout.request import Box, LayoutRequest, Link
 
@@ -21,7 +21,7 @@ def tangle(boxes):
 
 def forget():
     laid_out.forget()
-    flat_layouts.forget()
+    known_contents.forget()
 
 
 def test_a_layout_is_given_up_at_whichever_question_it_is_told_so_and_can_be_made_after():

@@ -4,88 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gradwalk.layout.engine import laid_out, lay_out
-from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
+from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest
 
-TINY = 1e-6
-
-
-@st.composite
-def any_requests(draw):
-    """Boxes and containers anywhere, links in any direction: cycles, self loops, doubles, empty containers."""
-    containers = tuple(Container(draw(st.integers(ROOT, index - 1))) for index in range(draw(st.integers(0, 4))))
-    sizes = st.floats(10, 200)
-    boxes = tuple(
-        Box(draw(sizes), draw(sizes), draw(st.integers(ROOT, len(containers) - 1)), draw(st.booleans()))
-        for _ in range(draw(st.integers(1, 14)))
-    )
-    return LayoutRequest(boxes, draw(links_between(len(boxes))), containers, draw(st.sampled_from(["right", "down"])))
-
-
-@st.composite
-def nested_requests(draw):
-    """As a program runs: a module call opens, its ops run, it closes; every link leads on to a later box. No cycles."""
-    containers, boxes, open_ = [], [], [ROOT]
-    for action in draw(st.lists(st.sampled_from(["box", "box", "box", "open", "close"]), min_size=2, max_size=24)):
-        if action == "open":
-            containers.append(Container(open_[-1], draw(st.sampled_from([40.0, 300.0]))))
-            open_.append(len(containers) - 1)
-        elif action == "close" and len(open_) > 1:
-            open_.pop()
-        elif action == "box":
-            boxes.append(Box(draw(st.floats(10, 200)), draw(st.floats(10, 200)), open_[-1], draw(st.booleans())))
-    if not boxes:
-        boxes.append(Box(40, 20))
-    links = tuple(link for link in draw(links_between(len(boxes))) if link.source < link.target)
-    return LayoutRequest(tuple(boxes), links, tuple(containers), draw(st.sampled_from(["right", "down"])))
-
-
-def links_between(boxes):
-    number, ports = st.integers(0, boxes - 1), st.sampled_from([-4.0, 0.0, 4.0])
-    return st.lists(st.builds(Link, number, number, ports, ports), max_size=24).map(tuple)
-
-
-def overlap(a, b):
-    return a[0] + a[2] > b[0] + TINY and b[0] + b[2] > a[0] + TINY and a[1] + a[3] > b[1] + TINY and b[1] + b[3] > a[1] + TINY
-
-
-def inside(inner, outer):
-    return all(inner[axis] >= outer[axis] - TINY for axis in (0, 1)) and all(
-        inner[axis] + inner[axis + 2] <= outer[axis] + outer[axis + 2] + TINY for axis in (0, 1)
-    )
-
-
-def around(request_, box):
-    """The containers around a box."""
-    found, at = set(), request_.boxes[box].container
-    while at != ROOT:
-        found.add(at)
-        at = request_.containers[at].parent
-    return found
-
-
-def passes_through(route, rectangle):
-    """Whether a polyline enters the inside of a rectangle (each segment clipped against it)."""
-    low, high = rectangle[:2] + TINY, rectangle[:2] + rectangle[2:] - TINY
-    for here, there in pairwise(route):
-        step = there - here
-        with np.errstate(all="ignore"):
-            a, b = (low - here) / step, (high - here) / step
-        still = step == 0
-        if (still & ((here <= low) | (here >= high))).any():
-            continue
-        enters = np.where(still, 0.0, np.minimum(a, b)).max()
-        leaves = np.where(still, 1.0, np.maximum(a, b)).min()
-        if max(enters, 0.0) < min(leaves, 1.0):
-            return True
-    return False
+from .conftest import TINY, any_requests, around, inside, nested_requests, overlap, passes_through
 
 
 @settings(max_examples=60, deadline=None)
