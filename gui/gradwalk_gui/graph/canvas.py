@@ -55,7 +55,7 @@ class GraphCanvas(GraphView):
 
     def hit(self, at: QPointF) -> Hit | None:
         """What is at a point of the widget."""
-        if self.scene is None or self.scene.empty:
+        if self.scene is None or self.scene.empty or not self.fits:
             return None
         x, y = self.camera.to_scene(at.x(), at.y())
         return hit_at(self.scene, x, y, self.zoom, measure_for_scene)
@@ -185,9 +185,11 @@ class GraphCanvas(GraphView):
     # Keyboard
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows go from card to card, Enter goes to the event or unfolds, Escape selects nothing."""
+        """Arrows go from card to card, Enter goes to the event or unfolds, Escape ends a layout, else selects nothing."""
         way = _WAYS.get(event.key())
-        if way is not None and event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier):
+        if event.key() == Qt.Key.Key_Escape and self.busy:
+            self.cancel_layout()
+        elif way is not None and event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier):
             self._go(way)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected_card() is not None:
             shown = self.shown_selection()
@@ -217,6 +219,8 @@ class GraphCanvas(GraphView):
 
     def _select_card(self, card: int) -> None:
         assert self.scene is not None
+        if not self.fits:
+            return
         there = self.scene.picture.cards[card]
         self.session.select(selection_of(self.scene, Hit("card", card, backward=not there.forward and bool(there.nodes))))
 
