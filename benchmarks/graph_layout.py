@@ -207,7 +207,9 @@ def speed(graphs: dict[str, Graph], actions: int) -> None:
 
 
 def against_dot(graphs: dict[str, Graph], program: str, timeout: float) -> None:
-    print(f"against {program}; lengths in thousands of pixels, areas in millions of square pixels; > {timeout:g} s: it did not finish")
+    print(
+        f"against {program}; lengths in thousands of pixels, areas in millions of square pixels; > {timeout:g} s: it did not finish"
+    )
     print(f"{'':34s}{'cards':>7s}{'links':>7s}{'ms':>8s}{'dot':>9s}{'crossings':>11s}{'dot':>8s}{'ratio':>7s}", end="")
     print(f"{'length':>9s}{'dot':>9s}{'area':>9s}{'dot':>9s}")
     for name, graph in graphs.items():

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QApplication, QDialog, QMenu
 from gradwalk.sample import SampleRecording
 from gradwalk_gui import menus
 from gradwalk_gui.actions import key_text
-from gradwalk_gui.commands import BY_ID, COMMANDS, MENUS, Command, conflicts, mnemonic_of, scoped, with_mnemonics
+from gradwalk_gui.command import MENUS, Command, conflicts, mnemonic_of, scoped, with_mnemonics
+from gradwalk_gui.commands import BY_ID, COMMANDS
 from gradwalk_gui.keys import bound_in
 from gradwalk_gui.palette import found
 from gradwalk_gui.session import Play

@@ -250,6 +250,7 @@ class GraphView(Panel):
             painter.end()
             return
         self.layer.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, self.scene, self.look, self.camera)
+        self.paint_over(painter)
         painter.save()
         painter.translate(self.camera.x, self.camera.y)
         painter.scale(self.camera.zoom, self.camera.zoom)
@@ -263,6 +264,9 @@ class GraphView(Panel):
         if self.hasFocus() and self.shown_selection() is None:
             self._paint_focus(painter)
         painter.end()
+
+    def paint_over(self, painter: QPainter) -> None:
+        """What lies between the layer and the selection; nothing here."""
 
     def _paint_selection(self, painter: QPainter) -> None:
         shown = self.shown_selection()
