@@ -90,7 +90,7 @@ class GraphCanvas(PointerView):
         self._move_to(self.camera.moved(self.width() / 2 - at_x, self.height() / 2 - at_y))
 
     def go_to(self, selection: Selection, *, unfold: bool = False) -> None:
-        """Select something and show it in the middle: on the card of the folded module that holds it, or ``unfold`` that first."""
+        """Select something and show it in the middle: on the card of the module that it is folded into, or ``unfold`` that."""
         trace = self.session.state.trace
         if trace is None:
             return

@@ -99,7 +99,7 @@ class Minimap(QWidget):
         room = QRectF(self.rect()).adjusted(2, 2, -2, -2)
         painter.setPen(pen(colour(theme.accent), 1.4))
         painter.setBrush(colour(theme.accent, 26))
-        painter.drawRoundedRect(self.viewport().intersected(room), 3, 3)
+        painter.drawRoundedRect(_at_least(self.viewport().intersected(room), 5.0), 2.5, 2.5)
         painter.end()
 
     def _made(self, scene: Scene, theme: Theme) -> QPixmap:
