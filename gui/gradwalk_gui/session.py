@@ -371,6 +371,14 @@ class Session:
         if position is not None:
             self.go_to(state.step, position + 1)
 
+    def take_back(self, view: View) -> None:
+        """Go back to an earlier View in one change, as undoing again and again would; redo brings back what was undone."""
+        if view in self._undo:
+            place = len(self._undo) - 1 - self._undo[::-1].index(view)
+            self._redo += [self._state.view, *self._undo[:place:-1]]
+            self._undo = self._undo[:place]
+        self._become(view=view, can_undo=bool(self._undo), can_redo=bool(self._redo))
+
     def _jump(self, where: Callable[[Trace, int], int | None]) -> None:
         state = self._state
         if state.trace is not None:

@@ -1,14 +1,15 @@
-"""The status bar: process, device, speed of the training, state of the recording, what was dropped, zoom."""
+"""The status bar: process, device, speed of the training, state of the recording, what was dropped, long jobs, zoom."""
 
 from __future__ import annotations
 
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
+from .activity import Activity
 from .live import Status
 
 
 class StatusBar(QStatusBar):
-    """Six short texts."""
+    """Six short texts, and the corner where long jobs are shown with a Cancel button."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -17,6 +18,10 @@ class StatusBar(QStatusBar):
         for name in ("process", "speed", "recording", "notes"):
             self._labels[name] = QLabel()
             self.addWidget(self._labels[name])
+        self._labels["remark"] = QLabel()
+        self.addWidget(self._labels["remark"])
+        self.activity = Activity()
+        self.addPermanentWidget(self.activity)
         self._labels["zoom"] = QLabel()
         self.addPermanentWidget(self._labels["zoom"])
         self.say(Status())
@@ -29,6 +34,11 @@ class StatusBar(QStatusBar):
         self._labels["recording"].setText(status.recording)
         self._labels["notes"].setText(status.notes)
         self._labels["notes"].setToolTip(status.details)
+
+    def remark(self, sentence: str) -> None:
+        """Something about the picture of the graph, or "" for nothing."""
+        self._labels["remark"].setText(sentence)
+        self._labels["remark"].setToolTip(sentence)
 
     def show_zoom(self, shown: bool) -> None:
         """The zoom is told only while there is a graph."""

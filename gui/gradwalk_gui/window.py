@@ -100,6 +100,18 @@ class Window(QMainWindow):
         menu = graph_menu(self.session.state, self.actions_, self)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
+        self.graph.works.connect(self._show_layout)
+        self.graph.remarked.connect(self.status.remark)
+        self._show_layout("")
+        self.status.zoom(self.graph.zoom)
+        self.refresh()
+
+    def _show_layout(self, what: str) -> None:
+        """A layout that takes long stands in the activity corner until it ends."""
+        if what:
+            self.status.activity.begin("layout", what, self.graph.cancel_layout)
+        else:
+            self.status.activity.end("layout")
 
     def restore(self, geometry: QByteArray, state: QByteArray) -> None:
         """Size and place of the window and its docks as they were; off-screen windows are pulled in."""

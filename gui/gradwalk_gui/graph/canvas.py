@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -17,8 +17,9 @@ from .furniture import Furniture
 from .hit import Hit, selection_of, where_is
 from .neighbours import Way, after, reading_order, towards
 from .pointer import PointerView
+from .scene import Scene
+from .sight import FIT_MARGIN
 from .veil import Veil
-from .view import FIT_MARGIN
 from .ways import Lit, found, highlighted
 
 PAN = 96
@@ -95,7 +96,7 @@ class GraphCanvas(PointerView):
         if trace is None:
             return
         shown = None
-        if self.scene is not None and self.look is not None:
+        if self.scene is not None and self.look is not None and self.fits:
             shown = where_is(self.scene, self.look.facts.cards, selection)
         if unfold or shown is None:
             self.session.show(reveal(trace.graph, self.session.state.view, selection))
@@ -130,16 +131,17 @@ class GraphCanvas(PointerView):
         if self.furniture is not None:
             self.furniture.follow()
 
-    def paint_over(self, painter: QPainter) -> None:
-        """The veil."""
+    def paint_over(self, painter: QPainter, scene: Scene) -> None:
+        """The veil; not while cards glide."""
         lit, ring = self._bright()
-        if lit is not None and self.scene is not None:
-            size, ratio = QSize(self.size()), self.devicePixelRatioF()
-            self._veil.draw(painter, size, ratio, self.surface, self.scene, self.camera, lit, ring=ring)
+        if lit is not None and scene is self.scene:
+            self._veil.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, scene, self.camera, lit, ring=ring)
 
     def _bright(self) -> tuple[Lit | None, bool]:
         """What is not dimmed, and whether it is ringed: matches while something is searched, else what is highlighted."""
         state = self.drawn
+        if not self.fits:
+            return None, False
         sought = self.furniture.find.selections if self.furniture is not None else ()
         key = (self.scene, sought, state.highlight, state.selection, state.picked)
         if key != self._lit_for and self.scene is not None and self.look is not None:
@@ -154,9 +156,11 @@ class GraphCanvas(PointerView):
     # Keyboard
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc selects nothing."""
+        """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc gives up what is going on."""
         way = _WAYS.get(event.key())
-        if way is not None and event.modifiers() in _NONE:
+        if event.key() == Qt.Key.Key_Escape and self.busy:
+            self.cancel_layout()
+        elif way is not None and event.modifiers() in _NONE:
             self._go(way)
         elif way is not None and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
             self._fitted = False
@@ -193,6 +197,8 @@ class GraphCanvas(PointerView):
 
     def _select_card(self, card: int) -> None:
         assert self.scene is not None
+        if not self.fits:
+            return
         there = self.scene.picture.cards[card]
         self.session.select(selection_of(self.scene, Hit("card", card, backward=not there.forward and bool(there.nodes))))
 

@@ -56,7 +56,7 @@ class PointerView(GraphView):
 
     def hit(self, at: QPointF) -> Hit | None:
         """What is at a point of the widget."""
-        if self.scene is None or self.scene.empty:
+        if self.scene is None or self.scene.empty or not self.fits:
             return None
         x, y = self.camera.to_scene(at.x(), at.y())
         return hit_at(self.scene, x, y, self.zoom, measure_for_scene)
@@ -237,7 +237,7 @@ class PointerView(GraphView):
     def paintEvent(self, event: QPaintEvent) -> None:
         """What is only looked at, then rings around all that is picked, and the rubber band."""
         super().paintEvent(event)
-        if self.scene is None or self.look is None or (not self.drawn.picked and self.band is None):
+        if self.scene is None or self.look is None or not self.fits or (not self.drawn.picked and self.band is None):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
