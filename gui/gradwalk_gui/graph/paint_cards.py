@@ -10,6 +10,7 @@ from ..theme import Theme
 from . import styles
 from .look import Look, State, gradient_text, shape_line, sum_text
 from .magnitudes import NOT_THERE, fraction, is_bad
+from .paint_strip import paint_strip
 from .parts import BACKWARD, FORWARD, Card
 from .scene import Scene
 from .shapes import hatch, lower_half, rounded, stripe, upper_half
@@ -160,7 +161,14 @@ def _paint_backward_texts(painter: QPainter, surface: Surface, look: Look, place
     row = styles.ROW if card.meets and surface.level == Level.NUMBERS else 0.0
     middle = room.center().y() - row / 2
     if surface.level == Level.NAMES:
-        paint_number(painter, surface, look, place, QPointF(room.left(), middle), room.width())
+        if card.strip:
+            paint_strip(painter, surface, look, card, room)
+        else:
+            paint_number(painter, surface, look, place, QPointF(room.left(), middle), room.width())
+        return
+    if card.strip:
+        paint_strip(painter, surface, look, card, QRectF(room.left(), middle - 15, room.width(), 12))
+        paint_gradient(painter, surface, look, place, QPointF(room.left(), middle + 10), room.width())
         return
     name = card.under or (f"{len(card.nodes)} Nodes" if card.nodes else "no Node")
     draw_text(painter, surface, QPointF(room.left(), middle - 9), room.width(), name, styles.NODE, main if card.nodes else side)

@@ -12,6 +12,8 @@ from .parts import Card, Picture
 from .styles import GAP, Measure
 
 LONGEST_NUMBER = "1.2e-12"
+CELL = 14.0
+"""The width of a stack's cell, where there is room."""
 
 
 def card_sizes(graph: Graph, picture: Picture, measure: Measure, lanes: Collection[int]) -> list[tuple[float, float]]:
@@ -53,7 +55,8 @@ def _op_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, float]:
 
 def _module_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, float]:
     width, height = _op_size(graph, card, measure)
-    return min(width + 20.0, styles.MAX_CARD), height
+    strip = styles.LEFT + CELL * len(card.strip) + styles.RIGHT
+    return min(max(width + 20.0, strip), styles.MAX_CARD), height
 
 
 def _pill_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, float]:

@@ -118,7 +118,7 @@ def changed_cards(scene: Scene, old: Look, new: Look) -> list[int]:
     numbers = ~np.isclose(old.card_magnitudes, new.card_magnitudes, rtol=0, atol=0, equal_nan=True)
     changed = set(np.flatnonzero(states | numbers).tolist())
     changed |= {place.card for place in (old.just, old.next, new.just, new.next) if place is not None}
-    changed |= {i for i, card in enumerate(scene.picture.cards) if card.meets}
+    changed |= {i for i, card in enumerate(scene.picture.cards) if card.meets or card.strip}
     return sorted(changed)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from gradwalk.trace import NONE
 from gradwalk_gui import folding, showing
+from gradwalk_gui.graph.canvas import GraphCanvas
 from gradwalk_gui.graph.events_on_cards import cards_of, place_of
 from gradwalk_gui.graph.facts import gather
 from gradwalk_gui.graph.hit import Hit
@@ -18,7 +19,9 @@ from gradwalk_gui.graph.picture import draw
 from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.sizes import card_sizes
+from gradwalk_gui.graph.strip import cell_magnitudes
 from gradwalk_gui.session import Selection, Session, View
+from gradwalk_gui.theme import LIGHT
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +217,40 @@ def test_the_hover_card_names_the_views_on_a_lane_and_what_a_stack_is(session):
     place = next(place for place, card in enumerate(scene.picture.cards) if card.strip)
     hover = hover_of(scene, look_at(scene, gather(trace, scene, "rms"), 0), Hit("card", place))
     assert (hover.title, hover.rows[0]) == ("layer × 12", ("path", "net.layer.0 and 11 that do the same"))
+
+
+def test_the_cells_of_a_stack_fill_from_the_last_layer_to_the_first(session):
+    trace = session.state.trace
+    scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
+    facts = gather(trace, scene, "rms")
+    stack = next(card for card in scene.picture.cards if card.strip)
+    filled = []
+    for position in range(len(trace.tape) + 1):
+        there = cell_magnitudes(look_at(scene, facts, position), stack) >= 0
+        assert list(there) == sorted(there), "never a layer before the one behind it"
+        filled.append(int(there.sum()))
+    assert filled == sorted(filled)
+    assert (filled[0], filled[-1]) == (0, 12)
+    last = cell_magnitudes(look_at(scene, facts, len(trace.tape)), stack)
+    into_the_first = [lane.edges[0] for lane in scene.picture.lanes if scene.picture.cards[lane.target] is stack]
+    assert last[0] == pytest.approx(max(facts.magnitudes[edge] for edge in into_the_first))
+
+
+def test_the_strip_is_painted_anew_when_a_layer_gives_its_gradient(session, qtbot):
+    session.set(reduced_motion=True)
+    canvas = GraphCanvas(session, LIGHT)
+    qtbot.addWidget(canvas)
+    canvas.resize(1600, 400)
+    canvas.show()
+    place = next(place for place, card in enumerate(canvas.scene.picture.cards) if card.strip)
+    x, y = canvas.camera.to_screen(*(canvas.scene.cards[place, :2] + canvas.scene.cards[place, 2:] * (0.0, 0.5)))
+    width, height = canvas.scene.cards[place, 2:] * (canvas.zoom, canvas.zoom * 0.5)
+    strips = set()
+    for position in range(0, session.state.events + 1, 3):
+        session.go_to(0, position)
+        half = canvas.grab().copy(round(x), round(y), round(width), round(height)).toImage()
+        strips.add(bytes(half.constBits()))
+    assert len(strips) >= 12
 
 
 def test_a_stack_has_room_for_its_title(session):
