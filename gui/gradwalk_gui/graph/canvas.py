@@ -156,7 +156,7 @@ class GraphCanvas(PointerView):
     # Keyboard
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc gives up what is going on."""
+        """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc ends what is going on."""
         way = _WAYS.get(event.key())
         if event.key() == Qt.Key.Key_Escape and self.busy:
             self.cancel_layout()

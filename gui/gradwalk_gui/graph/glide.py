@@ -130,6 +130,4 @@ def _bent(curves: Iterable[Points], start: Points, end: Points) -> tuple[Points,
     lane = np.repeat(np.arange(len(whole)), sizes)
     share = ((np.arange(len(lane)) - firsts[lane]) / np.maximum(sizes[lane] - 1, 1))[:, None]
     moved = np.concatenate(whole) + (1 - share) * start[lane] + share * end[lane]
-    return tuple(
-        there.reshape(curve.shape) for there, curve in zip(np.split(moved, firsts[1:]), curves, strict=True)
-    )
+    return tuple(there.reshape(curve.shape) for there, curve in zip(np.split(moved, firsts[1:]), curves, strict=True))
