@@ -15,6 +15,10 @@ from ..theme import Theme, assets
 from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 
 
+AT_FIRST = 400
+"""The most lines that are shown at first with two levels open; with more it is one."""
+
+
 class OutlineView(Panel):
     """A click selects, a double click looks into a module; the check box of a module folds it into one card of the graph."""
 
@@ -88,7 +92,7 @@ class OutlineView(Panel):
         self.model.set_items(items)
         self._places = places_of(items)
         self.tree.setColumnHidden(FOLD, not any(item.kind == "module" for item in items))
-        self.tree.expandToDepth(1)
+        self.tree.expandToDepth(1 if self.model.lines_to(2) <= AT_FIRST else 0)
         self.message.setText("Nothing ran forward in this step.")
         self._pages.setCurrentWidget(self.tree if items else self.message)
 

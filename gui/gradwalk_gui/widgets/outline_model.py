@@ -17,6 +17,8 @@ NAME, DETAIL, FOLD = range(3)
 _HEADERS = ("name", "shape", "fold")
 Index = QModelIndex | QPersistentModelIndex
 _Role = Qt.ItemDataRole
+_PLAIN = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_CHECKABLE = _PLAIN | Qt.ItemFlag.ItemIsUserCheckable
 
 
 class OutlineModel(QAbstractItemModel):
@@ -59,6 +61,13 @@ class OutlineModel(QAbstractItemModel):
         known = 0 <= row < len(children) and 0 <= column < len(_HEADERS)
         return self.createIndex(row, column, children[row]) if known else QModelIndex()
 
+    def lines_to(self, depth: int) -> int:
+        """How many rows show with everything above a depth expanded."""
+        depths: list[int] = []
+        for item in self.items:
+            depths.append(depths[item.parent] + 1 if item.parent != NONE else 0)
+        return sum(each <= depth for each in depths)
+
     def parent(self, index: Index = QModelIndex()) -> QModelIndex:  # type: ignore[override]  # noqa: B008
         """The row above."""
         return self.index_of(self.items[self.place_of(index)].parent) if index.isValid() else QModelIndex()
@@ -77,10 +86,9 @@ class OutlineModel(QAbstractItemModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Everything can be selected, the fold of a module be checked."""
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        if index.isValid() and index.column() == FOLD and self.items[self.place_of(index)].kind == "module":
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+        if index.column() == FOLD and self.items[self.place_of(index)].kind == "module":
+            return _CHECKABLE
+        return _PLAIN
 
     def data(self, index: Index, role: int = _Role.DisplayRole) -> Any:
         """What a cell shows."""
