@@ -92,4 +92,4 @@ def position_of(trace: Trace, event: Event) -> int | None:
 def first_inside(trace: Trace, path: str) -> int | None:
     """Where the first event inside a module is on the tape, or None."""
     events, graph = trace.graph.events, trace.graph
-    return next((i for i, event in enumerate(trace.tape.tolist()) if inside(module_of(graph, events[event]), path)), None)
+    return next((i for i, event in enumerate(trace.tape.tolist()) if inside(path, module_of(graph, events[event]))), None)

@@ -14,7 +14,6 @@ from ..showing import call_at
 from ..theme import Theme, assets
 from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 
-
 AT_FIRST = 400
 """The most lines that are shown at first with two levels open; with more it is one."""
 
