@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .curves import Points, Track
+from .curves import Ints, Points, Tracks
 from .styles import LANE_OFFSET, NARROW_PLATE, PLATE_SIZE
 
 FRACTIONS = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78, 0.15, 0.85])
@@ -34,18 +35,13 @@ class Ground:
     lanes: NDArray[np.int64]
 
 
-def ground(cards: Points, titles: Points, tracks: list[tuple[int, Track]]) -> Ground:
+def ground(cards: Points, titles: Points, tracks: Sequence[Tracks]) -> Ground:
     """The ground of a picture; cards (with 3 pixels around) and titles are float64 ``[n, 4]`` of left, top, width, height."""
     rects = np.concatenate([_edges(cards, 3.0), _edges(titles, 0.0)])
-    points, lanes = [np.zeros((0, 2))], [np.zeros(0, dtype=np.int64)]
-    for lane, track in tracks:
-        if track.length > 0:
-            along = track.at(np.linspace(0, 1, max(int(track.length / STEP), 2)))
-            points.append(along)
-            lanes.append(np.full(len(along), lane))
-    all_points, all_lanes = np.concatenate(points), np.concatenate(lanes)
-    order = np.argsort(all_points[:, 0], kind="stable")
-    return Ground(rects, all_points[order], all_lanes[order])
+    spread = [each.spread(STEP) for each in tracks]
+    points, lanes = (np.concatenate([part[i] for part in spread]) for i in (0, 1))
+    order = np.argsort(points[:, 0], kind="stable")
+    return Ground(rects, points[order], lanes[order])
 
 
 def _edges(rects: Points, around: float) -> Points:
@@ -53,65 +49,86 @@ def _edges(rects: Points, around: float) -> Points:
     return np.stack([left - around, top - around, left + width + around, top + height + around], axis=1)
 
 
-def place(ground_: Ground, wanted: list[tuple[int, Track]], lanes: int, pair: bool) -> Points:
-    """Plates for the lanes ``wanted`` (their backward tracks): float64 ``[lanes, 4]`` of left, top, width, height, NaN for none.
+def place(ground_: Ground, tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: bool) -> Points:
+    """Plates for some ``lanes``: float64 ``[len(tracks), 4]`` of left, top, width, height, NaN for none.
 
-    ``pair`` says that a forward lane runs beside each. Longer lanes choose last: they have more room.
+    ``tracks`` are those of the backward lanes; ``facing`` is per lane 1 where its right side faces away from its forward lane,
+    else -1. ``pair`` says that a forward lane runs beside each. Longer lanes choose last: they have more room.
     """
-    plates = np.full((lanes, 4), np.nan)
-    taken = ground_.rects
-    for lane, track in sorted(wanted, key=lambda item: item[1].length):
-        found = _best(ground_, taken, lane, track, pair)
+    plates = np.full((len(tracks), 4), np.nan)
+    lengths = tracks.lengths
+    lanes = lanes[lengths[lanes] >= 1]
+    lanes = lanes[np.argsort(lengths[lanes], kind="stable")]
+    candidates, reach = _candidates(tracks, lanes, facing, pair), _reach(tracks.boxes()[lanes])
+    taken = _Taken(ground_.rects, len(lanes))
+    for lane, rects, around in zip(lanes.tolist(), candidates, reach.tolist(), strict=True):
+        found = _best(ground_, taken.near(around), lane, rects, around)
         if found is not None:
-            left, top, width, height = plates[lane] = found
-            taken = np.concatenate([taken, [[left - 2, top - 2, left + width + 2, top + height + 2]]])
+            plates[lane] = found
+            taken.add(found)
     return plates
 
 
-def _best(ground_: Ground, taken: Points, lane: int, track: Track, pair: bool) -> Plate | None:
-    """The place of least cost for a plate of either size, or None where there is no room for one."""
-    if track.length < 1:
+class _Taken:
+    """The rectangles that plates may not cover, of which there will be ``more``."""
+
+    def __init__(self, rects: Points, more: int) -> None:
+        self._rects = np.concatenate([rects, np.full((more, 4), np.nan)])
+        self._count = len(rects)
+
+    def add(self, plate: Plate) -> None:
+        left, top, width, height = plate
+        self._rects[self._count] = (left - 2, top - 2, left + width + 2, top + height + 2)
+        self._count += 1
+
+    def near(self, around: Sequence[float]) -> Points:
+        """Those that reach into a box of left, top, right, bottom."""
+        rects = self._rects[: self._count]
+        left, top, right, bottom = around
+        return rects[(rects[:, 0] < right) & (rects[:, 2] > left) & (rects[:, 1] < bottom) & (rects[:, 3] > top)]
+
+
+def _reach(boxes: Points) -> Points:
+    """The boxes in which something can matter to the plates of lanes in ``boxes``."""
+    return boxes + NEIGHBOURHOOD * np.array([-1.0, -1.0, 1.0, 1.0])
+
+
+def _best(ground_: Ground, taken: Points, lane: int, rects: Points, around: Sequence[float]) -> Plate | None:
+    """The place of least cost for a plate, or None where there is no room for one: of two equal ones the first."""
+    free = np.flatnonzero(~_overlap(rects, taken).any(axis=1))
+    if not len(free):
         return None
-    near, around = _near(ground_, taken, track)
-    found = [_best_of(near, around, lane, _candidates(track, pair, size)) for size in (PLATE_SIZE, NARROW_PLATE)]
-    costs = [(cost + i * NARROW, plate) for i, (cost, plate) in enumerate(found) if plate is not None]
-    return min(costs)[1] if costs else None
+    rects, cost = rects[free], np.where(free < len(rects) // 2, 0.0, NARROW)
+    left, top, right, bottom = around
+    start, end = np.searchsorted(ground_.points[:, 0], [left, right])
+    y = ground_.points[start:end, 1]
+    close = start + np.flatnonzero((y > top) & (y < bottom))
+    inside = _contain(rects, ground_.points[close])
+    cost = cost + inside @ np.where(ground_.lanes[close] == lane, ON_OWN_LANE, 1.0)
+    left, top, right, bottom = rects[int(np.argmin(cost))].tolist()
+    return left, top, right - left, bottom - top
 
 
-def _near(ground_: Ground, taken: Points, track: Track) -> tuple[Ground, Points]:
-    """What of the ground, and which of the taken rectangles, can matter to plates beside a track."""
-    low, high = track.points.min(axis=0) - NEIGHBOURHOOD, track.points.max(axis=0) + NEIGHBOURHOOD
-    start, end = np.searchsorted(ground_.points[:, 0], [low[0], high[0]])
-    points, lanes = ground_.points[start:end], ground_.lanes[start:end]
-    close = (points[:, 1] > low[1]) & (points[:, 1] < high[1])
-    around = _overlap(np.concatenate([low, high])[None], taken)[0]
-    return Ground(ground_.rects, points[close], lanes[close]), taken[around]
+def _candidates(tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: bool) -> Points:
+    """Places for the plates of lanes, best first, wide ones before narrow ones: float64 ``[lanes, places, 4]``.
 
-
-def _best_of(ground_: Ground, taken: Points, lane: int, rects: Points) -> tuple[float, Plate | None]:
-    rects = rects[~_overlap(rects, taken).any(axis=1)]
-    if not len(rects):
-        return 0.0, None
-    inside = _contain(rects, ground_.points)
-    own = ground_.lanes == lane
-    bad = inside[:, ~own].sum(axis=1) + ON_OWN_LANE * inside[:, own].sum(axis=1)
-    best = int(np.argmin(bad))
-    left, top, right, bottom = rects[best].tolist()
-    return float(bad[best]), (left, top, right - left, bottom - top)
-
-
-def _candidates(track: Track, pair: bool, size: tuple[float, float]) -> Points:
-    """Places for a plate, best first, float64 ``[n, 4]`` of left, top, right, bottom."""
-    at = track.at(FRACTIONS)
-    ahead = track.at(np.clip(FRACTIONS + 0.02, 0, 1)) - track.at(np.clip(FRACTIONS - 0.02, 0, 1))
-    direction = ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
-    normal = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
-    half = np.array(size) / 2
-    reach = (np.abs(normal) @ half)[:, None] + AWAY
-    beyond = reach + (2 * LANE_OFFSET if pair else 0)
-    # the forward lane lies on the side against which the backward track's normal points: see scene.py
-    middles = np.concatenate([at + normal * reach, at - normal * beyond, at])
-    return np.concatenate([middles - half, middles + half], axis=1)
+    Each is left, top, right, bottom.
+    """
+    away = facing[lanes][:, None]
+    along = np.where(away > 0, FRACTIONS, 1 - FRACTIONS)
+    at = tracks.at(lanes, along)
+    ahead = tracks.at(lanes, along + 0.02 * away) - tracks.at(lanes, along - 0.02 * away)
+    direction = ahead / np.maximum(np.linalg.norm(ahead, axis=-1, keepdims=True), 1e-9)
+    normal = np.stack([-direction[..., 1], direction[..., 0]], axis=-1)
+    places = []
+    for size in (PLATE_SIZE, NARROW_PLATE):
+        half = np.array(size) / 2
+        reach = (np.abs(normal) @ half)[..., None] + AWAY
+        beyond = reach + (2 * LANE_OFFSET if pair else 0)
+        # the forward lane lies on the side against which the backward track's normal points: see scene.py
+        middles = np.concatenate([at + normal * reach, at - normal * beyond, at], axis=1)
+        places.append(np.concatenate([middles - half, middles + half], axis=-1))
+    return np.concatenate(places, axis=1)
 
 
 def _overlap(rects: Points, others: Points) -> NDArray[np.bool_]:

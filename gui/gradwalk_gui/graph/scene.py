@@ -6,8 +6,7 @@ the direction of the forward; the arrow of the backward lane points against it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from gradwalk.trace import Graph
 from ..session import View
 from . import curves, plates, styles
 from .arrange import Arrangement, LayOut, arrange, frame_title_width
-from .curves import Points, Track
+from .curves import Points, Track, Tracks
 from .parts import Card, Picture
 from .picture import draw
 from .styles import Measure
@@ -62,52 +61,50 @@ def build(graph: Graph, view: View, measure: Measure, lay_out: LayOut) -> Scene:
 
 
 def _placed(graph: Graph, picture: Picture, there: Arrangement, measure: Measure) -> Scene:
-    forward, backward = [], []
-    for lane, route, side in zip(picture.lanes, there.routes, there.sides, strict=True):
-        curve, nothing = curves.smooth(route, picture.flow), np.zeros((0, 4, 2))
-        offset = side * styles.LANE_OFFSET if lane.forward and lane.edges else 0.0
-        forward.append(curves.beside(curve, -offset) if lane.forward else nothing)
-        backward.append(curves.beside(curve, offset) if lane.edges else nothing)
+    ways, sides = curves.smooth(there.routes, picture.flow), np.array(there.sides, dtype=np.float64)
+    forward = np.array([lane.forward for lane in picture.lanes], dtype=np.bool_)
+    backward = np.array([bool(lane.edges) for lane in picture.lanes], dtype=np.bool_)
+    ahead = ways.only(forward).beside(np.where(backward, -sides * styles.LANE_OFFSET, 0.0))
+    back = ways.only(backward).beside(np.where(forward, sides * styles.LANE_OFFSET, 0.0))
+    ahead_tracks, back_tracks = curves.tracks(ahead), curves.tracks(back)
+    numbers = _plates(picture, there, measure, ahead_tracks, back_tracks)
     heights = there.cards[:, 3].tolist()
-    scene = Scene(
+    return Scene(
         graph,
         picture,
         there.cards,
         np.array([_split(card, height) for card, height in zip(picture.cards, heights, strict=True)]),
         there.frames,
-        tuple(forward),
-        tuple(backward),
-        tuple(map(curves.track, forward)),
-        tuple(map(curves.track, backward)),
-        np.full((len(picture.lanes), 4), np.nan),
-        np.zeros((len(picture.lanes), 4)),
-        _marks_above(there),
+        tuple(ahead),
+        tuple(back),
+        tuple(ahead_tracks),
+        tuple(back_tracks),
+        numbers,
+        _lane_bounds(ahead_tracks, back_tracks, numbers),
+        _marks_above(picture, there),
         there.width,
         there.height,
     )
-    scene = replace(scene, plates=_plates(scene, there.sides, measure))
-    return replace(scene, lane_bounds=_lane_bounds(scene))
 
 
-def _marks_above(there: Arrangement) -> NDArray[np.bool_]:
+def _marks_above(picture: Picture, there: Arrangement) -> NDArray[np.bool_]:
     """The cards at whose lower border a route ends."""
     above = np.zeros(len(there.cards), dtype=np.bool_)
-    left, top, width, height = there.cards.T
-    for x, y in (route[end].tolist() for route in there.routes if len(route) for end in (0, -1)):
-        above |= (np.abs(top + height - y) < 0.5) & (left < x) & (x < left + width)
+    cards = there.cards.tolist()
+    for lane, route in zip(picture.lanes, there.routes, strict=True):
+        for place, end in ((lane.source, 0), (lane.target, -1)) if len(route) else ():
+            (x, y), (left, top, width, height) = route[end].tolist(), cards[place]
+            above[place] |= abs(top + height - y) < 0.5 and left < x < left + width
     return above
 
 
-def _lane_bounds(scene: Scene) -> Points:
-    bounds = np.zeros((len(scene.picture.lanes), 4))
-    for i in range(len(bounds)):
-        parts = [scene.forward_tracks[i].points, scene.backward_tracks[i].points]
-        if not np.isnan(scene.plates[i, 0]):
-            parts += [scene.plates[i, None, :2], scene.plates[i, None, :2] + scene.plates[i, None, 2:]]
-        points = np.concatenate(parts)
-        if len(points):
-            low = points.min(axis=0)
-            bounds[i] = (*low, *(points.max(axis=0) - low))
+def _lane_bounds(ahead: Tracks, back: Tracks, numbers: Points) -> Points:
+    corners = np.concatenate([numbers[:, :2], numbers[:, :2] + numbers[:, 2:]], axis=1)
+    boxes = [ahead.boxes(), back.boxes(), corners]
+    low = np.fmin.reduce([box[:, :2] for box in boxes])
+    high = np.fmax.reduce([box[:, 2:] for box in boxes])
+    bounds = np.concatenate([low, high - low], axis=1)
+    bounds[~np.isfinite(bounds).all(axis=1)] = 0.0
     return bounds
 
 
@@ -122,31 +119,19 @@ def _split(card: Card, height: float) -> float:
     return (height - (styles.ROW if card.meets else 0.0)) / 2
 
 
-def _plates(scene: Scene, sides: Sequence[int], measure: Measure) -> Points:
-    picture = scene.picture
+def _plates(picture: Picture, there: Arrangement, measure: Measure, ahead: Tracks, back: Tracks) -> Points:
     titles = np.zeros((len(picture.frames), 4))
     for i, frame in enumerate(picture.frames):
-        left, top = scene.frames[i, :2]
+        left, top = there.frames[i, :2]
         titles[i] = (left, top, frame_title_width(frame.title, frame.note, measure), styles.TITLE_BAND)
-    tracks = [(i, track) for i, track in enumerate(scene.forward_tracks)] + [
-        (i, track) for i, track in enumerate(scene.backward_tracks)
-    ]
-    numbered = [i for i, lane in enumerate(picture.lanes) if lane.edges and not lane.through]
-    wanted = [(i, _facing(scene.backward_tracks[i], sides[i])) for i in numbered]
-    return plates.place(plates.ground(_keep_clear(scene), titles, tracks), wanted, len(picture.lanes), picture.halves == "both")
+    numbered = np.array([i for i, lane in enumerate(picture.lanes) if lane.edges and not lane.through], dtype=np.intp)
+    ground = plates.ground(_keep_clear(picture, there.cards), titles, (ahead, back))
+    return plates.place(ground, back, numbered, np.array(there.sides, dtype=np.float64), picture.halves == "both")
 
 
-def _keep_clear(scene: Scene) -> Points:
+def _keep_clear(picture: Picture, cards: Points) -> Points:
     """The cards; knots smaller by the room around a card, for numbers stand close above and below them."""
-    knots = np.array([card.kind == "knot" for card in scene.picture.cards], dtype=np.bool_)
-    cards: Points = scene.cards.copy()
-    cards[knots] += (3.0, 3.0, -6.0, -6.0)
-    return cards
-
-
-def _facing(track: Track, side: int) -> Track:
-    """The track in the direction in which its normal points away from the forward lane."""
-    if side > 0:
-        return track
-    points = track.points[::-1]
-    return Track(points, track.length - track.distances[::-1])
+    knots = np.array([card.kind == "knot" for card in picture.cards], dtype=np.bool_)
+    clear: Points = cards.copy()
+    clear[knots] += (3.0, 3.0, -6.0, -6.0)
+    return clear

@@ -107,15 +107,15 @@ def test_cards_keep_their_size_when_only_sizes_of_tensors_change(traces):
 
 
 def test_a_curve_beside_another_keeps_its_distance():
-    curve = curves.smooth(np.array([[0.0, 0.0], [40.0, 0.0], [160.0, 80.0], [200.0, 80.0]]), "right")
-    beside = curves.track(curves.beside(curve, 7.0)).at(np.linspace(0, 1, 40))
-    points = curves.track(curve).at(np.linspace(0, 1, 400))
+    both = curves.smooth([np.array([[0.0, 0.0], [40.0, 0.0], [160.0, 80.0], [200.0, 80.0]])] * 2, "right")
+    tracks = curves.tracks(both.beside(np.array([7.0, 0.0])))
+    beside, points = tracks[0].at(np.linspace(0, 1, 40)), tracks[1].at(np.linspace(0, 1, 400))
     away = np.linalg.norm(beside[:, None] - points[None], axis=2).min(axis=1)
     assert np.allclose(away, 7.0, atol=0.5)
 
 
 def test_points_along_a_track_are_evenly_spaced():
-    track = curves.track(curves.smooth(np.array([[0.0, 0.0], [100.0, 60.0]]), "right"))
+    track = curves.tracks(curves.smooth([np.array([[0.0, 0.0], [100.0, 60.0]])], "right"))[0]
     steps = np.linalg.norm(np.diff(track.at(np.linspace(0, 1, 30)), axis=0), axis=1)
     assert steps.std() / steps.mean() < 0.05
     assert track.at(np.array([0.0, 1.0])).tolist() == [[0.0, 0.0], [100.0, 60.0]]
