@@ -228,7 +228,7 @@ def test_go_to_node_unfolds_and_shows_it_in_the_middle(looking, press, qtbot):
     card = canvas.scene.picture.cards[canvas.selected_card()]
     assert (card.kind, card.ref) == ("leaf", session.state.selection.id)
     qtbot.waitUntil(lambda: _from_the_middle(canvas) < 2)
-    press(Key.Key_Z, Ctrl)
+    looking._window.run(BY_ID["undo"])
     assert "net" in session.state.view.folded
 
 
