@@ -24,7 +24,9 @@ SPECIFIED = {
     "?": "keys", "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo", "Ctrl+O": "open", "Ctrl+Shift+E": "export-image",
     "Ctrl+,": "preferences", "Alt+S": "shot", "Alt+Shift+S": "shot-window",
     "Ctrl+C": "copy", "Ctrl+Shift+C": "copy-window", "Ctrl+Shift+T": "theme",
-    "Ctrl+F11": "full-screen",
+    "Ctrl+F11": "full-screen", "H": "hide", "I": "isolate", "Shift+H": "show-all", "U": "upstream", "D": "downstream",
+    "Return": "dive", "Enter": "dive", "Backspace": "up", "Ctrl+F": "find", "Ctrl+P": "go-to-node", "Alt+Left": "undo",
+    "Alt+Right": "redo", "1": "depth-1", "9": "depth-9",
 }  # fmt: skip
 """The keys of the transport that work now."""
 

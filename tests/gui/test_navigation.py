@@ -235,7 +235,7 @@ def test_go_to_node_unfolds_and_shows_it_in_the_middle(looking, press, qtbot):
 def _from_the_middle(canvas):
     left, top, width, height = canvas._selection_rect()
     x, y = canvas.camera.to_screen(left + width / 2, top + height / 2)
-    return abs(x - canvas.width() / 2) + abs(y - canvas.height() / 2)
+    return abs(x - canvas.width() / 2) + abs(y - (canvas.height() + canvas.furniture.clear_from()) / 2)
 
 
 @pytest.mark.parametrize("what", ["module", "op", "node", "value"])

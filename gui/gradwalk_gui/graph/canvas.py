@@ -111,6 +111,8 @@ class GraphCanvas(PointerView):
         if self.zoom < READABLE:
             self.zoom_by(READABLE / self.zoom)
         self.centre_on(rect[0] + rect[2] / 2, rect[1] + rect[3] / 2)
+        if self.furniture is not None:
+            self._move_to(self.camera.moved(0, self.furniture.clear_from() / 2))
 
     def scene_came(self) -> None:
         """Another scene is shown: go there where something was to be gone to."""

@@ -37,7 +37,7 @@ class DepthSlider(Panel):
         row.setSpacing(GRID)
         row.addWidget(self.slider)
         row.addWidget(self.text)
-        self._cards = 0
+        self._cards = self._levels = 0
         self.slider.valueChanged.connect(self._moved)
         self.slider.sliderMoved.connect(self._say)
         self.begin()
@@ -61,7 +61,8 @@ class DepthSlider(Panel):
         self.slider.setRange(0, max(levels, 1))
         self.slider.setValue(depth)
         blocker.unblock()
-        self.slider.setEnabled(levels > 0)
+        self._levels = levels
+        self.slider.setVisible(levels > 0)
         self._say(depth)
 
     def _moved(self, depth: int) -> None:
@@ -70,6 +71,6 @@ class DepthSlider(Panel):
 
     def _say(self, depth: int) -> None:
         cards = f"{self._cards:,} card" + ("" if self._cards == 1 else "s")
-        self.text.setText(f"depth {depth} of {self.slider.maximum()}  \u00b7  {cards}")
+        self.text.setText(f"depth {depth} of {self._levels}  \u00b7  {cards}" if self._levels else cards)
         self.adjustSize()
         self.resized.emit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRectF, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from ..theme import Theme
 from .breadcrumb import Breadcrumb
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .canvas import GraphCanvas
 
 AWAY = 8
+FIND_WIDTH = 400
 LEAST_HEIGHT, LEAST_WIDTH = 260, 420
 """A canvas smaller than this has no minimap."""
 
@@ -98,7 +99,7 @@ class Furniture(QObject):
         )
         top = AWAY
         if self.find.isVisible():
-            self.find.adjustSize()
+            self.find.resize(min(FIND_WIDTH, canvas.width() - 2 * AWAY), self.find.sizeHint().height())
             left = max(AWAY, canvas.width() - self.find.width() - AWAY)
             if modules and left < self.bar.geometry().right() + AWAY:
                 top = self.bar.geometry().bottom() + AWAY
@@ -122,6 +123,6 @@ class Furniture(QObject):
         """Where the bar at the top left is, or None."""
         return QRectF(self.bar.geometry()) if self.bar.isVisibleTo(self._canvas) else None
 
-    def widgets(self) -> tuple[QWidget, ...]:
-        """All of them."""
-        return (self.bar, self.minimap, self.find)
+    def clear_from(self) -> int:
+        """How far down the bars reach."""
+        return max((bar.geometry().bottom() for bar in (self.bar, self.find) if bar.isVisibleTo(self._canvas)), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTreeView, QWidget
 
 from gradwalk.trace import NONE
@@ -62,6 +63,11 @@ class OutlineView(Panel):
         header.setSectionResizeMode(FOLD, QHeaderView.ResizeMode.Fixed)
         tree.setColumnWidth(DETAIL, 104)
         tree.setColumnWidth(FOLD, 44)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A narrow outline leaves the room to the names."""
+        super().resizeEvent(event)
+        self.tree.setColumnWidth(DETAIL, max(48, min(104, round(self.width() * 0.3))))
 
     def apply_theme(self) -> None:
         """Recolour."""
