@@ -14,6 +14,7 @@ import numpy as np
 
 from gradwalk.trace import NONE
 
+from ..folding import tree_of
 from .curves import Points, Track
 from .scene import Scene
 
@@ -73,7 +74,7 @@ class _Starts:
         self._frames = {frame.module: row + there for frame, row in zip(before.picture.frames, before.frames, strict=True)}
         self.frames: list[Points] = []
         for frame, row in zip(after.picture.frames, after.frames, strict=True):
-            known = self._frames.get(frame.module, self._cards.get(("module", frame.module)))
+            known = self._module(frame.module)
             self.frames.append(known if known is not None else self._inside(row, frame.parent))
 
     def card(self, place: int) -> Points:
@@ -81,8 +82,14 @@ class _Starts:
         card = self._after.picture.cards[place]
         known = self._cards.get((card.kind, card.ref))
         if known is None and card.kind == "module":
-            known = self._frames.get(card.ref)
+            known = self._module(card.ref)
         return known[:2] if known is not None else self._inside(self._after.cards[place], card.frame)[:2]
+
+    def _module(self, call: int) -> Points | None:
+        """Where a module call was: its frame, its card, or the card of the stack that it was in."""
+        stack = tree_of(self._after.graph).stack_of.get(call, (call,))
+        known = self._frames.get(call)
+        return known if known is not None else self._cards.get(("module", call), self._cards.get(("module", stack[0])))
 
     def _inside(self, row: Points, frame: int) -> Points:
         """Where a rectangle lies in its frame as that begins; outside of all frames it stays where it is."""

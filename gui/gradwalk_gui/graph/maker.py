@@ -1,17 +1,15 @@
 """Makes scenes off the GUI thread: one at a time, only the latest wish, and given up at once when it is not wanted any more.
 
 A thread of the same process, not another process: texts are measured with the fonts of the window, and nothing has to be
-copied. Python hands the interpreter on every ``SWITCH`` seconds while it works, so that the window answers all the time. What
-has come is looked for by a timer of the GUI thread: no signal crosses threads, and a view that is gone is never called.
+copied; ``quiet.py`` says how the window stays awake meanwhile. What has come is looked for by a timer of the GUI thread: no
+signal crosses threads, and a view that is gone is never called.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
@@ -21,6 +19,7 @@ from gradwalk.trace import Trace
 
 from ..session import View
 from .facts import Facts, gather
+from .quiet import window_first
 from .scenes import Key, Made, Scenes, key_of
 
 AT_ONCE = 250
@@ -28,7 +27,6 @@ AT_ONCE = 250
 PATIENCE = 0.025
 """Seconds that are waited for the worker before the old picture is shown on."""
 LOOK_MS = 8
-SWITCH, USUAL = 0.0005, sys.getswitchinterval()
 CLOSING = 5.0
 """Seconds that the end of the app waits at most for the worker."""
 
@@ -46,9 +44,13 @@ class Job:
 
 
 class Maker(QObject):
-    """Owned by a view. ``came`` carries Made and Facts of the latest wish; ``began`` and ``ended`` tell when it is at work."""
+    """Owned by a view. ``came`` carries Made and Facts of the latest wish, ``failed`` the Key of one that raised.
+
+    ``began`` and ``ended`` tell when it is at work.
+    """
 
     came = Signal(object, object)
+    failed = Signal(object)
     began = Signal()
     ended = Signal()
 
@@ -102,13 +104,13 @@ class Maker(QObject):
             self._pool = ThreadPoolExecutor(1, "layout")
         self._jobs[:] = [known for known in self._jobs if known.future is not None and not known.future.done()] + [job]
         job.future = self._pool.submit(_make, self._scenes, job)
-        try:
-            done = job.future.result(PATIENCE)
-        except NotYet:
+        wait([job.future], PATIENCE)
+        if not job.future.done() or job.future.exception() is not None:
             self._job = job
             self._looker.start()
             self.began.emit()
             return None
+        done = job.future.result()
         self._scenes.keep(job.trace.graph, job.view, done[0])
         return done
 
@@ -117,6 +119,8 @@ class Maker(QObject):
         if job is None or job.future is None or not job.future.done():
             return
         self._stop()
+        if job.future.exception() is not None:
+            self.failed.emit(job.key)
         made, facts = job.future.result()  # a fault of the worker is raised here
         self._scenes.keep(job.trace.graph, job.view, made)
         self.came.emit(made, facts)
@@ -136,13 +140,7 @@ class Maker(QObject):
         """Give up, and wait until the worker has let go: nothing measures texts after the app's end."""
         self.cancel()
         _give_up(self._jobs)
-        until = time.monotonic() + CLOSING
-        for job in self._jobs:
-            if job.future is not None and not job.future.done():
-                try:
-                    job.future.exception(max(until - time.monotonic(), 0.0))
-                except NotYet:
-                    break
+        wait([job.future for job in self._jobs if job.future is not None], CLOSING)
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None
@@ -157,9 +155,6 @@ def _make(scenes: Scenes, job: Job) -> tuple[Made, Facts]:
     """In the worker: scene and facts of a wish. Raises LayoutCancelled."""
     if job.cancelled.is_set():
         raise LayoutCancelled
-    sys.setswitchinterval(min(SWITCH, USUAL))
-    try:
+    with window_first():
         made = scenes.build(job.trace.graph, job.view, job.cancelled.is_set)
         return made, gather(job.trace, made.scene, job.view.measure)
-    finally:
-        sys.setswitchinterval(USUAL)

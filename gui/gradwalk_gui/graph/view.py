@@ -72,6 +72,7 @@ class GraphView(Sight):
         self._scenes = Scenes(measure_for_scene, lay_out)
         self._maker = Maker(self, self._scenes)
         self._maker.came.connect(self._came)
+        self._maker.failed.connect(self._give_up)
         self._maker.began.connect(lambda: self.works.emit(what_is_laid_out(self.drawn)))
         self._maker.ended.connect(lambda: self.works.emit(""))
         self._counter = QTimer(self, interval=COUNT_MS)
@@ -113,6 +114,11 @@ class GraphView(Sight):
         self._ask(new)
         self._show_look(old, new)
 
+    def _on_changed(self, old: State, new: State) -> None:
+        if new.trace is None:
+            self._maker.cancel()  # also while nobody sees the panel
+        super()._on_changed(old, new)
+
     def _ask(self, new: State) -> None:
         """Have the scene of a State, at once or later."""
         assert new.trace is not None
@@ -126,6 +132,10 @@ class GraphView(Sight):
     def _came(self, made: Made, facts: Facts) -> None:
         self._take(made, facts)
         self._show_look(self.drawn, self.drawn)
+
+    def _give_up(self, key: Key) -> None:
+        """Do not ask again for what raised, until something else is wished for."""
+        self._given_up = key
 
     def _take(self, made: Made, facts: Facts | None) -> None:
         """Show another scene, at first with the facts of the step that it was made for."""
