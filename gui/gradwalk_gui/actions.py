@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-from .commands import COMMANDS, Command, scoped
+from .command import Command, scoped
+from .commands import COMMANDS
 from .icons import themed
 from .session import State
 from .theme import Theme

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .commands import COMMANDS, MENUS, Command
+from .command import MENUS, Command
+from .commands import COMMANDS
 
 COLUMNS = (("Go",), ("File", "Edit", "Capture", "Tools", "Help"), ("View", "Run"))
 

@@ -9,7 +9,8 @@ from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QMenuBar
 
 from .actions import Actions
-from .commands import COMMANDS, MENUS, Command, mnemonic_of, with_mnemonics
+from .command import MENUS, Command, mnemonic_of, with_mnemonics
+from .commands import COMMANDS
 
 
 def fill(bar: QMenuBar, actions: Actions) -> dict[str, QMenu]:

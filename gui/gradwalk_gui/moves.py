@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
+
 from gradwalk.tape import event_at, index, module_of, moments, phases
 from gradwalk.trace import NONE, Event, Trace
 
@@ -79,3 +81,15 @@ def _first_node_of(trace: Trace, op: int) -> int | None:
     nodes = moments(trace).nodes
     ran = [int(nodes[node]) for node in index(trace.graph).nodes_of_op[op] if nodes[node] != NONE]
     return min(ran) if ran else None
+
+
+def position_of(trace: Trace, event: Event) -> int | None:
+    """Where an event is on the tape, or None."""
+    places = np.flatnonzero(trace.tape == event.id)
+    return int(places[0]) if len(places) else None
+
+
+def first_inside(trace: Trace, path: str) -> int | None:
+    """Where the first event inside a module is on the tape, or None."""
+    events, graph = trace.graph.events, trace.graph
+    return next((i for i, event in enumerate(trace.tape.tolist()) if inside(path, module_of(graph, events[event]))), None)

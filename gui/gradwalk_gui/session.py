@@ -106,6 +106,10 @@ class State:
     theme: Literal["system", "light", "dark"] = "system"
     reduced_motion: bool = False
     log_loss: bool = True
+    minimap: bool = True
+    """Whether the minimap shows where the graph is larger than its view."""
+    can_undo: bool = False
+    can_redo: bool = False
 
     @property
     def events(self) -> int:
@@ -144,6 +148,7 @@ class Session:
         self._redo.clear()
         play = Play.FOLLOWING if follow else Play.PAUSED
         self._become(recording=recording, length=len(recording), step=0, position=0, selection=None, play=play)
+        self._become(can_undo=False, can_redo=False)
 
     def close(self) -> None:
         """Show nothing."""
@@ -262,7 +267,7 @@ class Session:
         self._become(highlight="" if self._state.highlight == way else way)
 
     def set(self, **changes: Any) -> None:
-        """Change settings: speed, loop, theme, reduced_motion, log_loss."""
+        """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap."""
         self._become(**changes)
 
     def set_view(self, **changes: Any) -> None:
@@ -276,7 +281,7 @@ class Session:
         if view != self._state.view:
             self._undo = [*self._undo, self._state.view][-UNDO_DEPTH:]
             self._redo.clear()
-            self._become(view=view)
+            self._become(view=view, can_undo=True, can_redo=False)
 
     def fold(self, path: str) -> None:
         """Fold the module call at ``path``, or unfold it; of a stack's card show the calls one by one."""
@@ -346,13 +351,25 @@ class Session:
         """Take back the last change of the view."""
         if self._undo:
             self._redo.append(self._state.view)
-            self._become(view=self._undo.pop())
+            self._become(view=self._undo.pop(), can_undo=bool(self._undo), can_redo=True)
 
     def redo(self) -> None:
         """Do the last undone change of the view again."""
         if self._redo:
             self._undo.append(self._state.view)
-            self._become(view=self._redo.pop())
+            self._become(view=self._redo.pop(), can_undo=True, can_redo=bool(self._redo))
+
+    def go_to_selected(self) -> None:
+        """Put the playhead after the event of what is selected: of a module after its first."""
+        state = self._state
+        if state.trace is None or state.selection is None:
+            return
+        position = moves.first_inside(state.trace, module_path(state)) if state.selection.kind == "module" else None
+        event = _event_of(state.trace, state.selection)
+        if event is not None:
+            position = moves.position_of(state.trace, event)
+        if position is not None:
+            self.go_to(state.step, position + 1)
 
     def take_back(self, view: View) -> None:
         """Go back to an earlier View in one change, as undoing again and again would; redo brings back what was undone."""
@@ -360,7 +377,7 @@ class Session:
             place = len(self._undo) - 1 - self._undo[::-1].index(view)
             self._redo += [self._state.view, *self._undo[:place:-1]]
             self._undo = self._undo[:place]
-        self._become(view=view)
+        self._become(view=view, can_undo=bool(self._undo), can_redo=bool(self._redo))
 
     def _jump(self, where: Callable[[Trace, int], int | None]) -> None:
         state = self._state

@@ -26,6 +26,7 @@ class Settings:
     font_scale: float = 1.0
     reduced_motion: bool = False
     log_loss: bool = True
+    minimap: bool = True
     speed: float = 1.0
     recent: tuple[str, ...] = ()
     runs_folder: str = ""

@@ -17,10 +17,13 @@ from gradwalk.recording.reader import Recording
 
 from . import pictures, settings, style
 from .about import About
-from .commands import Command
+from .chooser import Chooser
+from .command import Command
 from .export_dialog import ExportDialog
+from .go_to import GoTo
 from .keys import KeySheet
 from .live import Follower
+from .names import name_of
 from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
 from .palette import Palette
 from .player import Player
@@ -35,7 +38,7 @@ WAITING = "Waiting for the first step"
 
 
 class Shell(QObject):
-    """Everything that is neither the Session's nor the Window's; implements ``commands.Shell``."""
+    """Everything that is neither the Session's nor the Window's; implements ``command.Shell``."""
 
     def __init__(self, window: Window, session: Session, kept: Settings, file: Path | None) -> None:
         super().__init__(window)
@@ -189,6 +192,23 @@ class Shell(QObject):
         """Zoom the canvas."""
         self._window.graph.zoom_by(factor)
 
+    def copy_name(self) -> None:
+        """Put the name of what is selected on the clipboard."""
+        state = self._session.state
+        if state.trace is not None and state.selection is not None:
+            QGuiApplication.clipboard().setText(name_of(state.trace.graph, state.selection))
+
+    def find(self) -> None:
+        """Show the find bar over the graph."""
+        self._window.graph.open_find()
+
+    def go_to_node(self) -> None:
+        """Ask for a module, an op, a parameter or a Node by its name, and go there."""
+        trace = self._session.state.trace
+        if trace is not None:
+            go = partial(self._window.graph.go_to, unfold=True)
+            self._drop_down(GoTo(trace.graph, go, self._window.theme, self._window))
+
     def arrange(self, layout: str) -> None:
         """Arrange the panels as a named layout does."""
         self._window.desk.arrange(layout)
@@ -207,9 +227,7 @@ class Shell(QObject):
 
     def show_palette(self) -> None:
         """Show the command palette."""
-        palette = Palette(self._window.actions_, self._window.theme, self._window)
-        palette.move(self._window.geometry().center().x() - palette.width() // 2, self._window.geometry().top() + 80)
-        self._open(palette)
+        self._drop_down(Palette(self._window.actions_, self._window.theme, self._window))
 
     def show_keys(self) -> None:
         """Show the sheet of keys."""
@@ -232,6 +250,10 @@ class Shell(QObject):
         """Close the window."""
         self._window.close()
 
+    def _drop_down(self, chooser: Chooser) -> None:
+        chooser.move(self._window.geometry().center().x() - chooser.width() // 2, self._window.geometry().top() + 80)
+        self._open(chooser)
+
     def _open(self, dialog: QDialog) -> None:
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -247,6 +269,7 @@ class Shell(QObject):
             theme=state.theme,
             reduced_motion=state.reduced_motion,
             log_loss=state.log_loss,
+            minimap=state.minimap,
             speed=state.speed,
             geometry=_text(geometry),
             docks=_text(docks) or self._kept.docks,
@@ -256,7 +279,13 @@ class Shell(QObject):
         """Take over preferences."""
         rescaled = wanted.font_scale != self._kept.font_scale
         self._kept = wanted
-        self._session.set(theme=wanted.theme, reduced_motion=wanted.reduced_motion, log_loss=wanted.log_loss, speed=wanted.speed)
+        self._session.set(
+            theme=wanted.theme,
+            reduced_motion=wanted.reduced_motion,
+            log_loss=wanted.log_loss,
+            minimap=wanted.minimap,
+            speed=wanted.speed,
+        )
         if rescaled:
             self._dress()
             self._window.make_views_anew()

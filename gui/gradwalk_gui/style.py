@@ -171,6 +171,18 @@ QStatusBar QSizeGrip { width: 0; }
 #hint { color: @subtle; }
 #small { color: @faint; font-size: @small; }
 #strong { font-weight: 600; }
+#over { background: @panel; border: 1px solid @border; border-radius: 8px; }
+#over QToolButton { padding: 3px 6px; }
+#over QToolButton#crumb { color: @subtle; font-size: @small; }
+#over QToolButton#crumb:hover { color: @text; }
+#over QToolButton#here { font-size: @small; font-weight: 600; }
+#over QToolButton:disabled { color: @faint; }
+QSlider { border: 1px solid transparent; border-radius: 6px; min-height: 20px; }
+QSlider:focus { border-color: @accent; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @border; margin: 0 4px; }
+QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; margin: 0 4px; }
+QSlider::handle:horizontal { width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; background: @accent; }
+QSlider::handle:horizontal:disabled, QSlider::sub-page:horizontal:disabled { background: @ghost; }
 #palette { border: 1px solid @ghost; background: @raised; }
 #key { background: @hover; border: 1px solid @border; border-radius: 4px; padding: 1px 6px; font-size: @small; color: @subtle; }
 #danger { color: @danger; font-weight: 500; }

@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import QByteArray, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMenuBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from . import docks, menus
 from .actions import Actions
-from .commands import Command
+from .command import Command
 from .desk import VIEWS, Desk, Factory
+from .graph_menu import graph_menu
 from .icons import app_icon, themed
 from .notice import Notice
 from .session import Play, Session, State
@@ -91,6 +92,14 @@ class Window(QMainWindow):
 
     def _wire_views(self) -> None:
         self.graph.zoomed.connect(self.status.zoom)
+        self.graph.menu_asked.connect(self._show_graph_menu)
+        self.status.zoom(self.graph.zoom)
+        self.refresh()
+
+    def _show_graph_menu(self, at: QPoint) -> None:
+        menu = graph_menu(self.session.state, self.actions_, self)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
         self.graph.works.connect(self._show_layout)
         self.graph.remarked.connect(self.status.remark)
         self._show_layout("")

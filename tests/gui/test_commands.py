@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QApplication, QDialog, QMenu
 from gradwalk.sample import SampleRecording
 from gradwalk_gui import menus
 from gradwalk_gui.actions import key_text
-from gradwalk_gui.commands import BY_ID, COMMANDS, MENUS, Command, conflicts, mnemonic_of, scoped, with_mnemonics
+from gradwalk_gui.command import MENUS, Command, conflicts, mnemonic_of, scoped, with_mnemonics
+from gradwalk_gui.commands import BY_ID, COMMANDS
 from gradwalk_gui.keys import bound_in
 from gradwalk_gui.palette import found
 from gradwalk_gui.session import Play
@@ -23,7 +24,9 @@ SPECIFIED = {
     "?": "keys", "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo", "Ctrl+O": "open", "Ctrl+Shift+E": "export-image",
     "Ctrl+,": "preferences", "Alt+S": "shot", "Alt+Shift+S": "shot-window",
     "Ctrl+C": "copy", "Ctrl+Shift+C": "copy-window", "Ctrl+Shift+T": "theme",
-    "Ctrl+F11": "full-screen",
+    "Ctrl+F11": "full-screen", "H": "hide", "I": "isolate", "Shift+H": "show-all", "U": "upstream", "D": "downstream",
+    "Return": "dive", "Enter": "dive", "Backspace": "up", "Ctrl+F": "find", "Ctrl+P": "go-to-node", "Alt+Left": "undo",
+    "Alt+Right": "redo", "1": "depth-1", "9": "depth-9",
 }  # fmt: skip
 """The keys of the transport that work now."""
 

@@ -1,201 +1,179 @@
-"""The graph on screen, with pointer and keyboard: select, fold, pan, zoom, go to an event, and say what is pointed at."""
+"""The graph on screen: what ``pointer.py`` gives a pointer, here with keys, highlights, search and what stands over the graph."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import (
-    QEnterEvent,
-    QFocusEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QNativeGestureEvent,
-    QPointingDevice,
-    QWheelEvent,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from ..session import Session
+from ..revealing import reveal
+from ..session import Selection, Session, State
 from ..theme import Theme
 from .arrange import LayOut
-from .hit import Hit, hit_at, selection_of
-from .hover_text import hover_of
+from .camera import fitted
+from .furniture import Furniture
+from .hit import Hit, selection_of, where_is
 from .neighbours import Way, after, reading_order, towards
-from .surface import measure_for_scene
-from .view import GraphView
+from .pointer import PointerView
+from .scene import Scene
+from .sight import FIT_MARGIN
+from .veil import Veil
+from .ways import Lit, found, highlighted
 
-HOVER_AFTER = 350
-"""Milliseconds that the pointer rests before the hover card shows."""
-DRAG_FROM = 4
+PAN = 96
+"""Pixels that Shift with an arrow moves the picture."""
+READABLE = 0.8
+"""The zoom from which on what is gone to is shown."""
 _WAYS: dict[int, Way] = {
     Qt.Key.Key_Left: "left",
     Qt.Key.Key_Right: "right",
     Qt.Key.Key_Up: "up",
     Qt.Key.Key_Down: "down",
 }
+_STEPS = {"left": (1, 0), "right": (-1, 0), "up": (0, 1), "down": (0, -1)}
+_NONE = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 
 
-class GraphCanvas(GraphView):
+class GraphCanvas(PointerView):
     """The graph at the playhead. ``lay_out`` is the layout engine, that of the core by default."""
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None, *, lay_out: LayOut | None = None) -> None:
         super().__init__(session, theme, parent, lay_out=lay_out)
-        self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._pressed: QPoint | None = None
-        self._dragged = False
-        self._hover_timer = QTimer(self)
-        self._hover_timer.setSingleShot(True)
-        self._hover_timer.setInterval(HOVER_AFTER)
-        self._hover_timer.timeout.connect(self._show_hover)
+        self._veil = Veil()
+        self._lit: Lit | None = None
+        self._lit_for: tuple[object, ...] = ()
+        self._goal: Selection | None = None
+        """What is to be shown in the middle as soon as it is in the picture."""
+        self.furniture: Furniture | None = None
         self.begin()
+        self.furniture = Furniture(self)
+        self.furniture.find.found.connect(self.update)
+        self.furniture.find.went.connect(self.go_to)
 
-    # Pointer
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        super().set_theme(theme)
+        if self.furniture is not None:
+            self.furniture.set_theme(theme)
 
-    def hit(self, at: QPointF) -> Hit | None:
-        """What is at a point of the widget."""
-        if self.scene is None or self.scene.empty or not self.fits:
-            return None
-        x, y = self.camera.to_scene(at.x(), at.y())
-        return hit_at(self.scene, x, y, self.zoom, measure_for_scene)
+    def show_state(self, old: State, new: State) -> None:
+        """Take over what differs."""
+        super().show_state(old, new)
+        if self.furniture is not None and old.minimap != new.minimap:
+            self.furniture.place_soon()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A press may become a click or a pan."""
-        self.hide_hover()
-        if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
-            self._pressed, self._dragged = event.position().toPoint(), False
+    # Going somewhere
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Pan while a button is down; else look at what is under the pointer."""
-        self._pointer = event.position()
-        here = event.position().toPoint()
-        if self._pressed is None:
-            self._point_at(event.position())
+    def fit_all(self) -> None:
+        """Show the whole graph, below what stands at the top left."""
+        super().fit_all()
+        bar = self.furniture.bar_rect() if self.furniture is not None else None
+        if bar is None or self.scene is None or self.scene.empty:
             return
-        way = here - self._pressed
-        if not self._dragged and way.manhattanLength() < DRAG_FROM:
+        left, top = self.camera.to_screen(0, 0)
+        if top > bar.bottom() + FIT_MARGIN / 2 or left > bar.right():
             return
-        self._dragged, self._fitted = True, False
-        self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        self._pressed = here
-        self._move_to(self.camera.moved(way.x(), way.y()))
+        legend = self.legend_rect()
+        whole, floor = (0.0, 0.0, self.scene.width, self.scene.height), float(self.height())
+        camera = fitted(whole, self.width(), floor - bar.bottom(), FIT_MARGIN).moved(0, bar.bottom())
+        if legend is not None and camera.to_screen(0, self.scene.height)[1] > legend.top() - 8:
+            floor = legend.top() + FIT_MARGIN / 2
+            camera = fitted(whole, self.width(), floor - bar.bottom(), FIT_MARGIN).moved(0, bar.bottom())
+        self._move_to(camera)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """What was pressed and not dragged is clicked."""
-        clicked = self._pressed is not None and not self._dragged and event.button() == Qt.MouseButton.LeftButton
-        self._pressed = None
-        self.unsetCursor()
-        if clicked:
-            self._click(self.hit(event.position()))
+    def centre_on(self, x: float, y: float) -> None:
+        """Bring a point of the scene into the middle."""
+        self._fitted = False
+        at_x, at_y = self.camera.to_screen(x, y)
+        self._move_to(self.camera.moved(self.width() / 2 - at_x, self.height() / 2 - at_y))
 
-    def _click(self, hit: Hit | None) -> None:
-        if self.scene is None:
+    def go_to(self, selection: Selection, *, unfold: bool = False) -> None:
+        """Select something and show it in the middle: on the card of the module that it is folded into, or ``unfold`` that."""
+        trace = self.session.state.trace
+        if trace is None:
             return
-        module = self._foldable(hit)
-        if module is not None:
-            self.session.fold(self.scene.graph.modules[module].path)
-        else:
-            self.session.select(selection_of(self.scene, hit) if hit is not None else None)
+        shown = None
+        if self.scene is not None and self.look is not None and self.fits:
+            shown = where_is(self.scene, self.look.facts.cards, selection)
+        if unfold or shown is None:
+            self.session.show(reveal(trace.graph, self.session.state.view, selection))
+        self._goal = selection
+        self.session.select(selection)
+        self._reach_goal()
 
-    def _foldable(self, hit: Hit | None) -> int | None:
-        """The module that a click on something folds or unfolds, or None."""
-        if hit is None or self.scene is None:
-            return None
-        if hit.kind == "title":
-            return self.scene.picture.frames[hit.index].module
-        return self.scene.picture.cards[hit.index].ref if hit.kind == "card" and hit.chevron else None
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Go to the event of an op, a Node or the loss; unfold a folded module; the ground fits all."""
-        hit = self.hit(event.position())
-        if event.button() != Qt.MouseButton.LeftButton or self._foldable(hit) is not None:
+    def _reach_goal(self) -> None:
+        rect = self._selection_rect()
+        if self._goal is None or self.drawn.selection != self._goal or rect is None:
             return
-        if hit is None or hit.kind == "frame":
-            self.fit_all()
-        elif hit.kind == "card":
-            self._open(hit.index, backward=hit.backward)
+        if self.zoom < READABLE:
+            self.zoom_by(READABLE / self.zoom)
+        self.centre_on(rect[0] + rect[2] / 2, rect[1] + rect[3] / 2)
+        if self.furniture is not None:
+            self._move_to(self.camera.moved(0, self.furniture.clear_from() / 2))
 
-    def _open(self, card: int, *, backward: bool) -> None:
-        if self.scene is None or self.look is None:
-            return
-        there = self.scene.picture.cards[card]
-        if there.kind == "module":
-            self.session.fold(self.scene.graph.modules[there.ref].path)
-            return
-        moment = int(self.look.facts.first[card, 1 if backward else 0])
-        if moment >= 0:
-            self.session.go_to(self.drawn.step, moment + 1)
+    def scene_came(self) -> None:
+        """Another scene is shown: go there where something was to be gone to."""
+        self._reach_goal()
+        self._goal = None
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """A wheel zooms at the pointer; two fingers on a touchpad pan, with Ctrl they zoom."""
-        self.hide_hover()
-        event.accept()
-        on_touchpad = event.device().type() == QPointingDevice.DeviceType.TouchPad and not event.pixelDelta().isNull()
-        zooming = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if on_touchpad and not zooming:
-            self._fitted = False
-            self._move_to(self.camera.moved(event.pixelDelta().x(), event.pixelDelta().y()))
-            return
-        turned = event.angleDelta().y() or event.angleDelta().x()
-        if turned:
-            self.zoom_by(1.0015**turned, event.position())
+    def open_find(self) -> None:
+        """Show the find bar."""
+        if self.furniture is not None:
+            self.furniture.find.open_bar()
+            self.furniture.place()
 
-    def event(self, event: QEvent) -> bool:
-        """A pinch zooms at the pointer."""
-        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-            self.zoom_by(1.0 + event.value(), event.position())
-            return True
-        return super().event(event)
+    # Painting
 
-    def _point_at(self, at: QPointF) -> None:
-        hit = self.hit(at)
-        if hit == self.hovered:
-            return
-        self.hovered = hit
-        self.hide_hover()
-        if self._foldable(hit) is not None:
-            self.setCursor(Qt.CursorShape.PointingHandCursor)
-        else:
-            self.unsetCursor()
-        if hit is not None and hit.kind != "frame":
-            self._hover_timer.start()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The graph, and over it the veil of a highlight or a search."""
+        super().paintEvent(event)
+        if self.furniture is not None:
+            self.furniture.follow()
 
-    def _show_hover(self) -> None:
-        if self.hovered is not None and self.scene is not None and self.look is not None and self._pressed is None:
-            self.hover = hover_of(self.scene, self.look, self.hovered)
-            self.update()
+    def paint_over(self, painter: QPainter, scene: Scene) -> None:
+        """The veil; not while cards glide."""
+        lit, ring = self._bright()
+        if lit is not None and scene is self.scene:
+            self._veil.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, scene, self.camera, lit, ring=ring)
 
-    def hide_hover(self) -> None:
-        """Take the hover card away, and do not bring another."""
-        self._hover_timer.stop()
-        super().hide_hover()
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Remember where the pointer is."""
-        self._pointer = event.position()
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is pointed at any more."""
-        self.hovered = None
-        self.hide_hover()
-        super().leaveEvent(event)
+    def _bright(self) -> tuple[Lit | None, bool]:
+        """What is not dimmed, and whether it is ringed: matches while something is searched, else what is highlighted."""
+        state = self.drawn
+        if not self.fits:
+            return None, False
+        sought = self.furniture.find.selections if self.furniture is not None else ()
+        key = (self.scene, sought, state.highlight, state.selection, state.picked)
+        if key != self._lit_for and self.scene is not None and self.look is not None:
+            self._lit_for, cards = key, self.look.facts.cards
+            picked = state.picked or ((state.selection,) if state.selection is not None else ())
+            if sought:
+                self._lit = found(self.scene, cards, sought)
+            else:
+                self._lit = highlighted(self.scene, cards, picked, state.highlight) if state.highlight else None
+        return self._lit, bool(sought)
 
     # Keyboard
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows go from card to card, Enter goes to the event or unfolds, Escape ends a layout, else selects nothing."""
+        """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc ends what is going on."""
         way = _WAYS.get(event.key())
         if event.key() == Qt.Key.Key_Escape and self.busy:
             self.cancel_layout()
-        elif way is not None and event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier):
+        elif way is not None and event.modifiers() in _NONE:
             self._go(way)
+        elif way is not None and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
+            self._fitted = False
+            self._move_to(self.camera.moved(*(PAN * step for step in _STEPS[way])))
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected_card() is not None:
             shown = self.shown_selection()
             assert shown is not None
             assert shown.place is not None
             self._open(shown.place.card, backward=shown.place.part == "backward")
+        elif event.key() == Qt.Key.Key_Escape and self.band is not None:
+            self.end_drag()
         elif event.key() == Qt.Key.Key_Escape and self.drawn.selection is not None:
             self.session.select(None)
         else:
@@ -210,7 +188,9 @@ class GraphCanvas(GraphView):
     def focusNextPrevChild(self, forward: bool) -> bool:
         """Tab goes through the cards in the order in which they run, and then on to the next widget."""
         by: Literal[1, -1] = 1 if forward else -1
-        if self.scene is not None and self.look is not None:
+        focus = self.window().focusWidget()
+        over = focus is not None and focus is not self and self.isAncestorOf(focus)
+        if not over and self.scene is not None and self.look is not None:
             card = after(reading_order(self.scene, self.look.facts), self.selected_card(), by)
             if card is not None:
                 self._select_card(card)
@@ -233,3 +213,9 @@ class GraphCanvas(GraphView):
         """Show the focus no more."""
         super().focusOutEvent(event)
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep what stands over the graph in its corners."""
+        if self.furniture is not None:
+            self.furniture.place()
+        super().resizeEvent(event)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.tape import index
 from gradwalk.trace import NONE
 
+from ..folding import tree_of
 from ..session import Selection
 from . import styles
 from .arrange import frame_title_width
 from .curves import Points
 from .events_on_cards import Cards, Place
+from .frames import shown_op, up_from
 from .scene import Scene
 from .styles import Measure
 
@@ -130,18 +134,15 @@ def where_is(scene: Scene, cards: Cards, selection: Selection | None) -> Shown |
     if selection.kind == "module":
         return _module(scene, selection.id)
     if selection.kind == "edge":
-        lane = next((i for i, lane in enumerate(scene.picture.lanes) if selection.id in lane.edges), NONE)
-        if lane != NONE:
+        lane = _places(scene).lane_of_edge.get(selection.id)
+        if lane is not None:
             return Shown(lane=lane, backward=True)
         source = scene.graph.edges[selection.id].source
         return _card(cards.of_node.get(source), backward=True)
     if selection.kind == "node":
         return _card(cards.of_node.get(selection.id), backward=True)
     if selection.kind == "op":
-        op = selection.id
-        while op not in cards.of_op and scene.graph.ops[op].parent != NONE:
-            op = scene.graph.ops[op].parent
-        return _card(cards.of_op.get(op), backward=False)
+        return _card(cards.of_op.get(shown_op(scene.graph, selection.id)), backward=False)
     return _value(scene, cards, selection.id)
 
 
@@ -149,19 +150,52 @@ def _card(place: int | None, *, backward: bool) -> Shown | None:
     return None if place is None else Shown(Place(place, "backward" if backward else "forward"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Look-ups over a scene that the cards of its ops and Nodes do not give."""
+
+    frame_of_module: dict[int, int]
+    card_of_module: dict[int, int]
+    card_of_value: dict[int, int]
+    lane_of_value: dict[int, int]
+    lane_of_edge: dict[int, int]
+
+
+@lru_cache(maxsize=4)
+def _places(scene: Scene) -> _Places:
+    cards, lanes = scene.picture.cards, scene.picture.lanes
+    backwards = range(len(lanes) - 1, -1, -1)  # of several the first counts
+    return _Places(
+        {frame.module: i for i, frame in enumerate(scene.picture.frames)},
+        {card.ref: i for i, card in enumerate(cards) if card.kind == "module"},
+        {card.ref: i for i, card in enumerate(cards) if card.kind in ("leaf", "input", "loss", "tensor")},
+        {lanes[i].value: i for i in backwards},
+        {edge: i for i in backwards for edge in lanes[i].edges},
+    )
+
+
 def _module(scene: Scene, module: int) -> Shown | None:
-    for i, frame in enumerate(scene.picture.frames):
-        if frame.module == module:
-            return Shown(frame=i)
-    place = next((i for i, card in enumerate(scene.picture.cards) if card.kind == "module" and card.ref == module), None)
+    """The frame of a module call, its card, that of its stack, or that of a folded module around it."""
+    places = _places(scene)
+    if module in places.frame_of_module:
+        return Shown(frame=places.frame_of_module[module])
+    stack_of = tree_of(scene.graph).stack_of
+    calls = (either for call in up_from(scene.graph, module) for either in (call, stack_of.get(call, (call,))[0]))
+    place = next((places.card_of_module[call] for call in calls if call in places.card_of_module), None)
     return _card(place, backward=False)
 
 
 def _value(scene: Scene, cards: Cards, value: int) -> Shown | None:
-    for i, card in enumerate(scene.picture.cards):
-        if card.kind in ("leaf", "input", "loss", "tensor") and card.ref == value:
-            return _card(i, backward=False)
-    for i, lane in enumerate(scene.picture.lanes):
-        if lane.value == value:
-            return Shown(lane=i)
-    return _card(cards.of_op.get(scene.graph.values[value].op), backward=False)
+    places = _places(scene)
+    if value in places.card_of_value:
+        return _card(places.card_of_value[value], backward=False)
+    if value in places.lane_of_value:
+        return Shown(lane=places.lane_of_value[value])
+    made = scene.graph.values[value].op
+    if made != NONE:
+        return _card(cards.of_op.get(shown_op(scene.graph, made)), backward=False)
+    leaf = index(scene.graph).node_of_leaf.get(value)
+    if leaf is not None and leaf in cards.of_node:
+        return _card(cards.of_node[leaf], backward=False)
+    reader = next((op.id for op in scene.graph.ops if value in op.inputs), NONE)
+    return _card(cards.of_op.get(shown_op(scene.graph, reader)), backward=False)

@@ -245,6 +245,7 @@ class GraphView(Sight):
             return
         scene = self.glider.scene() or self.scene
         self.layer.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, scene, self.look, self.camera)
+        self.paint_over(painter, scene)
         painter.save()
         painter.translate(self.camera.x, self.camera.y)
         painter.scale(self.camera.zoom, self.camera.zoom)
@@ -258,6 +259,9 @@ class GraphView(Sight):
         if self.hasFocus() and self.shown_selection() is None:
             self._paint_focus(painter)
         painter.end()
+
+    def paint_over(self, painter: QPainter, scene: Scene) -> None:
+        """What lies between the layer and the selection; nothing here."""
 
     def _paint_selection(self, painter: QPainter, scene: Scene) -> None:
         shown = self.shown_selection()

@@ -34,6 +34,9 @@ def items_of(graph: Graph) -> list[Item]:
     place: dict[int, int] = {NONE: NONE}
     ops: dict[int, int] = {}
     homes = _homes(graph)
+    at_home: dict[int, list[int]] = {}
+    for value, home in homes.items():
+        at_home.setdefault(home, []).append(value)
     made += [_leaf(value, NONE) for value in graph.values if _stands_alone(value) and homes.get(value.id, NONE) == NONE]
     for thing in _in_order(graph):
         if isinstance(thing, Op):
@@ -43,7 +46,7 @@ def items_of(graph: Graph) -> list[Item]:
         call = graph.modules[thing]
         place[thing] = len(made)
         made.append(Item(Selection("module", thing), call.name, call.kind, "module", place.get(call.parent, NONE), call.path))
-        made += [_leaf(graph.values[value], place[thing]) for value, home in homes.items() if home == thing]
+        made += [_leaf(graph.values[value], place[thing]) for value in at_home.get(thing, ())]
     return made
 
 
@@ -95,8 +98,13 @@ def _op(graph: Graph, op: Op, parent: int) -> Item:
     return Item(Selection("op", op.id), name, shape, "custom" if op.custom else "op", parent)
 
 
-def item_for(graph: Graph, items: list[Item], selection: Selection | None) -> int:
-    """The item of a selection: a Node's is its op or leaf, a result's its op, an edge's the Value's; NONE where there is none."""
+def places_of(items: list[Item]) -> dict[Selection, int]:
+    """The place of each item by what it selects."""
+    return {item.selection: place for place, item in enumerate(items)}
+
+
+def place_for(graph: Graph, places: dict[Selection, int], selection: Selection | None) -> int:
+    """The place of a selection's item: a Node's is its op or leaf, a result's its op, an edge's the Value's; else NONE."""
     if selection is None:
         return NONE
     wanted = [selection]
@@ -107,5 +115,4 @@ def item_for(graph: Graph, items: list[Item], selection: Selection | None) -> in
         node = graph.nodes[selection.id]
         wanted = [Selection("op", node.op)] if node.op != NONE else [Selection("value", node.leaf)]
     wanted += [Selection("op", graph.values[w.id].op) for w in wanted if w.kind == "value" and w.id != NONE]
-    places = {item.selection: place for place, item in enumerate(items)}
     return next((places[w] for w in wanted if w in places), NONE)

@@ -1,37 +1,34 @@
-"""The outline: the tree of module calls with their parameters and ops, in step with the graph's selection and folds."""
+"""The outline: the tree of module calls with their parameters and ops, in step with the graph's selection, folds and root."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from PySide6.QtCore import QModelIndex, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTreeView, QWidget
 
 from gradwalk.trace import NONE
 
-from ..inspection.tree import Item, item_for, items_of
+from ..inspection.tree import items_of, place_for, places_of
 from ..panel import GRID, Panel
-from ..session import Session, State
-from ..theme import Theme, assets, font
+from ..session import Selection, Session, State
+from ..showing import call_at
+from ..theme import Theme, assets
+from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 
-NAME, DETAIL, FOLD = range(3)
-_PLACE = Qt.ItemDataRole.UserRole + 1
+AT_FIRST = 400
+"""The most lines that are shown at first with two levels open; with more it is one."""
 
 
 class OutlineView(Panel):
-    """A click selects; the check box of a module folds it into one card of the graph."""
+    """A click selects, a double click looks into a module; the check box of a module folds it into one card of the graph."""
 
     title = "Outline"
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
-        self._items: list[Item] = []
-        self._cells: list[QStandardItem] = []
-        self._folds: dict[str, list[QStandardItem]] = {}
-        self.model = QStandardItemModel(0, 3, self)
-        self.model.setHorizontalHeaderLabels(["name", "shape", "fold"])
-        self.model.itemChanged.connect(self._on_checked)
+        self._places: dict[Selection, int] = {}
+        self.model = OutlineModel(self)
+        self.model.toggled.connect(self.session.fold)
         self.tree = QTreeView(self)
         self.tree.setModel(self.model)
         self.message = QLabel(self)
@@ -55,6 +52,8 @@ class OutlineView(Panel):
         tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         tree.setAccessibleName("Modules, parameters and ops")
+        tree.setExpandsOnDoubleClick(False)
+        tree.doubleClicked.connect(self._on_double_click)
         tree.selectionModel().selectionChanged.connect(self._on_selected)
         header = tree.header()
         header.setStretchLastSection(False)
@@ -65,86 +64,54 @@ class OutlineView(Panel):
         tree.setColumnWidth(DETAIL, 104)
         tree.setColumnWidth(FOLD, 44)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A narrow outline leaves the room to the names."""
+        super().resizeEvent(event)
+        self.tree.setColumnWidth(DETAIL, max(48, min(104, round(self.width() * 0.3))))
+
     def apply_theme(self) -> None:
         """Recolour."""
         self.message.setStyleSheet(f"color: {self.theme.subtle};")
         self.tree.setStyleSheet(_check_boxes(self.theme))
-        for item, cell in zip(self._items, self._cells, strict=True):
-            self._dress(item, cell)
+        self.model.theme = self.theme
+        self.tree.viewport().update()
 
     def show_state(self, old: State, new: State) -> None:
-        """Show what differs: the structure, the selection, the folds."""
+        """Show what differs: the structure, the root, the selection, the folds."""
         if new.trace is None:
-            self._items, self._cells, self._folds = [], [], {}
-            self.model.removeRows(0, self.model.rowCount())
+            self._places = {}
+            self.model.set_items([])
             self.message.setText("Open a recording to see its modules and ops.")
             self._pages.setCurrentWidget(self.message)
             return
+        self.model.folded, self.model.root = new.view.folded, new.view.root
         if old.trace is None or old.trace.graph is not new.trace.graph:
             self._fill(new)
-        elif old.view.folded != new.view.folded:
-            self._check(new)
-        self._follow(new)
+        elif old.view != new.view:
+            self.tree.viewport().update()
+        self._follow(old, new)
 
     def _fill(self, state: State) -> None:
         assert state.trace is not None
-        self._items = items_of(state.trace.graph)
-        self.model.removeRows(0, self.model.rowCount())
-        self._cells, self._folds = [], {}
-        for place, item in enumerate(self._items):
-            self._add(place, item)
-        self.tree.setColumnHidden(FOLD, not self._folds)
-        self.tree.expandToDepth(1)
-        self._check(state)
+        items = items_of(state.trace.graph)
+        self.model.set_items(items)
+        self._places = places_of(items)
+        self.tree.setColumnHidden(FOLD, not any(item.kind == "module" for item in items))
+        self.tree.expandToDepth(1 if self.model.lines_to(2) <= AT_FIRST else 0)
         self.message.setText("Nothing ran forward in this step.")
-        self._pages.setCurrentWidget(self.tree if self._items else self.message)
+        self._pages.setCurrentWidget(self.tree if items else self.message)
 
-    def _add(self, place: int, item: Item) -> None:
-        name, detail, fold = QStandardItem(item.name), QStandardItem(item.detail), QStandardItem()
-        for cell in (name, detail, fold):
-            cell.setData(place, _PLACE)
-            cell.setEditable(False)
-        name.setToolTip("  ".join(part for part in (item.kind, item.path or item.name, item.detail) if part))
-        name.setAccessibleText(f"{item.kind} {item.name} {item.detail}")
-        detail.setFont(font(11, numbers=item.kind != "module"))
-        if item.kind == "module":
-            fold.setCheckable(True)
-            fold.setToolTip(f"Draw {item.path} as one card")
-            fold.setAccessibleText(f"fold {item.path}")
-            self._folds.setdefault(item.path, []).append(fold)
-        self._dress(item, name)
-        detail.setForeground(QColor(self.theme.subtle))
-        above = self._cells[item.parent] if item.parent != NONE else self.model.invisibleRootItem()
-        above.appendRow([name, detail, fold])
-        self._cells.append(name)
-
-    def _dress(self, item: Item, cell: QStandardItem) -> None:
-        theme = self.theme
-        colour = {
-            "module": theme.subtle,
-            "leaf": theme.leaf,
-            "input": theme.input,
-            "custom": theme.other,
-        }.get(item.kind, theme.forward)
-        cell.setIcon(_symbol(item.kind, colour))
-        above = cell.parent() or self.model.invisibleRootItem()
-        detail = above.child(cell.row(), DETAIL)
-        if detail is not None:
-            detail.setForeground(QColor(theme.subtle))
-
-    def _check(self, state: State) -> None:
-        self.model.blockSignals(True)
-        for path, cells in self._folds.items():
-            for cell in cells:
-                cell.setCheckState(Qt.CheckState.Checked if path in state.view.folded else Qt.CheckState.Unchecked)
-        self.model.blockSignals(False)
-        self.tree.viewport().update()
-
-    def _follow(self, state: State) -> None:
+    def _follow(self, old: State, state: State) -> None:
+        """Show the selection, and what is newly looked into."""
         assert state.trace is not None
-        place = item_for(state.trace.graph, self._items, state.selection)
-        index = self._cells[place].index() if place != NONE else QModelIndex()
-        if [index] == self.tree.selectionModel().selectedRows():
+        if state.view.root and state.view.root != old.view.root:
+            root = Selection("module", call_at(state.trace.graph, state.view.root))
+            index = self.model.index_of(self._places.get(root, NONE))
+            self.tree.expand(index)
+            self.tree.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtTop)
+        place = place_for(state.trace.graph, self._places, state.selection)
+        index = self.model.index_of(place)
+        if [self.model.place_of(each) for each in self.tree.selectionModel().selectedRows()] == [place]:
             return
         self.tree.selectionModel().blockSignals(True)
         if index.isValid():
@@ -158,17 +125,13 @@ class OutlineView(Panel):
     def _on_selected(self) -> None:
         """What the person selects; a current row alone (as when the tree gets the focus) selects nothing."""
         chosen = self.tree.selectionModel().selectedRows()
-        place = chosen[0].data(_PLACE) if chosen else None
-        if isinstance(place, int):
-            self.session.select(self._items[place].selection)
+        if chosen:
+            self.session.select(self.model.items[self.model.place_of(chosen[0])].selection)
 
-    def _on_checked(self, cell: QStandardItem) -> None:
-        place = cell.data(_PLACE)
-        if not cell.isCheckable() or not isinstance(place, int):
-            return
-        path = self._items[place].path
-        if (cell.checkState() is Qt.CheckState.Checked) != (path in self.session.state.view.folded):
-            self.session.fold(path)
+    def _on_double_click(self, index: QModelIndex) -> None:
+        item = self.model.items[self.model.place_of(index)]
+        if item.kind == "module" and index.column() != FOLD:
+            self.session.dive(item.path)
 
 
 def _check_boxes(theme: Theme) -> str:
@@ -180,34 +143,6 @@ def _check_boxes(theme: Theme) -> str:
         f"QTreeView::indicator:hover {{ border-color: {theme.accent}; }}"
         f"QTreeView::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; image: url({tick}); }}"
     )
-
-
-@lru_cache(maxsize=64)
-def _symbol(kind: str, colour: str) -> QIcon:
-    """A shape per kind of thing: a box, a pill, a dot, a diamond; filled for what training changes."""
-    pixels = QPixmap(28, 28)
-    pixels.setDevicePixelRatio(2.0)
-    pixels.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixels)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(QColor(colour), 1.5))
-    if kind in ("leaf", "op"):
-        painter.setBrush(QColor(colour))
-    path = QPainterPath()
-    if kind == "module":
-        path.addRoundedRect(1.5, 1.5, 11, 11, 2.5, 2.5)
-    elif kind in ("leaf", "input"):
-        path.addRoundedRect(1.5, 4, 11, 6, 3, 3)
-    elif kind == "custom":
-        path.moveTo(7, 1.5)
-        for x, y in ((12.5, 7), (7, 12.5), (1.5, 7)):
-            path.lineTo(x, y)
-        path.closeSubpath()
-    else:
-        path.addEllipse(3.5, 3.5, 7, 7)
-    painter.drawPath(path)
-    painter.end()
-    return QIcon(pixels)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,198 @@
+"""What a command is: its keys, when it can be used, what it asks of the app. The table of them is ``commands.py``. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from .session import Session, State
+
+MENUS = ("File", "Edit", "View", "Go", "Run", "Capture", "Tools", "Help")
+
+
+class Shell(Protocol):
+    """What commands need besides the Session: the parts of the app that show dialogs, start processes or arrange the window."""
+
+    @property
+    def session(self) -> Session:
+        """The Session of the window."""
+
+    @property
+    def training(self) -> bool:
+        """Whether a training that was started here is running."""
+
+    def start_example(self, name: str) -> None:
+        """Ask for device, steps and seed and start an example."""
+
+    def open_dialog(self) -> None:
+        """Ask for a recording (or a script) and open it."""
+
+    def open_folder_dialog(self) -> None:
+        """Ask for a run folder and open it."""
+
+    def open_script_dialog(self) -> None:
+        """Ask for a training script and start it."""
+
+    def close_recording(self) -> None:
+        """Go back to the welcome page."""
+
+    def export_image(self) -> None:
+        """Ask for a format and write the graph into a file."""
+
+    def export_loss(self) -> None:
+        """Ask for a file and write the loss curve into it."""
+
+    def copy_image(self, *, window: bool) -> None:
+        """Put a picture of the graph (or the window) on the clipboard."""
+
+    def screenshot(self, *, window: bool) -> None:
+        """Save a picture of the graph (or the window) among the user's pictures."""
+
+    def fit(self, *, selection: bool) -> None:
+        """Fit the selection (or the whole graph) into the canvas."""
+
+    def zoom(self, factor: float) -> None:
+        """Zoom the canvas."""
+
+    def copy_name(self) -> None:
+        """Put the name of what is selected on the clipboard."""
+
+    def find(self) -> None:
+        """Show the find bar over the graph."""
+
+    def go_to_node(self) -> None:
+        """Ask for a module, an op, a parameter or a Node by its name, and go there."""
+
+    def arrange(self, layout: str) -> None:
+        """Arrange the panels as a named layout does."""
+
+    def maximise_panel(self) -> None:
+        """Give the panel that has the focus all the room, or bring the others back."""
+
+    def full_screen(self) -> None:
+        """Switch full screen on or off."""
+
+    def toggle_theme(self) -> None:
+        """Change between the light and the dark theme."""
+
+    def stop_training(self) -> None:
+        """Stop the training that was started here."""
+
+    def show_log(self) -> None:
+        """Show the log panel."""
+
+    def show_palette(self) -> None:
+        """Show the command palette."""
+
+    def show_keys(self) -> None:
+        """Show the sheet of keys."""
+
+    def show_preferences(self) -> None:
+        """Show the preferences."""
+
+    def show_about(self) -> None:
+        """Say what this program is and which versions it runs on."""
+
+    def reset_window(self) -> None:
+        """Forget panels, sizes and preferences."""
+
+    def quit(self) -> None:
+        """Close the window."""
+
+
+Run: TypeAlias = Callable[[Shell], object]
+Test: TypeAlias = Callable[[State], bool]
+
+
+def always(state: State) -> bool:
+    """For commands that can be used at any time."""
+    return True
+
+
+def has_trace(state: State) -> bool:
+    """For commands that need a step on screen."""
+    return state.trace is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do. ``menu`` is ``"Go"``, or ``"View/Layout"`` for a sub-menu; a new ``group`` starts after a line.
+
+    ``checked`` makes it a command that is on or off. ``needs_training`` one that needs a training started here.
+    """
+
+    id: str
+    title: str
+    menu: str
+    run: Run
+    keys: tuple[str, ...] = ()
+    group: int = 0
+    icon: str = ""
+    enabled: Test = always
+    checked: Test | None = None
+    needs_training: bool = False
+
+
+def scoped(key: str) -> bool:
+    """Whether a key acts only while the graph, a ribbon or Events has the focus: every one without Ctrl or Alt but F keys."""
+    parts = key.split("+") if key != "+" else [key]
+    last = parts[-1]
+    is_f_key = len(last) > 1 and last[0] == "F" and last[1:].isdigit()
+    return not is_f_key and not {"Ctrl", "Alt", "Meta"} & set(parts)
+
+
+def conflicts(commands: Iterable[Command], mnemonics: Iterable[str] = ()) -> list[str]:
+    """One sentence for every key that is bound twice; ``mnemonics`` are the letters that Alt opens menus with."""
+    owners: dict[str, list[str]] = {f"Alt+{letter.upper()}": [f"the menu with Alt+{letter.upper()}"] for letter in mnemonics}
+    for command in commands:
+        for key in command.keys:
+            owners.setdefault(key, []).append(command.id)
+    return [f"{key} is bound to {' and '.join(names)}" for key, names in owners.items() if len(names) > 1]
+
+
+def with_mnemonics(titles: Iterable[str]) -> list[str]:
+    """The titles of one menu, each with an ``&`` before the first letter that no other has taken yet."""
+    taken: set[str] = set()
+    marked = []
+    for title in titles:
+        place = next((i for i, letter in _letters(title) if letter not in taken), None)
+        if place is not None:
+            taken.add(title[place].lower())
+        escaped = title.replace("&", "&&")
+        marked.append(escaped if place is None else f"{title[:place]}&{title[place:]}")
+    return marked
+
+
+def _letters(title: str) -> Iterator[tuple[int, str]]:
+    """The places of a title's letters, first the ones that begin a word."""
+    places = [(i, letter.lower()) for i, letter in enumerate(title) if letter.isascii() and letter.isalnum()]
+    starts = [(i, letter) for i, letter in places if i == 0 or title[i - 1] == " "]
+    yield from starts
+    yield from places
+
+
+def mnemonic_of(title: str) -> str:
+    """The letter after the ``&`` of a title, or an empty string."""
+    place = title.find("&")
+    return title[place + 1].upper() if 0 <= place < len(title) - 1 else ""
+
+
+def do(method: str, *arguments: object, **named: object) -> Run:
+    """A command that calls a method of the Session."""
+    return lambda shell: getattr(shell.session, method)(*arguments, **named)
+
+
+def flip(name: str) -> Run:
+    """A command that switches a field of the State on or off."""
+    return lambda shell: shell.session.set(**{name: not getattr(shell.session.state, name)})
+
+
+def viewing(name: str, value: object) -> Run:
+    """A command that sets a field of the View."""
+    return lambda shell: shell.session.set_view(**{name: value})
+
+
+def viewed(name: str, value: object) -> Test:
+    """Whether a field of the View has a value."""
+    return lambda state: bool(getattr(state.view, name) == value)
