@@ -93,6 +93,9 @@ class Window(QMainWindow):
     def _wire_views(self) -> None:
         self.graph.zoomed.connect(self.status.zoom)
         self.graph.menu_asked.connect(self._show_graph_menu)
+        self.graph.works.connect(self._show_layout)
+        self.graph.remarked.connect(self.status.remark)
+        self._show_layout("")
         self.status.zoom(self.graph.zoom)
         self.refresh()
 
@@ -100,11 +103,6 @@ class Window(QMainWindow):
         menu = graph_menu(self.session.state, self.actions_, self)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
-        self.graph.works.connect(self._show_layout)
-        self.graph.remarked.connect(self.status.remark)
-        self._show_layout("")
-        self.status.zoom(self.graph.zoom)
-        self.refresh()
 
     def _show_layout(self, what: str) -> None:
         """A layout that takes long stands in the activity corner until it ends."""

@@ -116,12 +116,19 @@ def test_enter_dives_into_a_module_and_backspace_goes_up(looking, press):
     assert not enabled(looking, "redo")
 
 
-def test_h_hides_i_isolates_and_shift_h_shows_all(looking, press):
+def test_h_hides_i_isolates_and_shift_h_shows_all(looking, press, qtbot):
     session = looking.session
     before = titles(looking)
     assert not any(enabled(looking, command) for command in ("hide", "isolate", "show-all", "undo"))
     session.select(module(looking, "net.last"))
     press(Key.Key_H)
+    assert len(titles(looking)) < len(before)
+    away = looking._window.graph.furniture.away
+    qtbot.waitUntil(away.isVisible)
+    assert away.button.text() == "1 hidden, show all"
+    qtbot.mouseClick(away.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not away.isVisible() and titles(looking) == before)
+    press(Key.Key_Z, Ctrl)
     assert len(titles(looking)) < len(before)
     press(Key.Key_H, Shift)
     assert titles(looking) == before
@@ -197,6 +204,10 @@ def test_find_goes_from_match_to_match_and_esc_gives_the_focus_back(looking, pre
     lit, ringed = canvas._bright()
     assert ringed
     assert 0 < lit.cards.sum() < len(lit.cards)
+    canvas.setFocus()
+    press(Key.Key_Escape)
+    assert not bar.isVisible(), "with the focus on the graph, too"
+    press(Key.Key_F, Ctrl)
     qtbot.keyClick(bar.field, Key.Key_Escape)
     assert not bar.isVisible()
     assert session.state.selection == seen[-1], "what was found stays selected"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -62,7 +62,7 @@ class GraphCanvas(PointerView):
     def show_state(self, old: State, new: State) -> None:
         """Take over what differs."""
         super().show_state(old, new)
-        if self.furniture is not None and old.minimap != new.minimap:
+        if self.furniture is not None and (old.minimap, old.view) != (new.minimap, new.view):
             self.furniture.place_soon()
 
     # Going somewhere
@@ -160,8 +160,8 @@ class GraphCanvas(PointerView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows go from card to card (with Shift they pan), Enter goes to the event or unfolds, Esc ends what is going on."""
         way = _WAYS.get(event.key())
-        if event.key() == Qt.Key.Key_Escape and self.busy:
-            self.cancel_layout()
+        if event.key() == Qt.Key.Key_Escape and self._can_end():
+            self._end()
         elif way is not None and event.modifiers() in _NONE:
             self._go(way)
         elif way is not None and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
@@ -172,12 +172,30 @@ class GraphCanvas(PointerView):
             assert shown is not None
             assert shown.place is not None
             self._open(shown.place.card, backward=shown.place.part == "backward")
-        elif event.key() == Qt.Key.Key_Escape and self.band is not None:
-            self.end_drag()
         elif event.key() == Qt.Key.Key_Escape and self.drawn.selection is not None:
             self.session.select(None)
         else:
             super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Esc is not for what is selected while something else can end."""
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if escape and event.type() == QEvent.Type.ShortcutOverride and self.hasFocus() and self._can_end():
+            event.accept()
+            return True
+        return super().event(event)
+
+    def _can_end(self) -> bool:
+        return self.band is not None or self.busy or (self.furniture is not None and self.furniture.find.isVisible())
+
+    def _end(self) -> None:
+        """End the rubber band, else the layout that is being made, else the search."""
+        if self.band is not None:
+            self.end_drag()
+        elif self.busy:
+            self.cancel_layout()
+        elif self.furniture is not None:
+            self.furniture.find.close_bar()
 
     def _go(self, way: Way) -> None:
         card = self.selected_card()

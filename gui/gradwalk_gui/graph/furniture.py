@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QRectF, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from ..theme import Theme
+from .away import AwayNote, told
 from .breadcrumb import Breadcrumb
 from .camera import Camera
 from .depth import DepthSlider
@@ -36,18 +37,20 @@ class Furniture(QObject):
         self.bar.setObjectName("over")
         self.crumbs = Breadcrumb(canvas.session, canvas.theme, self.bar)
         self.depth = DepthSlider(canvas.session, canvas.theme, self.bar)
+        self.away = AwayNote(canvas.session, canvas.theme, self.bar)
         self.rule = QFrame(self.bar)
         self.rule.setObjectName("rule")
         self.rule.setFixedSize(1, 16)
         row = QHBoxLayout(self.bar)
         row.setContentsMargins(6, 2, 10, 2)
         row.setSpacing(8)
-        for widget in (self.crumbs, self.rule, self.depth):
+        for widget in (self.crumbs, self.rule, self.depth, self.away):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         self.minimap = Minimap(canvas, canvas, canvas.centre_on, canvas.zoom_by)
         self.find = FindBar(canvas.session, canvas.theme, canvas)
         self.crumbs.resized.connect(self.place_soon)
         self.depth.resized.connect(self.place_soon)
+        self.away.resized.connect(self.place_soon)
         self.find.closed.connect(canvas.setFocus)
         self.find.closed.connect(self.place_soon)
         self._soon = QTimer(self)
@@ -57,7 +60,7 @@ class Furniture(QObject):
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
-        for panel in (self.crumbs, self.depth, self.find):
+        for panel in (self.crumbs, self.depth, self.away, self.find):
             panel.set_theme(theme)
         self.minimap.update()
 
@@ -90,9 +93,11 @@ class Furniture(QObject):
         canvas = self._canvas
         state = canvas.session.state
         modules = state.trace is not None and bool(state.trace.graph.modules)
-        self.depth.setVisible(canvas.width() > LEAST_WIDTH)
-        self.rule.setVisible(canvas.width() > LEAST_WIDTH)
-        self.bar.setVisible(modules)
+        self.crumbs.setVisible(modules)
+        for widget in (self.rule, self.depth):
+            widget.setVisible(modules and canvas.width() > LEAST_WIDTH)
+        self.away.setVisible(bool(told(state)))
+        self.bar.setVisible(modules or bool(told(state)))
         self.bar.adjustSize()
         self.bar.setGeometry(
             AWAY, AWAY, min(self.bar.sizeHint().width(), canvas.width() - 2 * AWAY), self.bar.sizeHint().height()
@@ -101,7 +106,7 @@ class Furniture(QObject):
         if self.find.isVisible():
             self.find.resize(min(FIND_WIDTH, canvas.width() - 2 * AWAY), self.find.sizeHint().height())
             left = max(AWAY, canvas.width() - self.find.width() - AWAY)
-            if modules and left < self.bar.geometry().right() + AWAY:
+            if self.bar.isVisibleTo(canvas) and left < self.bar.geometry().right() + AWAY:
                 top = self.bar.geometry().bottom() + AWAY
             self.find.move(left, top)
             top = self.find.geometry().bottom() + AWAY
@@ -114,7 +119,7 @@ class Furniture(QObject):
         if shown:
             self.minimap.fit()
             left = canvas.width() - self.minimap.width() - AWAY
-            if self.bar.isVisible() and left < self.bar.geometry().right() + AWAY:
+            if self.bar.isVisibleTo(canvas) and left < self.bar.geometry().right() + AWAY:
                 top = max(top, self.bar.geometry().bottom() + AWAY)
             self.minimap.move(left, top)
         self.minimap.setVisible(shown)

@@ -161,7 +161,7 @@ class PointerView(GraphView):
             self.session.go_to(self.drawn.step, moment + 1)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Select what is under the pointer, unless it is picked already, and ask for a menu; the key asks for the selection."""
+        """Select what is under the pointer, unless it is picked already, and ask for a menu; the key asks for the selection's."""
         self.hide_hover()
         event.accept()
         if event.reason() == QContextMenuEvent.Reason.Mouse and self.scene is not None:
@@ -169,7 +169,12 @@ class PointerView(GraphView):
             what = selection_of(self.scene, hit) if hit is not None else None
             if what is None or what not in self._picked():
                 self.session.select(what)
-        self.menu_asked.emit(event.globalPos())
+        rect = self._selection_rect() if event.reason() == QContextMenuEvent.Reason.Keyboard else None
+        if rect is None:
+            self.menu_asked.emit(event.globalPos())
+            return
+        x, y = self.camera.to_screen(rect[0] + rect[2] / 2, rect[1] + rect[3] / 2)
+        self.menu_asked.emit(self.mapToGlobal(QPoint(round(x), round(y))))
 
     # Wheel and fingers
 

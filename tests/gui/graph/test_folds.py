@@ -242,6 +242,7 @@ def test_the_strip_is_painted_anew_when_a_layer_gives_its_gradient(session, qtbo
     qtbot.addWidget(canvas)
     canvas.resize(1600, 400)
     canvas.show()
+    qtbot.waitUntil(lambda: canvas.scene is not None and not canvas.busy)
     place = next(place for place, card in enumerate(canvas.scene.picture.cards) if card.strip)
     x, y = canvas.camera.to_screen(*(canvas.scene.cards[place, :2] + canvas.scene.cards[place, 2:] * (0.0, 0.5)))
     width, height = canvas.scene.cards[place, 2:] * (canvas.zoom, canvas.zoom * 0.5)

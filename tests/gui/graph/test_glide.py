@@ -64,7 +64,7 @@ def test_it_begins_where_things_were_and_ends_where_they_belong(scenes):
     for i in both:
         card = after.picture.cards[i]
         assert np.allclose(first.cards[i, :2], where[card.kind, card.ref] + (10.0, -5.0))
-    assert np.allclose(corner(first, "frame", "net.layer.1"), corner(before, "card", "net.layer.1") + (10.0, -5.0, 0, 0))
+    assert np.allclose(corner(first, "frame", "net.layer.1"), np.add(corner(before, "card", "net.layer.1"), (10.0, -5.0, 0, 0)))
     assert np.array_equal(first.cards[:, 2:], after.cards[:, 2:])
 
 

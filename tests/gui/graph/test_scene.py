@@ -101,9 +101,12 @@ def test_cards_keep_their_size_when_only_sizes_of_tensors_change(traces):
     scenes = Scenes(measure_for_scene)
     first, second = traces["mlp"](rows=64), traces["mlp"](rows=32)
     assert first.graph.key == second.graph.key
-    assert scenes.of(first.graph, View()) is scenes.of(second.graph, View())
-    assert scenes.of(first.graph, View()) is not scenes.of(first.graph, View(flow="down"))
-    assert scenes.of(first.graph, View()) is scenes.of(first.graph, View(measure="max"))
+    assert scenes.known(first.graph, View()) is None
+    made = scenes.build(first.graph, View())
+    scenes.keep(first.graph, View(), made)
+    assert scenes.known(second.graph, View()) is made
+    assert scenes.known(first.graph, View(measure="max")) is made
+    assert scenes.known(first.graph, View(flow="down")) is None
 
 
 def test_a_curve_beside_another_keeps_its_distance():
