@@ -34,6 +34,7 @@ from .graph.scene import Scene, build
 from .graph.scenes import default_lay_out
 from .graph.surface import Surface, measure_for_scene
 from .session import View
+from .showing import settled
 from .theme import NUMBER_FAMILY, TEXT_FAMILY, Theme, font, load_fonts
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".json")
@@ -108,6 +109,7 @@ def copy_image(canvas: GraphCanvas) -> None:
 def whole_sheet(trace: Trace, position: int, view: View, theme: Theme) -> Sheet:
     """The sheet of a whole graph with a margin, the legend under it at the right."""
     trace = unscaled(trace)
+    view = settled(view, trace.graph)
     scene = build(trace.graph, view, measure_for_scene, default_lay_out())
     look = look_at(scene, gather(trace, scene, view.measure), position)
     margin = styles.MARGIN
