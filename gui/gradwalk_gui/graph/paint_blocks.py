@@ -14,6 +14,7 @@ from .magnitudes import NOT_THERE
 from .paint_cards import category_colour
 from .parts import BACKWARD, FORWARD
 from .scene import Scene
+from .strip import cell_magnitudes
 from .surface import Surface, colour, magnitude_colour, pen
 
 Rows = NDArray[np.float64]
@@ -62,9 +63,17 @@ def _rects(surface: Surface, scene: Scene, look: Look, cards: NDArray[np.intp]) 
         groups.setdefault((theme.card, 255), []).append(rect)
         if split > 0:
             groups.setdefault((category_colour(theme, card), 255 if done else 80), []).append(np.array([left, top, width, split]))
-        magnitude = float(look.card_magnitudes[place])
         if card.backward and height > split:
-            name = theme.ghost if magnitude == NOT_THERE else magnitude_colour(theme, magnitude, surface.measure).name()
-            alpha = 110 if magnitude == NOT_THERE else 255
-            groups.setdefault((name, alpha), []).append(np.array([left, top + split, width, height - split]))
+            cells = cell_magnitudes(look, card).tolist() if card.strip else [float(look.card_magnitudes[place])]
+            wide = width / len(cells)
+            for cell, magnitude in enumerate(cells):
+                row = np.array([left + cell * wide, top + split, wide, height - split])
+                groups.setdefault(_gradient_colour(surface, magnitude), []).append(row)
     return groups
+
+
+def _gradient_colour(surface: Surface, magnitude: float) -> tuple[str, int]:
+    """Name and alpha."""
+    if magnitude == NOT_THERE:
+        return surface.theme.ghost, 110
+    return magnitude_colour(surface.theme, magnitude, surface.measure).name(), 255
