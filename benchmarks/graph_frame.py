@@ -92,6 +92,8 @@ def measure(name: str, recording: Steps, size: tuple[int, int], frames: int) -> 
     start = time.perf_counter()
     canvas = GraphCanvas(session, LIGHT)
     canvas.resize(*size)
+    while canvas.scene is None or canvas.busy:
+        QApplication.processEvents()
     canvas.fit_all()
     built = (time.perf_counter() - start) * 1e3
     sheet = QImage(*size, QImage.Format.Format_ARGB32_Premultiplied)
