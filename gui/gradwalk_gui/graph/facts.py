@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,8 @@ class Facts:
 
 def gather(trace: Trace, scene: Scene, measure: MeasureName) -> Facts:
     """The facts of a step for a scene of its Graph."""
-    graph, when = trace.graph, moments(trace)
-    cards = cards_of(scene.picture)
+    graph, when, fixed = trace.graph, moments(trace), _fixed(scene)
+    cards = fixed.cards
     spans = [_card_spans(graph, card, when) for card in scene.picture.cards]
     updates, cleared = _updates(trace, cards, when.ops)
     return Facts(
@@ -70,12 +71,31 @@ def gather(trace: Trace, scene: Scene, measure: MeasureName) -> Facts:
         tuple(_coming(lane, when.edges, when.nodes) for lane in scene.picture.lanes),
         when.edges,
         magnitudes(trace.gradients, measure),
-        tuple(_given(graph, cards, place, card) for place, card in enumerate(scene.picture.cards)),
+        fixed.given,
         tuple(_badness(trace, card) for card in scene.picture.cards),
         updates,
         cleared,
-        tuple(place_of(graph, cards, graph.events[int(event)]) for event in trace.tape),
+        tuple(map(fixed.places.__getitem__, trace.tape.tolist())),
         {i: sum_magnitude(trace, card.meets, measure) for i, card in enumerate(scene.picture.cards) if card.meets},
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fixed:
+    """What is the same in every step of a scene: ``given`` as in Facts, ``places`` by the Graph's events."""
+
+    cards: Cards
+    given: tuple[tuple[int, ...], ...]
+    places: tuple[Place | None, ...]
+
+
+@lru_cache(maxsize=4)
+def _fixed(scene: Scene) -> _Fixed:
+    graph, cards = scene.graph, cards_of(scene.picture)
+    return _Fixed(
+        cards,
+        tuple(_given(graph, cards, place, card) for place, card in enumerate(scene.picture.cards)),
+        tuple(place_of(graph, cards, event) for event in graph.events),
     )
 
 
