@@ -28,7 +28,7 @@ from gradwalk.trace import NONE, Graph
 from gradwalk_gui.folding import default_folds
 from gradwalk_gui.graph.arrange import arrange
 from gradwalk_gui.graph.picture import draw
-from gradwalk_gui.session import View
+from gradwalk_gui.state import View
 
 MOST = 500
 """How many cards there are while modules are folded and unfolded: above, none is unfolded."""

@@ -25,7 +25,7 @@ def main() -> None:
     from gradwalk import open_recording
     from gradwalk_gui.app import render_window
     from gradwalk_gui.export import save_graph
-    from gradwalk_gui.session import View
+    from gradwalk_gui.state import View
     from gradwalk_gui.theme import DARK, LIGHT
     from gradwalk_gui.views.loss_export import save_loss
 

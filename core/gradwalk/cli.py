@@ -297,7 +297,7 @@ def _export_graph(trace: Trace, position: int, output: Path, theme: str, scale: 
     else:
         with _qt(offscreen=True):
             from gradwalk_gui.export import ExportError, save_graph
-            from gradwalk_gui.session import View
+            from gradwalk_gui.state import View
             from gradwalk_gui.theme import DARK, LIGHT
         try:
             save_graph(trace, position, View(mode=mode, halves=halves), output, DARK if theme == "dark" else LIGHT, scale)

@@ -126,7 +126,7 @@ def write_pictures(folder: Path) -> list[Path]:
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from gradwalk_gui.app import render_window
     from gradwalk_gui.export import save_graph
-    from gradwalk_gui.session import View
+    from gradwalk_gui.state import View
     from gradwalk_gui.theme import LIGHT
     from gradwalk_gui.views.loss_export import save_loss
 

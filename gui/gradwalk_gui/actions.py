@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from .command import Command, scoped
 from .commands import COMMANDS
 from .icons import themed
-from .session import State
+from .state import State
 from .theme import Theme
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from .session import Session, State
+from .session import Session
+from .state import State
 
 MENUS = ("File", "Edit", "View", "Go", "Run", "Capture", "Tools", "Help")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .command import Command, Run, always, do, flip, has_trace
 from .commands_view import LAYOUTS, MEASURES, selected, view_menu
-from .session import Play, State
+from .state import Play, State
 
 __all__ = ["BY_ID", "COMMANDS", "EXAMPLES", "LAYOUTS", "MEASURES"]
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from . import folding, showing
 from .command import Command, Run, Test, always, do, flip, has_trace, viewed, viewing
-from .session import State, module_path
+from .session import module_path
+from .state import State
 
 LAYOUTS = ("Learn", "Debug", "Monitor", "Present")
 MEASURES = (

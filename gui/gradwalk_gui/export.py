@@ -33,8 +33,8 @@ from .graph.paint import paint_scene
 from .graph.scene import Scene, build
 from .graph.scenes import default_lay_out
 from .graph.surface import Surface, measure_for_scene
-from .session import View
 from .showing import settled
+from .state import View
 from .theme import NUMBER_FAMILY, TEXT_FAMILY, Theme, font, load_fonts
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".json")

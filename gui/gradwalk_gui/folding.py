@@ -12,6 +12,8 @@ from functools import lru_cache
 from gradwalk.blocks import successions
 from gradwalk.trace import NONE, Graph
 
+from .structure import Structure
+
 LEAST, MOST = 30, 80
 """How many cards a graph shows at first: levels of modules are unfolded until it is the one, and never more than the other."""
 _KEPT = 16
@@ -31,27 +33,14 @@ class Tree:
     stack_of: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Keyed:
-    """A Graph, hashed by its structure."""
-
-    graph: Graph
-
-    def __hash__(self) -> int:
-        return hash(self.graph.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and other.graph.key == self.graph.key
-
-
 def tree_of(graph: Graph) -> Tree:
     """The module calls of a Graph (cached)."""
-    return _tree(_Keyed(graph))
+    return _tree(Structure(graph))
 
 
 @lru_cache(maxsize=_KEPT)
-def _tree(keyed: _Keyed) -> Tree:
-    graph = keyed.graph
+def _tree(structure: Structure) -> Tree:
+    graph = structure.graph
     calls = len(graph.modules)
     tree = Tree([0] * (calls + 1), [[] for _ in range(calls + 1)], [0] * (calls + 1), successions(graph))
     tree.depth[NONE] = NONE
@@ -90,12 +79,12 @@ def default_folds(graph: Graph, root: int = NONE, *, most: int = MOST) -> frozen
 
     A stack stays one card. ``root`` is the call that is looked into (what is outside of it is folded); NONE for the whole graph.
     """
-    return _default_folds(_Keyed(graph), root, most)
+    return _default_folds(Structure(graph), root, most)
 
 
 @lru_cache(maxsize=_KEPT)
-def _default_folds(keyed: _Keyed, root: int, most: int) -> frozenset[str]:
-    graph = keyed.graph
+def _default_folds(structure: Structure, root: int, most: int) -> frozenset[str]:
+    graph = structure.graph
     tree = tree_of(graph)
     folded, outside = set(_within(tree, root)), _outside(graph, root)
     if tree.own[root] + sum(tree.own[call] for call in folded) <= most:

@@ -10,7 +10,7 @@ from gradwalk.trace import Graph
 
 from .chooser import Chooser, Entry
 from .names import best, names_of
-from .session import Selection
+from .state import Selection
 from .theme import Theme
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QMenu, QWidget
 
 from .actions import Actions
-from .session import State
+from .state import State
 
 _MODULE = ("unfold", "fold", "dive", "up")
 _CARD = ("unfold", "fold", "up")

@@ -15,7 +15,7 @@ from .inspection.source_text import Line
 from .inspection.subject import ALWAYS, DONE, NEXT, RAISED, moment_of, phase_of, state_of
 from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape_text
 from .panel import PHASE_MARKS, phase_colour
-from .session import Selection
+from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
 from .widgets.text import coloured, link, mono, rows, shape_html
 

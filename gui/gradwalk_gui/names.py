@@ -10,7 +10,8 @@ from functools import lru_cache
 from gradwalk.tape import label_of
 from gradwalk.trace import NONE, Graph
 
-from .session import Selection
+from .state import Selection
+from .structure import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,14 @@ class Name:
         return f"{self.title} {self.path} {self.kind}".lower()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Keyed:
-    graph: Graph
-
-    def __hash__(self) -> int:
-        return hash(self.graph.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and other.graph.key == self.graph.key
-
-
 def names_of(graph: Graph) -> tuple[Name, ...]:
     """The names of a Graph (cached): modules, then ops and parameters, then Nodes, each as they ran."""
-    return _names(_Keyed(graph))
+    return _names(Structure(graph))
 
 
 @lru_cache(maxsize=4)
-def _names(keyed: _Keyed) -> tuple[Name, ...]:
-    graph = keyed.graph
+def _names(structure: Structure) -> tuple[Name, ...]:
+    graph = structure.graph
     return (*_modules(graph), *_forward(graph), *_nodes(graph))
 
 

@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QColor, QPalette, QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from .session import Session, State
+from .session import Session
+from .state import State
 from .theme import Theme, load_fonts
 
 GRID = 8

@@ -9,7 +9,7 @@ import platformdirs
 from PySide6.QtGui import QGuiApplication
 
 from .export_dialog import Export
-from .session import State
+from .state import State
 from .window import Window
 
 

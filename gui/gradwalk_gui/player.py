@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from gradwalk.recording.format import RecordingError
 
-from .session import Play, Session, State
+from .session import Session
+from .state import Play, State
 
 BEAT_MS = 300
 """Per event at speed 1."""

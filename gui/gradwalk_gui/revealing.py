@@ -9,7 +9,7 @@ from gradwalk.trace import NONE, Graph
 from . import showing
 from .folding import tree_of
 from .graph.frames import up_from
-from .session import Selection, View
+from .state import Selection, View
 
 
 def reveal(graph: Graph, view: View, selection: Selection) -> View:

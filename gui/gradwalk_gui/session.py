@@ -7,124 +7,21 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from gradwalk.scales import unscaled
 from gradwalk.tape import event_at, index, module_of
 from gradwalk.trace import Event, Graph, Trace
 
 from . import moves, showing
+from .state import END, Play, Selection, State, Steps, Thing, View, resolve
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
 UNDO_DEPTH = 100
-
-Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
-
-
-class Play(Enum):
-    """What moves the playhead."""
-
-    PAUSED = "paused"
-    PLAYING = "playing"
-    FOLLOWING = "following"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """One thing of the Graph, by its id."""
-
-    kind: Thing
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How the graph is shown; changes of it can be undone."""
-
-    mode: Literal["ops", "tensors"] = "ops"
-    halves: Literal["both", "forward", "backward"] = "both"
-    flow: Literal["right", "down"] = "right"
-    measure: Literal["rms", "norm", "max", "zeros"] = "rms"
-    folded: frozenset[str] = frozenset()
-    """Paths of the module calls that are drawn as one card."""
-    auto_fold: bool = True
-    """``folded`` is chosen for each structure so that at most about 80 cards show."""
-    stacked: bool = True
-    """Equal module calls that follow each other are one card while they are folded, but for the stacks in ``opened``."""
-    opened: frozenset[str] = frozenset()
-    """Paths of the first calls of the stacks that are drawn call by call."""
-    skip_views: bool = True
-    """Views and reshapes of an op's result are part of the edge that leads on from it."""
-    root: str = ""
-    """Path of the module that is looked into; "" for the whole graph."""
-    hidden: frozenset[Selection] = frozenset()
-    isolated: frozenset[Selection] = frozenset()
-    """What alone is shown; everything where it is empty."""
-    engine: Literal["ours", "graphviz"] = "ours"
-
-
-class Steps(Protocol):
-    """What the app needs of a recording: a growing, read-only sequence of traces."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Trace: ...
-
-    def losses(self) -> NDArray[np.float64]:
-        """The loss of every step, float64 ``[len(self)]``; NaN where a step has none."""
-
-    def source(self, file: str) -> str | None:
-        """The text of a source file as it was when recorded, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything that the views show. ``step`` is an index into the recording; ``position`` counts the events that have run."""
-
-    recording: Steps | None = None
-    length: int = 0
-    """How many steps the recording held when last looked at."""
-    step: int = 0
-    position: int = 0
-    trace: Trace | None = None
-    play: Play = Play.PAUSED
-    speed: float = 1.0
-    loop: bool = False
-    selection: Selection | None = None
-    picked: tuple[Selection, ...] = ()
-    """Several things that were selected together; ``selection`` is the first of them."""
-    highlight: Literal["", "up", "down"] = ""
-    """What alone is not dimmed: all that the selection depends on (up), or all that depends on it (down)."""
-    view: View = field(default_factory=View)
-    theme: Literal["system", "light", "dark"] = "system"
-    reduced_motion: bool = False
-    log_loss: bool = True
-    minimap: bool = True
-    """Whether the minimap shows where the graph is larger than its view."""
-    can_undo: bool = False
-    can_redo: bool = False
-
-    @property
-    def events(self) -> int:
-        """How many events the step has."""
-        return 0 if self.trace is None else len(self.trace.tape)
-
-    @property
-    def next_event(self) -> Event | None:
-        """The event that the playhead stands before."""
-        return event_at(self.trace, self.position) if self.trace is not None and self.position < self.events else None
-
-    @property
-    def last_event(self) -> Event | None:
-        """The event that has just run."""
-        return event_at(self.trace, self.position - 1) if self.trace is not None and self.position > 0 else None
 
 
 class Session:
@@ -403,55 +300,6 @@ class Session:
         if new != old:
             self._state = new
             self.changed.emit(old, new)
-
-
-END = 2**31 - 1
-"""A position past every tape: pulled in to the end of the step."""
-
-
-def resolve(wish: State, old: State) -> State:
-    """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
-    recording, length = wish.recording, wish.length
-    if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="")
-    step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
-    same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
-    trace = old.trace if same else unscaled(recording[step])
-    assert trace is not None
-    position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
-    selection = _still_there(wish.selection, trace)
-    return replace(
-        wish,
-        step=step,
-        trace=trace,
-        position=position,
-        selection=selection,
-        picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
-        highlight=wish.highlight if selection is not None else "",
-        view=_view_for(wish.view, trace, old),
-    )
-
-
-def _view_for(view: View, trace: Trace, old: State) -> View:
-    """The View of a step; in another structure nothing is hidden, for ids mean other things there."""
-    before = old.trace.graph if old.trace is not None else None
-    if before is not None and before.key != trace.graph.key and (view.hidden or view.isolated):
-        view = replace(view, hidden=frozenset(), isolated=frozenset())
-    return view if before is trace.graph else showing.settled(view, trace.graph)
-
-
-def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:
-    if selection is None:
-        return None
-    graph = trace.graph
-    things: dict[Thing, Sequence[object]] = {
-        "op": graph.ops,
-        "node": graph.nodes,
-        "value": graph.values,
-        "edge": graph.edges,
-        "module": graph.modules,
-    }
-    return selection if selection.id < len(things[selection.kind]) else None
 
 
 def _subject(state: State) -> Event | None:

@@ -28,8 +28,9 @@ from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_d
 from .palette import Palette
 from .player import Player
 from .preferences import Preferences
-from .session import Session, State
+from .session import Session
 from .settings import Settings
+from .state import State
 from .theme import DARK, LIGHT, Theme
 from .trainings import Trainings
 from .window import Window

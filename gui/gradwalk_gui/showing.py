@@ -11,7 +11,7 @@ from gradwalk.trace import NONE, Graph
 from . import folding
 
 if TYPE_CHECKING:
-    from .session import View
+    from .state import View
 
 
 def settled(view: View, graph: Graph) -> View:

@@ -15,7 +15,8 @@ from .actions import Actions, tip
 from .commands import BY_ID, MEASURES
 from .icons import icon, themed
 from .panel import phase_colour
-from .session import SPEEDS, Play, Session, State, Steps
+from .session import SPEEDS, Session
+from .state import Play, State, Steps
 from .theme import Theme
 
 TRANSPORT = ("first-event", "previous-phase", "previous-event", "play", "next-event", "next-phase", "last-event")

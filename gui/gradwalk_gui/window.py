@@ -18,7 +18,8 @@ from .desk import VIEWS, Desk, Factory
 from .graph_menu import graph_menu
 from .icons import app_icon, themed
 from .notice import Notice
-from .session import Play, Session, State
+from .session import Session
+from .state import Play, State
 from .statusbar import StatusBar
 from .theme import Theme
 from .waiting import Waiting

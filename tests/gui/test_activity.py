@@ -10,7 +10,8 @@ from gradwalk.sample import SampleRecording
 from gradwalk_gui.activity import Activity
 from gradwalk_gui.graph import maker
 from gradwalk_gui.graph.scenes import Scenes
-from gradwalk_gui.session import Session, View
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import View
 
 
 @pytest.fixture

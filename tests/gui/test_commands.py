@@ -13,7 +13,7 @@ from gradwalk_gui.command import MENUS, Command, conflicts, mnemonic_of, scoped,
 from gradwalk_gui.commands import BY_ID, COMMANDS
 from gradwalk_gui.keys import bound_in
 from gradwalk_gui.palette import found
-from gradwalk_gui.session import Play
+from gradwalk_gui.state import Play
 
 SPECIFIED = {
     "Space": "play", "F10": "next-event", "Shift+F10": "previous-event", ".": "next-event", ",": "previous-event",

@@ -19,7 +19,8 @@ from PySide6.QtGui import QGuiApplication
 from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk_gui.export import ExportError, copy_image, save_graph, save_shown
 from gradwalk_gui.graph.canvas import GraphCanvas
-from gradwalk_gui.session import Selection, Session, View
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import DARK, LIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -212,7 +213,7 @@ def test_it_works_without_an_application_and_without_a_display(tmp_path):
         from pathlib import Path
         from gradwalk.sample import sample_trace
         from gradwalk_gui.export import save_graph
-        from gradwalk_gui.session import View
+        from gradwalk_gui.state import View
         from gradwalk_gui.theme import LIGHT
         for ending in ("svg", "png", "pdf"):
             save_graph(sample_trace(), 5, View(), Path({str(tmp_path)!r}) / f"graph.{{ending}}", LIGHT)

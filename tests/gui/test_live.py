@@ -14,8 +14,8 @@ from gradwalk.parent_watch import is_alive
 from gradwalk.platform import python_module
 from gradwalk_gui.commands import BY_ID
 from gradwalk_gui.runs import Start, command_of, last_error, result_of, shorten
-from gradwalk_gui.session import Play
 from gradwalk_gui.start_dialog import new_name
+from gradwalk_gui.state import Play
 
 LONG = 60_000
 """Milliseconds for a training process to import torch and begin, on a busy machine."""

@@ -7,7 +7,8 @@ import numpy as np
 from gradwalk.builder import GraphBuilder
 from gradwalk.trace import NONE, Trace, empty_table
 from gradwalk_gui import moves
-from gradwalk_gui.session import Selection, Session, module_path
+from gradwalk_gui.session import Session, module_path
+from gradwalk_gui.state import Selection
 
 
 def nested() -> Trace:

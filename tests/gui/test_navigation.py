@@ -14,7 +14,7 @@ from gradwalk_gui import folding, showing
 from gradwalk_gui.commands import BY_ID
 from gradwalk_gui.go_to import GoTo
 from gradwalk_gui.graph_menu import groups
-from gradwalk_gui.session import Selection, View
+from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import DARK
 
 Key = Qt.Key

@@ -16,7 +16,8 @@ from gradwalk.tape import phases
 from gradwalk.trace import STATISTICS, StepError
 from gradwalk_gui.panel import phase_colour
 from gradwalk_gui.ribbon import bin_edges
-from gradwalk_gui.session import Play, Session
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Play
 from gradwalk_gui.theme import LIGHT
 from gradwalk_gui.views.ribbon_op import OpRibbon, bad_events, phase_codes
 from gradwalk_gui.views.ribbon_step import ABSENT, BAD, FINE, RAISED, StepRibbon, bars_image, finite_range, health_of, heights_of

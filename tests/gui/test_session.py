@@ -11,7 +11,8 @@ import pytest
 from gradwalk import sample
 from gradwalk.sample import SampleRecording
 from gradwalk.tape import event_at, phases
-from gradwalk_gui.session import SPEEDS, UNDO_DEPTH, Play, Selection, Session, State, resolve
+from gradwalk_gui.session import SPEEDS, UNDO_DEPTH, Session
+from gradwalk_gui.state import Play, Selection, State, resolve
 
 sample_trace = lru_cache(maxsize=8)(sample.sample_trace)
 RECORDING = SampleRecording(3)

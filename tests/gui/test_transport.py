@@ -10,7 +10,8 @@ from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk.tape import phases
 from gradwalk.trace import StepError
 from gradwalk_gui.commands import MEASURES
-from gradwalk_gui.session import SPEEDS, State
+from gradwalk_gui.session import SPEEDS
+from gradwalk_gui.state import State
 from gradwalk_gui.transport import TRANSPORT, phase_text, step_text
 
 

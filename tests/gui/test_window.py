@@ -13,7 +13,7 @@ from gradwalk.sample import SampleRecording
 from gradwalk_gui import app, docks, settings, theme
 from gradwalk_gui.commands import BY_ID, LAYOUTS
 from gradwalk_gui.docks import DEFAULT, PLACES, SHOWN
-from gradwalk_gui.session import Play
+from gradwalk_gui.state import Play
 from gradwalk_gui.theme import DARK, LIGHT
 
 Key = Qt.Key

@@ -6,7 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from ..panel import Panel
-from ..session import Session, State
+from ..session import Session
+from ..state import State
 from ..theme import Theme
 from ..widgets.own_keys import Button
 

@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter
 
-from ..session import Selection
+from ..state import Selection
 from ..theme import Theme
 from .camera import Camera
 from .hit import Hit, selection_of

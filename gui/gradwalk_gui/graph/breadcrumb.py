@@ -12,7 +12,8 @@ from gradwalk.trace import NONE, Graph
 
 from .. import showing
 from ..panel import Panel
-from ..session import Session, State, module_path
+from ..session import Session, module_path
+from ..state import State
 from ..theme import Theme
 from ..widgets.own_keys import Button
 from .frames import up_from

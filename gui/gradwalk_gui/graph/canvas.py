@@ -9,7 +9,8 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QResize
 from PySide6.QtWidgets import QWidget
 
 from ..revealing import reveal
-from ..session import Selection, Session, State
+from ..session import Session
+from ..state import Selection, State
 from ..theme import Theme
 from .arrange import LayOut
 from .camera import fitted

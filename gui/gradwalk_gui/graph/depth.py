@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from .. import showing
 from ..commands_view import levels_of
 from ..panel import GRID, Panel
-from ..session import Session, State
+from ..session import Session
+from ..state import State
 from ..theme import Theme, font
 from ..widgets.own_keys import Slider
 

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from ..icons import themed
 from ..names import Name, matches, names_of
 from ..panel import Panel
-from ..session import Selection, Session, State
+from ..session import Session
+from ..state import Selection, State
 from ..theme import Theme, font
 from ..widgets.own_keys import Button, Field
 

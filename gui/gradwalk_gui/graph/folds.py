@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gradwalk.trace import NONE, Graph
 
 from ..folding import tree_of
-from ..session import View
+from ..state import View
 
 
 @dataclass(frozen=True, slots=True)

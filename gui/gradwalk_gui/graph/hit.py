@@ -13,7 +13,7 @@ from gradwalk.tape import index
 from gradwalk.trace import NONE
 
 from ..folding import tree_of
-from ..session import Selection
+from ..state import Selection
 from . import styles
 from .arrange import frame_title_width
 from .curves import Points

@@ -17,7 +17,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from gradwalk.layout.cancel import LayoutCancelled
 from gradwalk.trace import Trace
 
-from ..session import View
+from ..state import View
 from .facts import Facts, gather
 from .quiet import window_first
 from .scenes import Key, Made, Scenes, key_of

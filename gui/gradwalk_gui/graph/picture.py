@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from gradwalk.trace import NONE, Graph
 
-from ..session import View
 from ..showing import call_at
+from ..state import View
 from .draft import Draft, keep_halves
 from .folds import folds_of
 from .frames import frames_of, short_name

@@ -19,7 +19,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from ..session import Selection, Session
+from ..session import Session
+from ..state import Selection
 from ..theme import Theme
 from .arrange import LayOut
 from .band import Band, paint_band, picked_in

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gradwalk.trace import NONE, Graph
 
-from ..session import Selection, View
 from ..showing import call_at
+from ..state import Selection, View
 from .draft import only
 from .frames import up_from
 from .parts import Card, Picture

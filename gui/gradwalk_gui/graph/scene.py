@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradwalk.trace import Graph
 
-from ..session import View
+from ..state import View
 from . import curves, plates, styles
 from .arrange import Arrangement, LayOut, arrange, frame_title_width
 from .curves import Points, Track, Tracks

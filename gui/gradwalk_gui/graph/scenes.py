@@ -10,7 +10,7 @@ from typing import TypeAlias
 from gradwalk.layout.request import Layout, LayoutRequest
 from gradwalk.trace import Graph
 
-from ..session import View
+from ..state import View
 from .arrange import LayOut
 from .scene import Scene, build
 from .styles import Measure, Style

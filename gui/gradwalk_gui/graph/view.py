@@ -18,7 +18,8 @@ from PySide6.QtWidgets import QWidget
 
 from gradwalk.trace import NONE, Graph
 
-from ..session import Session, State, View
+from ..session import Session
+from ..state import State, View
 from ..theme import Theme
 from . import styles
 from .animation import flight_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradwalk.trace import NONE
 
-from ..session import Selection
+from ..state import Selection
 from .events_on_cards import Cards
 from .frames import up_from
 from .hit import where_is

@@ -9,7 +9,7 @@ from gradwalk.tape import Stats, index, label_of, shape_of, stats_of, target_of,
 from gradwalk.trace import NONE, Edge, Graph, Kept, Shape, TensorKey, Trace
 
 from ..numbers import NO_PATH, NOT_YET
-from ..session import Selection
+from ..state import Selection
 from .subject import has_come, is_there
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradwalk.tape import Stats, index, target_of
 from gradwalk.trace import NONE, Shape, Trace
 
-from ..session import Selection
+from ..state import Selection
 from .facts import edge_shape, gradient_label, gradients_of, kept_at, stats_at
 from .subject import has_come
 

@@ -14,7 +14,7 @@ from gradwalk.tape import index, label_of, shape_of, value_label
 from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
 
 from ..numbers import NOT_YET, number, shape_text
-from ..session import Selection
+from ..state import Selection
 from .facts import is_loss, kept_at, stats_at
 from .subject import has_come, is_there, op_behind
 

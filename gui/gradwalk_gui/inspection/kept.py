@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradwalk.scales import unscaled
 from gradwalk.trace import Graph, Kept, TensorKey, Trace
 
-from ..session import Steps
+from ..state import Steps
 from .facts import kept_at
 
 REACH = 512

@@ -8,7 +8,7 @@ from gradwalk.tape import index, shape_of, value_label
 from gradwalk.trace import NONE, Graph, Trace
 
 from ..numbers import shape_text
-from ..session import Selection
+from ..state import Selection
 from .facts import gradient_label, is_loss, op_label
 from .subject import ops_inside
 

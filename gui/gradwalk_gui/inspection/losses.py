@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..session import Steps
+from ..state import Steps
 
 
 def step_numbers(recording: Steps, steps: int) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gradwalk.tape import site_of
 from gradwalk.trace import NONE, Event, Graph, Site
 
-from ..session import Selection, Steps
+from ..state import Selection, Steps
 from .subject import leaf_users, op_behind
 
 LARGEST = 4_000_000

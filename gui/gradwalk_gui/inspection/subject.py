@@ -7,7 +7,7 @@ from functools import lru_cache
 from gradwalk.tape import Moments, event_at, index, moments
 from gradwalk.trace import NONE, Event, Graph, Phase, Trace
 
-from ..session import Selection, State
+from ..state import Selection, State
 
 PENDING, NEXT, DONE, RAISED, ALWAYS, NEVER = (
     "not yet",

@@ -8,7 +8,7 @@ from gradwalk.tape import label_of
 from gradwalk.trace import NONE, Graph, Op, Value
 
 from ..numbers import shape_text
-from ..session import Selection
+from ..state import Selection
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradwalk import why
 from gradwalk.trace import Trace
 
-from ..session import Selection
+from ..state import Selection
 
 
 def why_no_gradient(trace: Trace, subject: Selection) -> str:

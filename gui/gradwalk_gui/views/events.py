@@ -13,7 +13,8 @@ from ..icons import themed
 from ..inspection.subject import empty_text, moment_of, moments_of, selection_of
 from ..numbers import count
 from ..panel import GRID, Panel
-from ..session import Selection, Session, State
+from ..session import Session
+from ..state import Selection, State
 from ..theme import Theme, font
 from ..widgets.event_delegate import EventDelegate
 from ..widgets.event_model import INDEX, NAME, PHASE, RMS, SHAPE, VARIABLE, EventModel

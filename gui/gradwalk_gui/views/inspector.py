@@ -21,7 +21,8 @@ from ..inspection.subject import empty_text, phase_of, position_shown, subject_o
 from ..inspection.why import why_no_gradient
 from ..numbers import count, shape_text
 from ..panel import GRID, Panel, mix, phase_colour
-from ..session import Play, Selection, Session, State
+from ..session import Session
+from ..state import Play, Selection, State
 from ..theme import Theme, font
 from ..widgets.formula_card import FormulaCard
 from ..widgets.health_bar import HealthBar

@@ -13,7 +13,8 @@ from ..icons import themed
 from ..inspection.losses import BadLosses, step_numbers
 from ..numbers import number
 from ..panel import GRID, Panel
-from ..session import Session, State
+from ..session import Session
+from ..state import State
 from ..theme import Theme, font
 from ..widgets.text import ElidedLabel
 

@@ -13,7 +13,7 @@ from PySide6.QtSvg import QSvgGenerator
 from ..inspection.losses import bad_losses, step_numbers
 from ..loss_picture import SIZE, Curve, curve_of, paint_loss
 from ..saving import check_ending, ensure_application, write_aside
-from ..session import Steps
+from ..state import Steps
 from ..theme import Theme
 
 ENDINGS = (".png", ".svg", ".csv")

@@ -10,8 +10,9 @@ from gradwalk.trace import NONE
 
 from ..inspection.tree import items_of, place_for, places_of
 from ..panel import GRID, Panel
-from ..session import Selection, Session, State
+from ..session import Session
 from ..showing import call_at
+from ..state import Selection, State
 from ..theme import Theme, assets
 from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 

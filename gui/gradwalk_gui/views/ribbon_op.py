@@ -15,7 +15,8 @@ from gradwalk.trace import NONE, STATISTICS, Graph, Trace
 
 from ..panel import mix, phase_colour
 from ..ribbon import CELL_GAP_FROM, Ribbon, bin_edges, rgb, strip
-from ..session import Session, State
+from ..session import Session
+from ..state import State
 from ..theme import Theme, font
 
 PHASES = ("forward", "loss", "backward", "update")

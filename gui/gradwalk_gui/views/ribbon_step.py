@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from ..icons import icon
 from ..numbers import number
 from ..ribbon import Ribbon, bin_edges, rgb
-from ..session import Play, Session, State, Steps
+from ..session import Session
+from ..state import Play, State, Steps
 from ..theme import Theme, magnitude_table
 
 FLAT = 0.5

@@ -12,7 +12,8 @@ from gradwalk.trace import NONE, Graph, Site, Trace
 from ..inspection.source_text import selected_site, text_of
 from ..inspection.subject import empty_text, op_behind, position_shown
 from ..panel import GRID, Panel, phase_colour
-from ..session import Selection, Session, State
+from ..session import Session
+from ..state import Selection, State
 from ..theme import Theme, font
 from ..widgets.code_view import CodeView, Range
 from ..widgets.text import ElidedLabel

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 
 from gradwalk_gui.graph.animation import flight_of
-from gradwalk_gui.session import Play, Selection
+from gradwalk_gui.state import Play, Selection
 from gradwalk_gui.theme import DARK
 
 

@@ -20,7 +20,8 @@ from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.sizes import card_sizes
 from gradwalk_gui.graph.strip import cell_magnitudes
-from gradwalk_gui.session import Selection, Session, View
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import LIGHT
 
 

@@ -17,7 +17,7 @@ from gradwalk_gui.graph.magnitudes import HIGH, LOW, fraction, magnitudes, text
 from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.surface import measure_for_scene
-from gradwalk_gui.session import View
+from gradwalk_gui.state import View
 from gradwalk_gui.theme import MAGNITUDE_RANGE
 
 

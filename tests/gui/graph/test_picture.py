@@ -6,7 +6,7 @@ import pytest
 
 from gradwalk_gui.graph.category import category_of
 from gradwalk_gui.graph.picture import draw
-from gradwalk_gui.session import View
+from gradwalk_gui.state import View
 
 
 def titles(picture, kind):

@@ -8,7 +8,7 @@ from PySide6.QtGui import QContextMenuEvent, QInputDevice, QMouseEvent, QNativeG
 from PySide6.QtWidgets import QApplication
 
 from gradwalk_gui.graph.band import Band, picked_in
-from gradwalk_gui.session import Selection
+from gradwalk_gui.state import Selection
 
 Left, Middle = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 Shift, Ctrl, Plain = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier

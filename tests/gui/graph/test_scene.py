@@ -9,7 +9,7 @@ from gradwalk_gui.graph import curves, styles
 from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import Scenes, default_lay_out
 from gradwalk_gui.graph.surface import measure_for_scene
-from gradwalk_gui.session import View
+from gradwalk_gui.state import View
 
 VIEWS = [
     View(mode=mode, flow=flow, halves=halves)

@@ -17,7 +17,7 @@ from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.ways import along, found, highlighted
 from gradwalk_gui.revealing import reveal
-from gradwalk_gui.session import Selection, View
+from gradwalk_gui.state import Selection, View
 
 
 def picture(*lanes, cards=7):

@@ -12,7 +12,8 @@ from gradwalk.sample import sample_trace
 from gradwalk.tape import event_at, name_of, rms_of
 from gradwalk.trace import Trace, empty_table
 from gradwalk_gui.inspection.rows import matches
-from gradwalk_gui.session import Selection, Session
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
 from gradwalk_gui.views.events import EventsView
 from gradwalk_gui.widgets.event_model import INDEX, NAME, RMS, SHAPE, VARIABLE

@@ -16,7 +16,7 @@ from gradwalk.sample import statistics_of
 from gradwalk.tape import stats_of
 from gradwalk.trace import NONE, Kept, Trace, empty_table
 from gradwalk_gui.numbers import number
-from gradwalk_gui.session import Selection
+from gradwalk_gui.state import Selection
 from gradwalk_gui.views.inspector import InspectorView
 
 sys.path.insert(0, str(Path(__file__).parent))

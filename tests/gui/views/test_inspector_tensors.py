@@ -14,7 +14,7 @@ from gradwalk.builder import GraphBuilder
 from gradwalk.sample import sample_trace
 from gradwalk.trace import Kept, Trace, empty_table
 from gradwalk_gui.numbers import number
-from gradwalk_gui.session import Selection
+from gradwalk_gui.state import Selection
 from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.widgets.diverging import NEGATIVE, POSITIVE
 

@@ -15,7 +15,8 @@ from gradwalk.sample import sample_trace
 from gradwalk.tape import stats_of
 from gradwalk.trace import Saved, Trace, empty_table
 from gradwalk_gui.numbers import number
-from gradwalk_gui.session import Selection, Session
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
 from gradwalk_gui.views.inspector import InspectorView
 

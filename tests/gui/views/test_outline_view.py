@@ -12,7 +12,8 @@ from PySide6.QtTest import QTest
 from gradwalk.builder import GraphBuilder
 from gradwalk.trace import NONE, Trace, empty_table
 from gradwalk_gui.inspection.tree import items_of
-from gradwalk_gui.session import Selection, Session
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
 from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.widgets.outline_model import DETAIL, FOLD, NAME

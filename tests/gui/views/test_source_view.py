@@ -13,7 +13,8 @@ from gradwalk.tape import event_at, site_of
 from gradwalk.trace import Site, Trace, empty_table
 from gradwalk_gui.inspection.source_text import excerpt, text_of
 from gradwalk_gui.panel import mix
-from gradwalk_gui.session import Selection, Session
+from gradwalk_gui.session import Session
+from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
 from gradwalk_gui.views.source import SourceView
 
