@@ -121,12 +121,12 @@ class Block:
         return [HEAD.pack(BLOCK_MAGIC, len(packed), len(text), crc32(packed)) + packed, *self._parts]
 
 
-def compressed(texts: list[Part]) -> list[bytes]:
+def compressed(texts: list[Part]) -> list[Part]:
     """A frame of each text, all in one call."""
     if not any(texts):  # which one call for all does not take
         return [zstd().compress(text) for text in texts]
     frames = zstd().multi_compress_to_buffer(cast(Any, texts))
-    return [frames[i].tobytes() for i in range(len(texts))]
+    return [memoryview(cast(Any, frames[i])) for i in range(len(texts))]
 
 
 def zstd() -> zstandard.ZstdCompressor:
