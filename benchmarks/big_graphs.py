@@ -11,7 +11,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,26 +172,39 @@ def _experts(program: Program, x: int, dice: random.Random) -> int:
 BLOCKS = {"Block": _transformer, "Residual": _residual, "Experts": _experts}
 
 
-def model(cards: int = 20_000, stages: int = 12, seed: int = 0) -> Trace:
-    """A step of a model that takes about ``cards`` cards wholly unfolded (between 1.0 and 1.02 times as many from 5,000 on)."""
+def model(cards: int = 20_000, stages: int = 12, seed: int = 0, towers: int = 1) -> Trace:
+    """A step of a model that takes about ``cards`` cards wholly unfolded (between 1.0 and 1.02 times as many from 5,000 on).
+
+    With ``towers`` it is as many such chains of stages side by side, whose results are added up.
+    """
     dice, program = random.Random(seed), Program()
     with program.call("net", "Net"):
         x = program.layer("stem", "Linear", "linear", program.input("x"))
-        skips: list[int] = []
-        for stage in range(stages):
-            with program.call(f"stages.{stage}", "Stage"):
-                if stage >= (stages + 1) // 2 and skips:
-                    x = program.op("cat", x, skips.pop(), variable="joined")
-                block = 0
-                while program.cards < cards * (stage + 1) / stages:
-                    kind = dice.choices(list(BLOCKS), (5, 3, 1))[0]
-                    with program.call(f"blocks.{block}", kind):
-                        x = BLOCKS[kind](program, x, dice)
-                    block += 1
-            if stage < stages // 2:
-                skips.append(x)
+        outs = []
+        for tower in range(towers):
+            with program.call(f"towers.{tower}", "Tower") if towers > 1 else nullcontext():
+                outs.append(_stages(program, x, cards * tower / towers, cards * (tower + 1) / towers, stages, dice))
+        x = program.op("sum", program.op("stack", *outs)) if towers > 1 else outs[0]
         x = program.layer("head", "Linear", "linear", x)
     return program.trace(x)
+
+
+def _stages(program: Program, x: int, start: float, end: float, stages: int, dice: random.Random) -> int:
+    """Stages of blocks until the program takes ``end`` cards, having taken ``start``."""
+    skips: list[int] = []
+    for stage in range(stages):
+        with program.call(f"stages.{stage}", "Stage"):
+            if stage >= (stages + 1) // 2 and skips:
+                x = program.op("cat", x, skips.pop(), variable="joined")
+            block = 0
+            while program.cards < start + (end - start) * (stage + 1) / stages:
+                kind = dice.choices(list(BLOCKS), (5, 3, 1))[0]
+                with program.call(f"blocks.{block}", kind):
+                    x = BLOCKS[kind](program, x, dice)
+                block += 1
+        if stage < stages // 2:
+            skips.append(x)
+    return x
 
 
 @dataclass

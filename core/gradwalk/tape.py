@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from .ragged import Ragged, ragged
 from .trace import NONE, STATISTICS, Edge, Event, Graph, Phase, Shape, Site, Trace, Value
 
 
@@ -185,25 +186,46 @@ class Moments:
 
 def moments(trace: Trace) -> Moments:
     """When each thing of the step happens. A thing has happened at playhead ``p`` where ``0 <= moment < p``."""
-    graph, look = trace.graph, index(trace.graph)
+    graph, by = trace.graph, _by_event(_ById(trace.graph))
     events = _never(len(graph.events))
     events[trace.tape] = np.arange(len(trace.tape), dtype=np.int32)
+    ran = events != NONE
     ops, nodes, edges = _never(len(graph.ops)), _never(len(graph.nodes)), _never(len(graph.edges))
-    for event in graph.events:
-        at = events[event.id]
-        if at == NONE:
-            continue
-        if event.kind in ("op", "update"):
-            ops[event.ref] = at
-        elif event.kind in ("node", "accumulate"):
-            nodes[event.ref] = at
-        edges[list(look.edges_of_event[event.id])] = at
-    for node in graph.nodes:
-        if nodes[node.id] == NONE and look.edges_from[node.id]:
-            nodes[node.id] = max(edges[edge] for edge in look.edges_from[node.id])
-    made_by = np.array([value.op for value in graph.values], dtype=np.int32)
-    values = np.where(made_by == NONE, 0, ops[made_by] if len(ops) else 0).astype(np.int32)
+    for things, which in ((ops, by.of_op & ran), (nodes, by.of_node & ran)):
+        things[by.refs[which]] = events[which]
+    made = ran[by.edges.rows]
+    edges[by.edges.flat[made]] = events[by.edges.rows[made]]
+    latest = by.edges_from.reduced(np.maximum, edges[by.edges_from.flat], NONE)
+    nodes = np.where(nodes == NONE, latest, nodes).astype(np.int32)
+    values = np.where(by.made_by == NONE, 0, ops[by.made_by] if len(ops) else 0).astype(np.int32)
     return Moments(events, ops, nodes, edges, values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByEvent:
+    """A Graph in arrays: per Event its ``refs``, whether it is of an op or a Node, the edges it makes; per Node those that
+    leave it; per Value the op that makes it.
+    """
+
+    refs: NDArray[np.int32]
+    of_op: NDArray[np.bool_]
+    of_node: NDArray[np.bool_]
+    edges: Ragged
+    edges_from: Ragged
+    made_by: NDArray[np.int32]
+
+
+@lru_cache(maxsize=64)
+def _by_event(key: _ById) -> _ByEvent:
+    graph, look = key.graph, index(key.graph)
+    return _ByEvent(
+        np.array([event.ref for event in graph.events], dtype=np.int32),
+        np.array([event.kind in ("op", "update") for event in graph.events], dtype=np.bool_),
+        np.array([event.kind in ("node", "accumulate") for event in graph.events], dtype=np.bool_),
+        ragged(look.edges_of_event),
+        ragged(look.edges_from),
+        np.array([value.op for value in graph.values], dtype=np.int32),
+    )
 
 
 def _never(things: int) -> NDArray[np.int32]:

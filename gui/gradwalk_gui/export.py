@@ -111,7 +111,7 @@ def whole_sheet(trace: Trace, position: int, view: View, theme: Theme) -> Sheet:
     trace = unscaled(trace)
     view = settled(view, trace.graph)
     scene = build(trace.graph, view, measure_for_scene, default_lay_out())
-    look = look_at(scene, gather(trace, scene, view.measure), position)
+    look = look_at(gather(trace, scene, view.measure), position)
     margin = styles.MARGIN
     wide, high = legend_size(scene.picture, view.measure, unscaled=is_unscaled(trace))
     width, height = math.ceil(max(scene.width, wide) + 2 * margin), math.ceil(scene.height + 2 * margin + high)

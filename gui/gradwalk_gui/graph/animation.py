@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .events_on_cards import Part
 from .facts import Facts
 from .scene import Scene
@@ -68,14 +70,15 @@ def duration_of(speed: float) -> float:
 
 def flight_of(scene: Scene, facts: Facts, position: int, speed: float) -> Flight:
     """The flight of the event at a tape position."""
-    place = facts.places[position] if position < len(facts.places) else None
+    place = facts.when.places[position] if position < len(facts.when.places) else None
     is_loss = place is not None and scene.picture.cards[place.card].kind == "loss"
-    ahead = [i for i in range(len(scene.picture.lanes)) if facts.lane_forward[i] == position and len(scene.forward[i])]
+    when = facts.when
+    ahead = [lane for lane in np.flatnonzero(when.lane_forward == position).tolist() if len(scene.forward[lane])]
+    came = np.flatnonzero(when.coming_at == position)
     back = [
-        (i, edge)
-        for i, coming in enumerate(facts.lane_backward)
-        for at, edge in coming
-        if at == position and len(scene.backward[i])
+        (lane, edge)
+        for lane, edge in zip(when.coming.rows[came].tolist(), when.coming.flat[came].tolist(), strict=True)
+        if len(scene.backward[lane])
     ]
     legs = [_forward_leg(scene, lane, is_loss) for lane in ahead]
     legs += [_backward_leg(scene, facts, lane, edge, is_loss) for lane, edge in back]

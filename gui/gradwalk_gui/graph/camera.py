@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SMALLEST, LARGEST = 0.02, 8.0
+"""Of zooms by hand; what is too large for the smallest is shown whole all the same."""
+TINIEST = 1e-5
 FIT_LARGEST = 1.25
 """A small picture is not blown up further than this."""
 
@@ -29,9 +31,9 @@ class Camera:
         """Moved by pixels of the screen."""
         return Camera(self.zoom, self.x + dx, self.y + dy)
 
-    def zoomed(self, factor: float, x: float, y: float) -> Camera:
+    def zoomed(self, factor: float, x: float, y: float, smallest: float = SMALLEST) -> Camera:
         """Zoomed so that what is at ``(x, y)`` on the widget stays there."""
-        zoom = min(max(self.zoom * factor, SMALLEST), LARGEST)
+        zoom = min(max(self.zoom * factor, smallest), LARGEST)
         real = zoom / self.zoom
         return Camera(zoom, x - (x - self.x) * real, y - (y - self.y) * real)
 
@@ -42,7 +44,7 @@ def fitted(
     """The camera that shows a rectangle of the scene (left, top, width, height) in the middle of a widget."""
     left, top, wide, high = rect
     zoom = min((width - 2 * margin) / max(wide, 1.0), (height - 2 * margin) / max(high, 1.0), largest)
-    zoom = min(max(zoom, SMALLEST), LARGEST)
+    zoom = min(max(zoom, TINIEST), LARGEST)
     return Camera(zoom, width / 2 - (left + wide / 2) * zoom, height / 2 - (top + high / 2) * zoom)
 
 

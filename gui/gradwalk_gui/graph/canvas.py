@@ -13,7 +13,6 @@ from ..session import Session
 from ..state import Selection, State
 from ..theme import Theme
 from .arrange import LayOut
-from .camera import fitted
 from .furniture import Furniture
 from .hit import Hit, selection_of, where_is
 from .neighbours import Way, after, reading_order, towards
@@ -78,11 +77,9 @@ class GraphCanvas(PointerView):
         if top > bar.bottom() + FIT_MARGIN / 2 or left > bar.right():
             return
         legend = self.legend_rect()
-        whole, floor = (0.0, 0.0, self.scene.width, self.scene.height), float(self.height())
-        camera = fitted(whole, self.width(), floor - bar.bottom(), FIT_MARGIN).moved(0, bar.bottom())
+        camera = self._whole(self.height() - bar.bottom()).moved(0, bar.bottom())
         if legend is not None and camera.to_screen(0, self.scene.height)[1] > legend.top() - 8:
-            floor = legend.top() + FIT_MARGIN / 2
-            camera = fitted(whole, self.width(), floor - bar.bottom(), FIT_MARGIN).moved(0, bar.bottom())
+            camera = self._whole(legend.top() + FIT_MARGIN / 2 - bar.bottom()).moved(0, bar.bottom())
         self._move_to(camera)
 
     def centre_on(self, x: float, y: float) -> None:

@@ -7,7 +7,7 @@ the same share of its width and height.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from gradwalk.trace import NONE
 
 from ..folding import tree_of
-from .curves import Points, Track
+from .curves import Ints, Points, Tracks
 from .scene import Scene
 
 DURATION = 180.0
@@ -122,9 +122,17 @@ def _moved(scene: Scene, cards: Points, frames: Points) -> Scene:
     )
 
 
-def _tracks(tracks: Sequence[Track], start: Points, end: Points) -> tuple[Track, ...]:
-    points = _bent([track.points for track in tracks], start, end)
-    return tuple(Track(there, track.distances) for there, track in zip(points, tracks, strict=True))
+def _tracks(tracks: Tracks, start: Points, end: Points) -> Tracks:
+    return Tracks(_shared(tracks.points, np.diff(tracks.bounds), start, end), tracks.distances, tracks.bounds)
+
+
+def _shared(points: Points, sizes: Ints, start: Points, end: Points) -> Points:
+    """Points of lines one behind the other, those between the ends moved by their share of the way."""
+    lane = np.repeat(np.arange(len(sizes)), sizes)
+    firsts = np.cumsum(sizes) - sizes
+    share = ((np.arange(len(lane)) - firsts[lane]) / np.maximum(sizes[lane] - 1, 1))[:, None]
+    moved: Points = points + (1 - share) * start[lane] + share * end[lane]
+    return moved
 
 
 def _bent(curves: Iterable[Points], start: Points, end: Points) -> tuple[Points, ...]:
@@ -133,8 +141,6 @@ def _bent(curves: Iterable[Points], start: Points, end: Points) -> tuple[Points,
     sizes = np.array([len(curve) for curve in whole], dtype=np.intp)
     if not sizes.sum():
         return tuple(curve.reshape(-1, 4, 2) if curve.ndim == 3 else curve for curve in curves)
-    firsts = np.cumsum(sizes) - sizes
-    lane = np.repeat(np.arange(len(whole)), sizes)
-    share = ((np.arange(len(lane)) - firsts[lane]) / np.maximum(sizes[lane] - 1, 1))[:, None]
-    moved = np.concatenate(whole) + (1 - share) * start[lane] + share * end[lane]
-    return tuple(there.reshape(curve.shape) for there, curve in zip(np.split(moved, firsts[1:]), curves, strict=True))
+    moved = _shared(np.concatenate(whole), sizes, start, end)
+    parts = np.split(moved, np.cumsum(sizes)[:-1])
+    return tuple(there.reshape(curve.shape) for there, curve in zip(parts, curves, strict=True))

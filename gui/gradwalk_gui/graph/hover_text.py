@@ -58,7 +58,7 @@ def _when(first: int, last: int, position: int, events: int) -> str:
 
 def _moment(look: Look, place: int, half: int) -> str:
     facts = look.facts
-    return _when(int(facts.first[place, half]), int(facts.last[place, half]), look.position, len(facts.places))
+    return _when(int(facts.when.first[place, half]), int(facts.when.last[place, half]), look.position, len(facts.when.places))
 
 
 def _op(scene: Scene, look: Look, place: int, card: Card) -> Hover:
@@ -77,7 +77,7 @@ def _op(scene: Scene, look: Look, place: int, card: Card) -> Hover:
             rows.append(("line", f"{site.file.rsplit('/', 1)[-1]}:{site.line}"))
         rows.append(("forward", _moment(look, place, FORWARD)))
         for value in op.outputs[:3]:
-            rows += _tensor_rows(trace, value, there=0 <= look.facts.last[place, FORWARD] < look.position)
+            rows += _tensor_rows(trace, value, there=0 <= look.facts.when.last[place, FORWARD] < look.position)
         rows += _why_rows(trace, op.outputs[:1])
     rows += _gradient_rows(look, place, card)
     return Hover(card.title or card.under, card.note, code, tuple(rows))
@@ -113,7 +113,7 @@ def _gradient_rows(look: Look, place: int, card: Card) -> list[Row]:
     rows = [("backward", f"{', '.join(names)}: {_moment(look, place, BACKWARD)}")]
     edges = [edge for node in card.nodes for edge in index(graph).edges_from[node]]
     for edge in edges[:4]:
-        there = 0 <= look.facts.edges[edge] < look.position
+        there = 0 <= look.facts.when.edges[edge] < look.position
         rows.append((f"→ {target_of(graph, graph.edges[edge])}", _edge_text(look.trace, edge) if there else "not yet"))
     return rows
 
@@ -135,7 +135,7 @@ def _edge_text(trace: Trace, edge: int) -> str:
 def _value(scene: Scene, look: Look, place: int, card: Card) -> Hover:
     made = scene.graph.values[card.ref]
     kind = {"leaf": "leaf, takes a gradient", "input": "input, takes no gradient", "loss": "loss"}.get(card.kind, "result")
-    known = look.facts.last[place, FORWARD] != NONE and look.facts.last[place, FORWARD] < look.position
+    known = look.facts.when.last[place, FORWARD] != NONE and look.facts.when.last[place, FORWARD] < look.position
     rows: list[Row] = []
     if card.kind == "loss":
         rows.append(("value", loss_text(look, place, card)))
@@ -160,9 +160,9 @@ def _lane(scene: Scene, look: Look, hit: Hit) -> Hover:
     for edge in lane.edges[:4]:
         source = graph.edges[edge].source
         way = f"{graph.nodes[source].name if source != NONE else 'backward()'} → {target_of(graph, graph.edges[edge])}"
-        at = int(look.facts.edges[edge])
+        at = int(look.facts.when.edges[edge])
         there = 0 <= at < look.position
-        rows += [("from → to", way), ("when", _when(at, at, look.position, len(look.facts.places)))]
+        rows += [("from → to", way), ("when", _when(at, at, look.position, len(look.facts.when.places)))]
         rows.append(("gradient", _edge_text(look.trace, edge) if there else "not yet" if at != NONE else "None (no path)"))
     if lane.value != NONE:
         rows.append(("shape", f"{shape_text(shape_of(look.trace, lane.value))}  {graph.values[lane.value].dtype}"))

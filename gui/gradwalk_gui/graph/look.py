@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.ragged import Ragged
 from gradwalk.tape import shape_of
 from gradwalk.trace import NONE, STATISTICS, Trace
 
@@ -17,7 +18,7 @@ from .facts import Facts
 from .magnitudes import NOT_THERE, text
 from .meeting import meeting_text
 from .parts import BACKWARD, FORWARD, Card
-from .scene import Scene
+from .when import When
 
 NOT_YET = "not yet"
 NOT_RUN = "not run"
@@ -52,6 +53,8 @@ class Look:
     lanes: NDArray[np.uint8]
     card_magnitudes: NDArray[np.float64]
     lane_magnitudes: NDArray[np.float64]
+    cells: NDArray[np.float64]
+    """Per cell of all stacks (``Fixed.cells``) the largest gradient that it has given so far, as for cards."""
     waiting: NDArray[np.bool_]
     """Per lane: its gradient has come and waits for others to be added to."""
     next: Place | None
@@ -64,21 +67,30 @@ class Look:
         return self.facts.trace
 
 
-def look_at(scene: Scene, facts: Facts, position: int) -> Look:
+def look_at(facts: Facts, position: int) -> Look:
     """The look of a scene at a playhead."""
-    arrived = [_latest(coming, position) for coming in facts.lane_backward]
-    places = facts.places
+    when = facts.when
+    arrived = _latest(when, position)
+    places = when.places
     return Look(
         facts,
         position,
         _halves(facts, position),
         _lanes(facts, position, arrived),
-        _card_magnitudes(scene, facts, position),
-        np.array([NOT_THERE if edge == NONE else facts.magnitudes[edge] for edge in arrived], dtype=np.float64),
-        _waiting(scene, facts, position),
+        _card_magnitudes(facts, position),
+        _at(facts.magnitudes, arrived, NOT_THERE),
+        _largest(facts, when.fixed.cells, position),
+        (when.waits[:, 0] < position) & (position <= when.waits[:, 1]),
         places[position] if position < len(places) else None,
         places[position - 1] if 0 < position <= len(places) else None,
     )
+
+
+def _at(numbers: NDArray[np.float64], which: NDArray[np.intp], empty: float) -> NDArray[np.float64]:
+    """The numbers at some indices; ``empty`` where an index is NONE."""
+    found = np.full(len(which), empty)
+    found[which != NONE] = numbers[which[which != NONE]]
+    return found
 
 
 def _ended(trace: Trace) -> bool:
@@ -87,15 +99,15 @@ def _ended(trace: Trace) -> bool:
 
 
 def _halves(facts: Facts, position: int) -> NDArray[np.uint8]:
-    halves = _states(facts.first, facts.last, position)
+    halves = _states(facts.when.first, facts.when.last, position)
     forward = halves[:, FORWARD]
     forward[forward == State.NO_GRAD] = State.PENDING
     if not _ended(facts.trace):
-        waiting = np.array([bool(edges) for edges in facts.given], dtype=np.bool_)
+        waiting = np.diff(facts.given.bounds) > 0
         halves[waiting & (halves[:, BACKWARD] == State.NO_GRAD), BACKWARD] = State.PENDING
     error = facts.trace.error
-    if error is not None and 0 <= error.event < min(position, len(facts.places)):
-        place = facts.places[error.event]
+    if error is not None and 0 <= error.event < min(position, len(facts.when.places)):
+        place = facts.when.places[error.event]
         if place is not None:
             halves[place.card, FORWARD if place.part == "forward" else BACKWARD] = State.ERROR
     return halves
@@ -109,43 +121,51 @@ def _states(first: NDArray[np.int32], last: NDArray[np.int32], position: int) ->
     return states
 
 
-def _lanes(facts: Facts, position: int, arrived: list[int]) -> NDArray[np.uint8]:
+def _lanes(facts: Facts, position: int, arrived: NDArray[np.intp]) -> NDArray[np.uint8]:
     lanes = np.zeros((len(arrived), 2), dtype=np.uint8)
-    lanes[:, FORWARD] = _states(facts.lane_forward, facts.lane_forward, position)
+    lanes[:, FORWARD] = _states(facts.when.lane_forward, facts.when.lane_forward, position)
     lanes[lanes[:, FORWARD] == State.NO_GRAD, FORWARD] = State.PENDING
     never = State.NO_GRAD if _ended(facts.trace) else State.PENDING
-    for i, (coming, edge) in enumerate(zip(facts.lane_backward, arrived, strict=True)):
-        lanes[i, BACKWARD] = State.DONE if edge != NONE else State.PENDING if coming else never
+    lanes[:, BACKWARD] = np.where(np.diff(facts.when.coming.bounds) > 0, State.PENDING, never)
+    lanes[arrived != NONE, BACKWARD] = State.DONE
     return lanes
 
 
-def _latest(coming: tuple[tuple[int, int], ...], position: int) -> int:
-    arrived = [edge for at, edge in coming if at < position]
-    return arrived[-1] if arrived else NONE
+def _latest(when: When, position: int) -> NDArray[np.intp]:
+    """Per lane the edge whose gradient came last, NONE where none has come."""
+    came = when.coming.reduced(np.add, (when.coming_at < position).astype(np.intp), 0)
+    latest = np.full(len(came), NONE, dtype=np.intp)
+    there = came > 0
+    latest[there] = when.coming.flat[when.coming.bounds[:-1][there] + came[there] - 1]
+    return latest
 
 
-def _card_magnitudes(scene: Scene, facts: Facts, position: int) -> NDArray[np.float64]:
+def _largest(facts: Facts, edges: Ragged, position: int) -> NDArray[np.float64]:
+    """Per row of edges the largest gradient that has come, NaN if one is NaN, -1 where none has come yet."""
+    return edges.reduced(np.maximum, facts.magnitudes[edges.flat], NOT_THERE, where=_there(facts, edges, position))
+
+
+def _there(facts: Facts, edges: Ragged, position: int) -> NDArray[np.bool_]:
+    at = facts.when.edges[edges.flat]
+    return (at >= 0) & (at < position)
+
+
+def _card_magnitudes(facts: Facts, position: int) -> NDArray[np.float64]:
     """What each backward half shows: the largest gradient that it gives, or for a tensor its own, the sum of those that came."""
-    result = np.full(len(facts.given), NOT_THERE)
-    for place, edges in enumerate(facts.given):
-        there = [facts.magnitudes[edge] for edge in edges if 0 <= facts.edges[edge] < position]
-        total = facts.sums.get(place, NOT_THERE) if scene.picture.cards[place].kind == "tensor" else NOT_THERE
-        if there:
-            result[place] = total if len(there) == len(edges) and total != NOT_THERE else np.max(there)  # NaN wins
+    result = _largest(facts, facts.given, position)
+    summed = facts.when.fixed.summed
+    if len(summed):
+        there = facts.given.reduced(np.logical_and, _there(facts, facts.given, position), empty=False)
+        for card in summed[there[summed]].tolist():
+            total = facts.sum_at(card)
+            result[card] = result[card] if total == NOT_THERE else total
     return result
 
 
-def _waiting(scene: Scene, facts: Facts, position: int) -> NDArray[np.bool_]:
-    waiting = np.zeros(len(scene.picture.lanes), dtype=np.bool_)
-    for i, lane in enumerate(scene.picture.lanes):
-        meets = scene.picture.cards[lane.source].meets
-        if not meets or lane.through:
-            continue
-        came = any(at < position and edge in meets for at, edge in facts.lane_backward[i])
-        all_came = all(0 <= facts.edges[edge] < position for edge in meets)
-        taken = int(facts.first[lane.source, BACKWARD])
-        waiting[i] = came and (not all_came or taken >= position)
-    return waiting
+def cell_magnitudes(look: Look, place: int) -> NDArray[np.float64]:
+    """Per call of a stack's card the largest gradient that it has given so far."""
+    bounds = look.facts.when.fixed.cell_bounds
+    return look.cells[bounds[place] : bounds[place + 1]]
 
 
 def shape_line(look: Look, card: Card) -> str:
@@ -159,18 +179,18 @@ def gradient_text(look: Look, place: int) -> str:
     """The text of a backward half: a number, ``0 (exactly)``, ``not yet``, ``None (no path)``, ``not run`` or ``cleared``."""
     facts = look.facts
     given = facts.given[place]
-    if 0 <= facts.cleared.get(place, NONE) < look.position and look.halves[place, BACKWARD] == State.DONE:
+    if 0 <= facts.when.cleared.get(place, NONE) < look.position and look.halves[place, BACKWARD] == State.DONE:
         return CLEARED
     if look.card_magnitudes[place] != NOT_THERE:
         return text(float(look.card_magnitudes[place]), facts.measure)
-    moments = [int(facts.edges[edge]) for edge in given if facts.edges[edge] != NONE]
+    moments = [int(facts.when.edges[edge]) for edge in given if facts.when.edges[edge] != NONE]
     if any(moment < look.position for moment in moments):
         return text(NOT_THERE, facts.measure)
     if moments or not look.trace.done:
         return NOT_YET
-    if not given and facts.scene.picture.cards[place].under.endswith("(by hand)"):
+    if not len(given) and facts.scene.picture.cards[place].under.endswith("(by hand)"):
         return NOT_WRITTEN
-    return NOT_RUN if given and look.trace.error is not None else NO_PATH
+    return NOT_RUN if len(given) and look.trace.error is not None else NO_PATH
 
 
 def loss_text(look: Look, place: int, card: Card) -> str:
@@ -184,11 +204,11 @@ def loss_text(look: Look, place: int, card: Card) -> str:
 def sum_text(look: Look, place: int, card: Card) -> str:
     """The line ``g1 + g2 = sum`` of a card where gradients meet."""
     facts = look.facts
-    parts = [float(facts.magnitudes[edge]) if 0 <= facts.edges[edge] < look.position else None for edge in card.meets]
-    return meeting_text(parts, facts.sums.get(place, NOT_THERE), facts.measure)
+    parts = [float(facts.magnitudes[edge]) if 0 <= facts.when.edges[edge] < look.position else None for edge in card.meets]
+    return meeting_text(parts, facts.sum_at(place), facts.measure)
 
 
 def version_text(look: Look, place: int) -> str:
     """``v0 → v1`` once the update of a leaf has run, or an empty string."""
-    at, versions = look.facts.updates.get(place, (NONE, ""))
+    at, versions = look.facts.when.updates.get(place, (NONE, ""))
     return versions if 0 <= at < look.position else ""

@@ -53,6 +53,14 @@ def fraction(magnitude: float, measure: MeasureName) -> float:
     return float(np.clip((np.log10(magnitude) - LOW) / (HIGH - LOW), 0.0, 1.0))
 
 
+def fractions(magnitudes: NDArray[np.float64], measure: MeasureName) -> NDArray[np.float64]:
+    """The places of many magnitudes on the scale, 0 to 1; NaN and Inf give 1."""
+    with np.errstate(all="ignore"):
+        places = magnitudes if measure == "zeros" else (np.log10(magnitudes) - LOW) / (HIGH - LOW)
+    places = np.where(magnitudes > 0, np.clip(places, 0.0, 1.0), 0.0)
+    return np.where(np.isfinite(magnitudes), places, 1.0)
+
+
 def text(magnitude: float, measure: MeasureName) -> str:
     """A magnitude in words: ``0.084``, ``0 (exactly)``, ``NaN``, ``not counted``."""
     if magnitude == NOT_THERE:

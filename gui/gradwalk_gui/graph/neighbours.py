@@ -33,11 +33,11 @@ def towards(scene: Scene, place: int, way: Way) -> int:
 def reading_order(scene: Scene, facts: Facts) -> list[int]:
     """The cards in the order in which they run, leaves and inputs before what first reads them."""
     first_use: dict[int, int] = {}
-    for lane, moment in zip(scene.picture.lanes, facts.lane_forward.tolist(), strict=True):
+    for lane, moment in zip(scene.picture.lanes, facts.when.lane_forward.tolist(), strict=True):
         first_use[lane.source] = min(first_use.get(lane.source, moment), moment)
 
     def key(place: int) -> tuple[float, int, int]:
-        moment = int(facts.first[place, 0])
+        moment = int(facts.when.first[place, 0])
         if moment < 0:
             return (first_use.get(place, NONE) - 0.5, 0, place)
         return (float(moment), 1, place)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
-from . import styles
 from .batches import draw_dots
 from .curves import Points
 from .look import Look
-from .marks import frame_radius, paint_halo, paint_just, paint_next
+from .marks import paint_halo, paint_just, paint_next
 from .paint_blocks import paint_blocks
-from .paint_cards import paint_card, paint_chevron
+from .paint_cards import paint_card
+from .paint_frames import paint_frames
 from .paint_lanes import paint_lane, paint_plate
 from .paint_pills import paint_badge, paint_input, paint_knot, paint_leaf, paint_loss, paint_tensor
 from .scene import Scene
-from .surface import Level, Surface, colour, draw_text, pen, rect_of
+from .surface import Level, Surface
 
 AROUND = 24.0
 """How far shadows, halos, rings and carets reach beyond a card."""
@@ -37,9 +37,15 @@ def paint_scene(painter: QPainter, surface: Surface, scene: Scene, look: Look, v
     """Paint what of the scene lies in ``visible`` (in the scene's pixels), on a ground that is already there."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
-    cards, lanes = inside(scene.cards, visible), lanes_inside(scene, visible)
-    for frame in inside(scene.frames, visible).tolist():
-        _paint_frame(painter, surface, scene, frame)
+    paint_frames(painter, surface, scene, inside(scene.frames, visible))
+    paint_content(painter, surface, scene, look, visible)
+
+
+def paint_content(painter: QPainter, surface: Surface, scene: Scene, look: Look, *visible: QRectF) -> None:
+    """The same without the frames, which are there: what of cards and lanes lies in one of some places."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+    cards, lanes = inside(scene.cards, *visible), inside(scene.lane_bounds, *visible)
     if surface.level == Level.BLOCKS:
         paint_blocks(painter, surface, scene, look, cards, lanes)
         paint_just(painter, surface, scene, look)
@@ -60,35 +66,14 @@ def paint_scene(painter: QPainter, surface: Surface, scene: Scene, look: Look, v
                 paint_badge(painter, surface, scene, look, place)
 
 
-def inside(rects: Points, visible: QRectF) -> NDArray[np.intp]:
-    """The indices of the rectangles (float64 ``[n, 4]``) that reach into ``visible``."""
-    if not len(rects):
-        return np.zeros(0, dtype=np.intp)
+def inside(rects: Points, *visible: QRectF) -> NDArray[np.intp]:
+    """The indices of the rectangles (float64 ``[n, 4]``) that reach into one of some places."""
     left, top, width, height = rects.T
-    hit = (left - AROUND < visible.right()) & (left + width + AROUND > visible.left())
-    return np.flatnonzero(hit & (top - AROUND < visible.bottom()) & (top + height + AROUND > visible.top()))
-
-
-def lanes_inside(scene: Scene, visible: QRectF) -> NDArray[np.intp]:
-    """The indices of the lanes whose bounds, plate included, reach into ``visible``."""
-    return inside(scene.lane_bounds, visible)
-
-
-def _paint_frame(painter: QPainter, surface: Surface, scene: Scene, index: int) -> None:
-    frame, rect, theme = scene.picture.frames[index], rect_of(scene.frames[index]), surface.theme
-    tint = frame.depth % 2
-    radius = frame_radius(frame.depth)
-    painter.setPen(pen(colour(theme.box_border[tint]), 1.2))
-    painter.setBrush(colour(theme.box[tint]))
-    painter.drawRoundedRect(rect, radius, radius)
-    if surface.level == Level.BLOCKS:
-        return
-    middle, left, room = rect.top() + 17, rect.left() + 14, rect.width() - 42
-    drawn = draw_text(painter, surface, QPointF(left, middle), room, frame.title, styles.FRAME_TITLE, colour(theme.subtle))
-    if frame.note:
-        at = QPointF(left + drawn + 7, middle)
-        drawn += 7 + draw_text(painter, surface, at, room - drawn - 7, frame.note, styles.FRAME_NOTE, colour(theme.faint))
-    paint_chevron(painter, QPointF(left + drawn + 12, middle), colour(theme.faint), folded=False)
+    hit = np.zeros(len(rects), dtype=np.bool_)
+    for there in visible:
+        across = (left - AROUND < there.right()) & (left + width + AROUND > there.left())
+        hit |= across & (top - AROUND < there.bottom()) & (top + height + AROUND > there.top())
+    return np.flatnonzero(hit)
 
 
 def paint_dots(painter: QPainter, surface: Surface, visible: QRectF) -> None:

@@ -13,6 +13,7 @@ from .magnitudes import NOT_THERE, fraction, is_bad
 from .paint_strip import paint_strip
 from .parts import BACKWARD, FORWARD, Card
 from .scene import Scene
+from .shadows import paint_shadow
 from .shapes import hatch, lower_half, rounded, stripe, upper_half
 from .surface import Level, Surface, colour, draw_text, magnitude_colour, pen, rect_of, text_width
 
@@ -24,19 +25,6 @@ HATCH = 85
 def category_colour(theme: Theme, card: Card) -> str:
     """The colour of a card's stripe."""
     return theme.backward if card.kind == "node" else str(getattr(theme, card.category))
-
-
-def paint_shadow(painter: QPainter, surface: Surface, rect: QRectF, radius: float) -> None:
-    """A soft shadow, on screen and in pixel pictures."""
-    if surface.vector or surface.level == Level.BLOCKS:
-        return
-    painter.setPen(Qt.PenStyle.NoPen)
-    for i in range(4):
-        ink = QColor(0, 0, 0) if surface.theme.dark else QColor(20, 30, 60)
-        ink.setAlpha(surface.theme.shadow_alpha // (4 + i))
-        painter.setBrush(ink)
-        grown = rect.adjusted(-i, 2 - i * 0.3, i, 2.5 + i)
-        painter.drawRoundedRect(grown, radius + i, radius + i)
 
 
 def paint_card(painter: QPainter, surface: Surface, scene: Scene, look: Look, place: int) -> None:
@@ -162,12 +150,12 @@ def _paint_backward_texts(painter: QPainter, surface: Surface, look: Look, place
     middle = room.center().y() - row / 2
     if surface.level == Level.NAMES:
         if card.strip:
-            paint_strip(painter, surface, look, card, room)
+            paint_strip(painter, surface, look, place, room)
         else:
             paint_number(painter, surface, look, place, QPointF(room.left(), middle), room.width())
         return
     if card.strip:
-        paint_strip(painter, surface, look, card, QRectF(room.left(), middle - 15, room.width(), 12))
+        paint_strip(painter, surface, look, place, QRectF(room.left(), middle - 15, room.width(), 12))
         paint_gradient(painter, surface, look, place, QPointF(room.left(), middle + 10), room.width())
         return
     name = card.under or (f"{len(card.nodes)} Nodes" if card.nodes else "no Node")

@@ -9,9 +9,10 @@ from ..panel import mix
 from . import styles
 from .look import NOT_YET, Look, State, gradient_text, loss_text, shape_line, sum_text, version_text
 from .magnitudes import NOT_THERE, is_bad
-from .paint_cards import HATCH, PALE, category_colour, inks, paint_gauge, paint_number, paint_shadow
+from .paint_cards import HATCH, PALE, category_colour, inks, paint_gauge, paint_number
 from .parts import BACKWARD, FORWARD, Card
 from .scene import Scene
+from .shadows import paint_shadow
 from .shapes import hatch, rounded
 from .surface import Level, Surface, colour, draw_text, magnitude_colour, pen, rect_of, text_height, text_width
 
@@ -30,7 +31,7 @@ def paint_leaf(painter: QPainter, surface: Surface, scene: Scene, look: Look, pl
     """The pill of a leaf: its name over the gradient that AccumulateGrad has put into its ``.grad``."""
     card, rect, split = scene.picture.cards[place], rect_of(scene.cards[place]), float(scene.splits[place])
     _paint_body(painter, surface, look, place, card, rect)
-    if 0 <= look.facts.updates.get(place, (-1, ""))[0] < look.position:
+    if 0 <= look.facts.when.updates.get(place, (-1, ""))[0] < look.position:
         _paint_update(painter, surface, rect)
     if surface.level > Level.BLOCKS:
         _paint_rows(painter, surface, look, place, card, rect, split)

@@ -5,24 +5,22 @@ from __future__ import annotations
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath
 
-from .look import Look
+from .look import Look, cell_magnitudes
 from .magnitudes import NOT_THERE, is_bad
-from .parts import Card
 from .shapes import hatch
-from .strip import cell_magnitudes
 from .surface import Surface, colour, magnitude_colour, pen
 
 HEIGHT, GAP, NARROWEST = 12.0, 2.0, 3.0
 """Of a cell, between cells, and the width below which cells stand without gaps."""
 
 
-def paint_strip(painter: QPainter, surface: Surface, look: Look, card: Card, room: QRectF) -> None:
+def paint_strip(painter: QPainter, surface: Surface, look: Look, place: int, room: QRectF) -> None:
     """The cells, side by side in ``room`` and in the middle of its height; hollow and dotted where no gradient has come yet."""
-    theme, count = surface.theme, len(card.strip)
-    wide = room.width() / count
+    theme, cells = surface.theme, cell_magnitudes(look, place).tolist()
+    wide = room.width() / len(cells)
     gap = GAP if wide - GAP >= NARROWEST else 0.0
     top = room.center().y() - HEIGHT / 2
-    for cell, magnitude in enumerate(cell_magnitudes(look, card).tolist()):
+    for cell, magnitude in enumerate(cells):
         rect = QRectF(room.left() + cell * wide, top, wide - gap, HEIGHT)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if magnitude == NOT_THERE:

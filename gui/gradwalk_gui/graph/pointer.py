@@ -157,7 +157,7 @@ class PointerView(GraphView):
         if there.kind == "module":
             self.session.fold(self.scene.graph.modules[there.ref].path)
             return
-        moment = int(self.look.facts.first[card, 1 if backward else 0])
+        moment = int(self.look.facts.when.first[card, 1 if backward else 0])
         if moment >= 0:
             self.session.go_to(self.drawn.step, moment + 1)
 

@@ -16,7 +16,7 @@ from gradwalk.trace import Graph
 from ..state import View
 from . import curves, plates, styles
 from .arrange import Arrangement, LayOut, arrange, frame_title_width
-from .curves import Points, Track, Tracks
+from .curves import Points, Tracks
 from .parts import Card, Picture
 from .picture import draw
 from .styles import Measure
@@ -38,8 +38,8 @@ class Scene:
     frames: Points
     forward: tuple[Points, ...]
     backward: tuple[Points, ...]
-    forward_tracks: tuple[Track, ...]
-    backward_tracks: tuple[Track, ...]
+    forward_tracks: Tracks
+    backward_tracks: Tracks
     plates: Points
     lane_bounds: Points
     """Left, top, width, height of each lane with its plate, float64 ``[lanes, 4]``."""
@@ -77,8 +77,8 @@ def _placed(graph: Graph, picture: Picture, there: Arrangement, measure: Measure
         there.frames,
         tuple(ahead),
         tuple(back),
-        tuple(ahead_tracks),
-        tuple(back_tracks),
+        ahead_tracks,
+        back_tracks,
         numbers,
         _lane_bounds(ahead_tracks, back_tracks, numbers),
         _marks_above(picture, there),

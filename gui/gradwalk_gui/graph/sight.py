@@ -14,7 +14,7 @@ from gradwalk.trace import NONE
 from ..panel import Panel
 from ..session import Session
 from ..theme import Theme
-from .camera import Camera, fitted, shown_whole
+from .camera import SMALLEST, Camera, fitted, shown_whole
 from .events_on_cards import Place
 from .hit import Shown, where_is
 from .legend import legend_size
@@ -103,14 +103,18 @@ class Sight(Panel):
         self._fitted = True
         if self.scene is None:
             return
-        whole = (0.0, 0.0, self.scene.width, self.scene.height)
-        camera = fitted(whole, self.width(), self.height(), FIT_MARGIN)
+        camera = self._whole()
         legend = self.legend_rect()
         bottom = camera.to_screen(0, self.scene.height)[1]
         right = camera.to_screen(self.scene.width, 0)[0]
         if legend is not None and bottom > legend.top() - 8 and right > legend.left() - 8:
-            camera = fitted(whole, self.width(), legend.top() + FIT_MARGIN / 2, FIT_MARGIN)
+            camera = self._whole(legend.top() + FIT_MARGIN / 2)
         self._move_to(camera)
+
+    def _whole(self, height: float | None = None) -> Camera:
+        """The camera that shows all of the scene, in the upper ``height`` pixels of the widget."""
+        scene, high = self.scene, self.height() if height is None else height
+        return fitted((0.0, 0.0, scene.width, scene.height), self.width(), high, FIT_MARGIN) if scene is not None else self.camera
 
     def fit_selection(self) -> None:
         """Show what is selected, with some room around it; the whole graph where nothing is."""
@@ -125,7 +129,7 @@ class Sight(Panel):
         """Zoom, about a point of the widget or its middle."""
         self._fitted = False
         middle = at if at is not None else QPointF(self.width() / 2, self.height() / 2)
-        self._move_to(self.camera.zoomed(factor, middle.x(), middle.y()))
+        self._move_to(self.camera.zoomed(factor, middle.x(), middle.y(), min(SMALLEST, self._whole().zoom)))
 
     def _show_place(self, place: Place) -> None:
         """Scroll, as little as can be, so that a card is in sight."""

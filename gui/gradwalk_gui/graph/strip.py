@@ -2,58 +2,34 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.ragged import Ragged, ragged
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph
 
-from .look import Look
-from .magnitudes import NOT_THERE
-from .parts import Card
+from .parts import Picture
 
 Edges = tuple[int, ...]
 
 
-def cell_magnitudes(look: Look, card: Card) -> NDArray[np.float64]:
-    """Per call of a stack the largest gradient that it has given so far, NaN if one is NaN, -1 where none has come yet."""
-    facts = look.facts
-    found = np.full(len(card.strip), NOT_THERE, dtype=np.float64)
-    for cell, edges in enumerate(_given(look.trace.graph, card)):
-        there = [facts.magnitudes[edge] for edge in edges if 0 <= facts.edges[edge] < look.position]
-        if there:
-            found[cell] = np.max(there)
-    return found
+def cells_of(graph: Graph, picture: Picture) -> tuple[Ragged, NDArray[np.intp]]:
+    """Per cell of all stacks the gradients that it gives; and the bounds of each card's cells, intp ``[cards + 1]``."""
+    counts = [len(card.strip) for card in picture.cards]
+    return ragged(_cells(graph, picture)), np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
 
 
-class _Of:
-    """A stack's card of a Graph, as a key."""
-
-    __slots__ = ("card", "graph")
-
-    def __init__(self, graph: Graph, card: Card) -> None:
-        self.graph, self.card = graph, card
-
-    def __hash__(self) -> int:
-        return hash((id(self.graph), self.card.ref))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Of) and other.graph is self.graph and other.card is self.card
-
-
-def _given(graph: Graph, card: Card) -> tuple[Edges, ...]:
-    return _given_cached(_Of(graph, card))
-
-
-@lru_cache(maxsize=64)
-def _given_cached(of: _Of) -> tuple[Edges, ...]:
-    return tuple(_edges_out(of.graph, set(nodes)) for nodes in of.card.strip)
+def _cells(graph: Graph, picture: Picture) -> Iterator[Edges]:
+    for card in picture.cards:
+        for nodes in card.strip:
+            yield _edges_out(graph, set(nodes))
 
 
 def _edges_out(graph: Graph, nodes: set[int]) -> Edges:
     """The gradients that leave some Nodes; where none does, those that come in (as for any folded module)."""
-    look = index(graph)
-    out = [edge for node in nodes for edge in look.edges_from[node] if graph.edges[edge].target not in (NONE, *nodes)]
+    look, inside = index(graph), {NONE, *nodes}
+    out = [edge for node in nodes for edge in look.edges_from[node] if graph.edges[edge].target not in inside]
     return tuple(out or (edge for node in nodes for edge in look.edges_into[node] if graph.edges[edge].source not in nodes))

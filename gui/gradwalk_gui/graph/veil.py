@@ -7,7 +7,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPixmap
 
 from .camera import Camera
-from .paint import inside, lanes_inside
+from .paint import inside
 from .paint_pills import radius_of
 from .scene import Scene
 from .shapes import curve_path
@@ -58,7 +58,7 @@ def _made(size: QSize, ratio: float, surface: Surface, scene: Scene, camera: Cam
     painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationOut)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(pen(colour("#000000"), LANE))
-    for lane in np.intersect1d(lanes_inside(scene, visible), np.flatnonzero(lit.lanes)).tolist():
+    for lane in np.intersect1d(inside(scene.lane_bounds, visible), np.flatnonzero(lit.lanes)).tolist():
         for path in _paths(scene, lane):
             painter.drawPath(path)
         if not np.isnan(scene.plates[lane, 0]):

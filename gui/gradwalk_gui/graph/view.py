@@ -149,7 +149,7 @@ class GraphView(Sight):
         self.glider.stop()
         self.remarked.emit(made.note)
         if facts is not None:
-            self.look = look_at(made.scene, facts, self.drawn.position)
+            self.look = look_at(facts, self.drawn.position)
         camera = self.camera
         same = before is not None and view is not None and before.graph.key == made.scene.graph.key
         if before is None or view is None or not same or not _only_folds(view, new):
@@ -168,7 +168,7 @@ class GraphView(Sight):
             assert self.scene is not None
             facts = self._facts(new)
             if self.look is None or self.look.facts is not facts or self.look.position != new.position:
-                self.look = look_at(self.scene, facts, new.position)
+                self.look = look_at(facts, new.position)
             self._animate(old, new)
             self._keep_in_sight(old, new)
         self._describe()
@@ -224,8 +224,9 @@ class GraphView(Sight):
         elif card is not None:
             self.setAccessibleDescription(described(self.scene, self.look, card))
         else:
+            events = len(self.look.facts.when.places)
             self.setAccessibleDescription(
-                f"{len(self.scene.picture.cards)} cards, {self.look.position} of {len(self.look.facts.places)} events have run. "
+                f"{len(self.scene.picture.cards)} cards, {self.look.position} of {events} events have run. "
                 "Tab and the arrow keys go from card to card."
             )
 
@@ -245,7 +246,8 @@ class GraphView(Sight):
             painter.end()
             return
         scene = self.glider.scene() or self.scene
-        self.layer.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, scene, self.look, self.camera)
+        ratio = self.devicePixelRatioF()
+        self.layer.draw(painter, self.size(), ratio, self.surface, scene, self.look, self.camera, moving=self.moving)
         self.paint_over(painter, scene)
         painter.save()
         painter.translate(self.camera.x, self.camera.y)

@@ -14,12 +14,11 @@ from gradwalk_gui.graph.events_on_cards import cards_of, place_of
 from gradwalk_gui.graph.facts import gather
 from gradwalk_gui.graph.hit import Hit
 from gradwalk_gui.graph.hover_text import hover_of, views_on
-from gradwalk_gui.graph.look import look_at
+from gradwalk_gui.graph.look import cell_magnitudes, look_at
 from gradwalk_gui.graph.picture import draw
 from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.sizes import card_sizes
-from gradwalk_gui.graph.strip import cell_magnitudes
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import LIGHT
@@ -203,7 +202,7 @@ def test_the_hover_card_names_the_views_on_a_lane_and_what_a_stack_is(session):
     session.fold("net.layer.0")
     trace = session.state.trace
     scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
-    look = look_at(scene, gather(trace, scene, "rms"), session.state.events)
+    look = look_at(gather(trace, scene, "rms"), session.state.events)
     titles = [scene.picture.cards[lane.source].title for lane in scene.picture.lanes]
     said = {
         (start, tuple(hover_of(scene, look, Hit("lane", lane, backward=back)).rows[0]))
@@ -216,7 +215,7 @@ def test_the_hover_card_names_the_views_on_a_lane_and_what_a_stack_is(session):
     session.fold_as_at_first()
     scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
     place = next(place for place, card in enumerate(scene.picture.cards) if card.strip)
-    hover = hover_of(scene, look_at(scene, gather(trace, scene, "rms"), 0), Hit("card", place))
+    hover = hover_of(scene, look_at(gather(trace, scene, "rms"), 0), Hit("card", place))
     assert (hover.title, hover.rows[0]) == ("layer × 12", ("path", "net.layer.0 and 11 that do the same"))
 
 
@@ -224,16 +223,16 @@ def test_the_cells_of_a_stack_fill_from_the_last_layer_to_the_first(session):
     trace = session.state.trace
     scene = build(trace.graph, session.state.view, lambda text, style: 8.0 * len(text), default_lay_out())
     facts = gather(trace, scene, "rms")
-    stack = next(card for card in scene.picture.cards if card.strip)
+    stack = next(place for place, card in enumerate(scene.picture.cards) if card.strip)
     filled = []
     for position in (*range(0, len(trace.tape), 7), len(trace.tape)):
-        there = cell_magnitudes(look_at(scene, facts, position), stack) >= 0
+        there = cell_magnitudes(look_at(facts, position), stack) >= 0
         assert list(there) == sorted(there), "never a layer before the one behind it"
         filled.append(int(there.sum()))
     assert filled == sorted(filled)
     assert (filled[0], filled[-1]) == (0, 12)
-    last = cell_magnitudes(look_at(scene, facts, len(trace.tape)), stack)
-    into_the_first = [lane.edges[0] for lane in scene.picture.lanes if scene.picture.cards[lane.target] is stack]
+    last = cell_magnitudes(look_at(facts, len(trace.tape)), stack)
+    into_the_first = [lane.edges[0] for lane in scene.picture.lanes if lane.target == stack]
     assert last[0] == pytest.approx(max(facts.magnitudes[edge] for edge in into_the_first))
 
 

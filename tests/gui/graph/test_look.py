@@ -31,7 +31,7 @@ class Shown:
         self.facts = gather(trace, self.scene, view.measure)
 
     def look(self, position):
-        return look_at(self.scene, self.facts, position)
+        return look_at(self.facts, position)
 
     def card(self, title, which=0):
         return [i for i, card in enumerate(self.scene.picture.cards) if card.title == title][which]
@@ -138,7 +138,7 @@ def test_nan_inf_and_exactly_zero_are_words(traces):
 
 def test_what_has_no_path_says_so_and_a_failed_step_does_not(traces):
     graph_only = Shown(traces["sample"]())
-    graph_only.facts.first[:, 1] = -1
+    graph_only.facts.when.first[:, 1] = -1
     assert graph_only.look(3).halves[graph_only.card("clamp"), 1] == State.NO_GRAD
     failed = Shown(traces["failed"]())
     look = failed.look(3)
@@ -160,14 +160,14 @@ def test_a_folded_module_is_partly_done_and_shows_the_maximum_at_its_boundary(tr
 @pytest.mark.parametrize("name", ["sample", "mlp", "residual", "by_hand"])
 def test_every_event_shows_somewhere(traces, name, mode):
     shown = Shown(traces[name](), View(mode=mode))
-    assert None not in shown.facts.places
+    assert None not in shown.facts.when.places
 
 
 def test_a_backward_written_by_hand_shows_on_the_nodes_of_the_ops_that_it_is_for(traces):
     shown = Shown(traces["by_hand"]())
-    cards = [shown.scene.picture.cards[place.card].title for place in shown.facts.places]
+    cards = [shown.scene.picture.cards[place.card].title for place in shown.facts.when.places]
     assert cards == ["dot", "square", "sum", "loss", "square", "dot", "dot", "w", "w"]
-    assert [place.part for place in shown.facts.places][4:] == ["backward"] * 3 + ["update"] * 2
+    assert [place.part for place in shown.facts.when.places][4:] == ["backward"] * 3 + ["update"] * 2
     lane = shown.lane("w", "dot")
     assert [int(shown.look(p).lanes[lane, 1]) for p in (6, 7)] == [State.PENDING, State.DONE]
     end = shown.look(9)
