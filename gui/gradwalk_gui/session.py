@@ -134,14 +134,15 @@ class Session:
         self._become(play=Play.PLAYING, position=0 if at_end else state.position)
 
     def tick(self) -> None:
-        """One beat of playing: one event on; at the end of the recording again from the step's start (loop), or pause."""
+        """``State.beat`` events on; at the end of the recording again from the step's start (loop), or pause."""
         state = self._state
         if state.play is not Play.PLAYING:
             return
         if state.loop and state.position >= state.events:
             self._become(position=0)
             return
-        step, position = self._after(1)
+        on = min(state.beat, state.events - state.position)
+        step, position = (state.step, state.position + on) if on > 1 else self._after(1)
         ended = (step, position) == (state.step, state.position)
         self._become(step=step, position=position, play=Play.PAUSED if ended else Play.PLAYING)
 

@@ -5,6 +5,7 @@ Only the :class:`~gradwalk_gui.session.Session` makes the next State; ``resolve`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -77,6 +78,10 @@ class Steps(Protocol):
         """The text of a source file as it was when recorded, or None."""
 
 
+BEATS = 200
+"""A step of more events than these is not played one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything that the views show. ``step`` is an index into the recording; ``position`` counts the events that have run."""
@@ -108,6 +113,11 @@ class State:
     def events(self) -> int:
         """How many events the step has."""
         return 0 if self.trace is None else len(self.trace.tape)
+
+    @property
+    def beat(self) -> int:
+        """How many events playing goes on by at once: one, or so many that a long step is through in about 200 beats."""
+        return max(math.ceil(self.events / BEATS), 1)
 
     @property
     def next_event(self) -> Event | None:

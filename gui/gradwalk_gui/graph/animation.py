@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .events_on_cards import Part
 from .facts import Facts
@@ -12,6 +14,14 @@ from .scene import Scene
 
 PER_EVENT = 300.0
 SHORTEST, LONGEST = 60.0, 600.0
+
+
+Way = TypeVar("Way", float, NDArray[np.float64])
+
+
+def eased(way: Way) -> Way:
+    """Slow at the start and at the end."""
+    return way * way * (3 - 2 * way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +37,8 @@ class Leg:
         """How far along the lane's curve the pulse is at a fraction of the flight's time; None where it is not on its way."""
         if not self.start <= time <= self.end:
             return None
-        way = (time - self.start) / (self.end - self.start)
-        eased = way * way * (3 - 2 * way)
-        return eased if self.magnitude is None else 1 - eased
+        way = eased((time - self.start) / (self.end - self.start))
+        return way if self.magnitude is None else 1 - way
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from PySide6.QtCore import QElapsedTimer, QObject, QTimer
 
 from .animation import Flight
+from .wavefront import Wavefront
 
 FRAME = 16
 """Milliseconds between two frames."""
-AT_ONCE = 3
-"""More flights than these are not in the air together; the oldest lands at once."""
+AT_ONCE = {Flight: 3, Wavefront: 8}
+"""More than these are not in the air together; the oldest lands at once."""
+Flying: TypeAlias = Flight | Wavefront
 
 
 class Animator(QObject):
@@ -20,7 +23,7 @@ class Animator(QObject):
     def __init__(self, parent: QObject, redraw: Callable[[], None]) -> None:
         super().__init__(parent)
         self._redraw = redraw
-        self._flights: list[tuple[Flight, int]] = []
+        self._flights: list[tuple[Flying, int]] = []
         self._clock = QElapsedTimer()
         self._clock.start()
         self._timer = QTimer(self)
@@ -32,11 +35,11 @@ class Animator(QObject):
         """Whether anything is in the air."""
         return bool(self._flights)
 
-    def launch(self, flight: Flight) -> None:
-        """Start a flight."""
+    def launch(self, flight: Flying) -> None:
+        """Start a flight, or a wavefront."""
         if not flight:
             return
-        self._flights = [*self._flights, (flight, self._clock.elapsed())][-AT_ONCE:]
+        self._flights = [*self._flights, (flight, self._clock.elapsed())][-AT_ONCE[type(flight)] :]
         self._timer.start()
         self._redraw()
 
@@ -47,7 +50,7 @@ class Animator(QObject):
             self._redraw()
         self._timer.stop()
 
-    def in_the_air(self) -> list[tuple[Flight, float]]:
+    def in_the_air(self) -> list[tuple[Flying, float]]:
         """Flights, each with the fraction of its time that has gone."""
         now = self._clock.elapsed()
         return [(flight, min((now - start) / flight.duration, 1.0)) for flight, start in self._flights]

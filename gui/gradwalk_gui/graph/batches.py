@@ -42,23 +42,42 @@ def draw_rects(painter: QPainter, rects: NDArray[np.float64]) -> None:
         painter.drawRects([QRectF(*row) for row in rows.tolist()])
 
 
-def draw_dots(painter: QPainter, middles: NDArray[np.float64], name: str, size: float, zoom: float) -> None:
-    """Draw round dots of ``size`` screen pixels at float64 ``[n, 2]``, on a painter that is scaled by ``zoom``."""
+def draw_dots(painter: QPainter, middles: NDArray[np.float64], name: str, size: float) -> None:
+    """Draw round dots of ``size`` screen pixels at float64 ``[n, 2]``."""
     if not len(middles):
         return
-    device = painter.device()
-    ratio = device.devicePixelRatioF() if device is not None else 1.0
+    ratio = painter.device().devicePixelRatio()
     sprite = _dot(name, size * ratio)
+    ones = np.ones(len(middles))
+    draw_sprites(painter, middles, sprite, ones, ones)
+
+
+def draw_sprites(
+    painter: QPainter,
+    middles: NDArray[np.float64],
+    sprite: QPixmap,
+    sizes: NDArray[np.float64],
+    opacities: NDArray[np.float64],
+    sources: NDArray[np.float64] | None = None,
+) -> None:
+    """Draw a sprite around each point, float64 ``[n, 2]``, enlarged by ``sizes`` and with ``opacities`` of 0 to 1 (both ``[n]``).
+
+    The sprite has as many pixels as it is to take on the screen; ``sources`` are the parts of it to draw, float64 ``[n, 4]`` of
+    left, top, width, height in its pixels, by default the whole.
+    """
+    if not len(middles):
+        return
+    scale = painter.worldTransform().m11() * painter.device().devicePixelRatio()
     fragments = np.zeros((len(middles), 10))
     fragments[:, :2] = middles
-    fragments[:, 4:6] = sprite.width()
-    fragments[:, 6:8] = 1 / (zoom * ratio)
-    fragments[:, 9] = 1.0
+    fragments[:, 2:6] = (0, 0, sprite.width(), sprite.height()) if sources is None else sources
+    fragments[:, 6] = fragments[:, 7] = sizes / scale
+    fragments[:, 9] = opacities
     if _wrap is not None:
         painter.drawPixmapFragments(_wrap(fragments.ctypes.data, QPainter.PixmapFragment), len(fragments), sprite)
         return
-    for x, y in middles.tolist():
-        fragment = QPainter.PixmapFragment.create(QPointF(x, y), QRectF(sprite.rect()), 1 / (zoom * ratio), 1 / (zoom * ratio))
+    for x, y, left, top, wide, high, across, down, turn, opacity in fragments.tolist():
+        fragment = QPainter.PixmapFragment.create(QPointF(x, y), QRectF(left, top, wide, high), across, down, turn, opacity)
         painter.drawPixmapFragments(fragment, 1, sprite)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,6 +70,11 @@ class Lines:
 
     lines: Points
     lanes: Ints
+
+
+def octave_of(zoom: float) -> int:
+    """The octave whose lines are right at a zoom."""
+    return min(math.ceil(math.log2(zoom)), 0)
 
 
 @lru_cache(maxsize=12)

@@ -1,22 +1,21 @@
-"""Painting over the static layer: comets, flashes, the selected lane. Cheap, for it happens sixty times a second."""
+"""Painting over the static layer: flights, wavefronts, the selected lane. Cheap, for it happens sixty times a second."""
 
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter
 
-from .animation import Flash, Flight, Leg
-from .magnitudes import NOT_THERE, fraction
+from .animation import Flash, Flight
+from .batches import draw_lines, draw_rects
+from .blocks import lines_of, octave_of
+from .comets import paint_comets
 from .marks import part_colour
 from .paint_pills import radius_of
 from .scene import Scene
 from .shapes import curve_path
-from .surface import Surface, colour, magnitude_colour, pen, rect_of
-
-TAIL = 13
-"""Dots of a comet's tail."""
-TAIL_LENGTH = 52.0
+from .surface import Surface, colour, pen, rect_of
+from .wavefront import Wavefront
 
 
 def paint_flight(painter: QPainter, surface: Surface, scene: Scene, flight: Flight, time: float) -> None:
@@ -24,53 +23,29 @@ def paint_flight(painter: QPainter, surface: Surface, scene: Scene, flight: Flig
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for flash in flight.flashes:
         _paint_flash(painter, surface, scene, flash, flash.glow(time))
-    for leg in flight.legs:
-        along = leg.along(time)
-        if along is not None:
-            _paint_comet(painter, surface, scene, leg, along)
+    paint_comets(painter, surface, scene, flight.legs, time)
 
 
-def pulse_radius(magnitude: float | None, surface: Surface) -> float:
-    """By decade of magnitude, 3.4 to 7 pixels."""
-    if magnitude is None or magnitude == NOT_THERE:
-        return 4.0
-    return 3.4 + 3.6 * fraction(magnitude, surface.measure)
-
-
-def _paint_comet(painter: QPainter, surface: Surface, scene: Scene, leg: Leg, along: float) -> None:
-    back = leg.magnitude is not None
-    track = (scene.backward_tracks if back else scene.forward_tracks)[leg.lane]
-    if track.length < 1:
-        return
-    if leg.magnitude is None:
-        ink = colour(surface.theme.forward)
-    elif leg.magnitude == NOT_THERE:
-        ink = colour(surface.theme.backward)
-    else:
-        ink = magnitude_colour(surface.theme, leg.magnitude, surface.measure)
-    size = pulse_radius(leg.magnitude, surface) / min(max(surface.zoom, 0.3), 1.0)
-    tail = min(0.6, TAIL_LENGTH / track.length)
-    steps = np.arange(TAIL, 0, -1) / TAIL
-    places = along + (tail * steps if back else -tail * steps)
-    points = track.at(places)
+def paint_wavefront(painter: QPainter, surface: Surface, scene: Scene, wave: Wavefront, time: float) -> None:
+    """A wavefront at a fraction of its time: bright at first, then fading."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    glow, theme = (1.0 - time) ** 1.5, surface.theme
+    names = (theme.forward, theme.backward)
+    octave = octave_of(surface.zoom)
+    for back, name in enumerate(names):
+        lines = lines_of(scene, octave, backward=bool(back))
+        wanted = np.zeros(len(scene.picture.lanes), dtype=np.bool_)
+        wanted[wave.lanes[back]] = True
+        rows = lines.lines[wanted[lines.lanes]]
+        for width, alpha in ((9.0, 70), (4.0, 150)):
+            scaled = width / max(surface.zoom, 0.3) if surface.zoom > 0.05 else width / 3 / surface.zoom
+            painter.setPen(pen(colour(name, int(alpha * glow)), scaled, cap=Qt.PenCapStyle.FlatCap))
+            draw_lines(painter, rows)
     painter.setPen(Qt.PenStyle.NoPen)
-    for (x, y), place, step in zip(points.tolist(), places.tolist(), steps.tolist(), strict=True):
-        if 0 <= place <= 1:
-            near = 1 - step
-            painter.setBrush(_alpha(ink.lighter(125) if surface.theme.dark else ink, 20 + 190 * near * near))
-            painter.drawEllipse(QPointF(x, y), size * (0.35 + 0.6 * near), size * (0.35 + 0.6 * near))
-    x, y = track.at(np.array([along]))[0].tolist()
-    painter.setBrush(_alpha(ink, 95))
-    painter.drawEllipse(QPointF(x, y), size + 5, size + 5)
-    painter.setPen(pen(colour(surface.theme.backward) if back else ink, 1.8))
-    painter.setBrush(colour("#fff4d6" if surface.theme.dark else "#ffffff"))
-    painter.drawEllipse(QPointF(x, y), size, size)
-
-
-def _alpha(ink: QColor, alpha: float) -> QColor:
-    faded = QColor(ink)
-    faded.setAlpha(int(alpha))
-    return faded
+    grown = 2.0 / surface.zoom
+    for cards, name in zip(wave.cards, names, strict=True):
+        painter.setBrush(colour(name, int(120 * glow)))
+        draw_rects(painter, scene.cards[cards] + np.array([-grown, -grown, 2 * grown, 2 * grown]))
 
 
 def _paint_flash(painter: QPainter, surface: Surface, scene: Scene, flash: Flash, glow: float) -> None:

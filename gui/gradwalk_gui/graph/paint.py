@@ -87,4 +87,4 @@ def paint_dots(painter: QPainter, surface: Surface, visible: QRectF) -> None:
     if not len(xs) or not len(ys):
         return
     middles = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    draw_dots(painter, middles, surface.theme.dot, 2.2, surface.zoom)
+    draw_dots(painter, middles, surface.theme.dot, 2.2)

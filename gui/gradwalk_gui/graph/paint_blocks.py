@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +13,7 @@ from gradwalk.trace import NONE
 
 from . import styles
 from .batches import draw_lines, draw_rects
-from .blocks import blocks_of, lines_of
+from .blocks import blocks_of, lines_of, octave_of
 from .curves import Points
 from .inks import CARD, FAMILY, FORWARD, GHOST, PALE, inks_of, palette
 from .look import Look, State
@@ -59,7 +58,7 @@ def _by_ink(inks: Ints, rows: Points) -> Iterator[tuple[int, Points]]:
 
 def _lines(surface: Surface, scene: Scene, look: Look, lanes: Ints) -> Iterator[tuple[Ints, Points, float]]:
     """Colours, lines and width in pixels of the screen: forward, and over it backward; one of them where both would be one."""
-    octave = min(math.ceil(math.log2(surface.zoom)), 0)
+    octave = octave_of(surface.zoom)
     wanted = np.zeros(len(look.lanes), dtype=np.bool_)
     wanted[lanes] = True
     done = (look.lanes[:, BACKWARD] == State.DONE) & (look.lane_magnitudes != NOT_THERE)

@@ -19,10 +19,10 @@ from PySide6.QtWidgets import QWidget
 from gradwalk.trace import NONE, Graph
 
 from ..session import Session
-from ..state import State, View
+from ..state import Play, State, View
 from ..theme import Theme
 from . import styles
-from .animation import flight_of
+from .animation import Flight, flight_of
 from .animator import Animator
 from .arrange import LayOut
 from .camera import Camera
@@ -36,12 +36,13 @@ from .legend import paint_legend
 from .look import look_at
 from .maker import Maker
 from .marks import paint_frame_ring, paint_ring
-from .overlay import paint_flight, paint_selected_lane
+from .overlay import paint_flight, paint_selected_lane, paint_wavefront
 from .scene import Scene
 from .scenes import Key, Made, Scenes, key_of
 from .sight import Sight
 from .static_layer import StaticLayer
 from .surface import Surface, colour, draw_text, measure_for_scene, pen
+from .wavefront import wavefront_of
 
 COUNT_MS = 100
 """How often the note about the layout of a first picture is brought up to date."""
@@ -200,9 +201,12 @@ class GraphView(Sight):
     def _animate(self, old: State, new: State) -> None:
         assert self.look is not None
         assert self.scene is not None
-        one_on = old.trace is new.trace and new.position == old.position + 1
-        if one_on and not new.reduced_motion and self.isVisible():
+        on = new.position - old.position if old.trace is new.trace else 0
+        still = new.reduced_motion or not self.isVisible()
+        if on == 1 and not still:
             self.animator.launch(flight_of(self.scene, self.look.facts, old.position, new.speed))
+        elif 1 < on <= new.beat and new.play is Play.PLAYING and not still:
+            self.animator.launch(wavefront_of(self.look.facts.when, old.position, new.position))
         elif old.trace is not new.trace or new.position != old.position:
             self.animator.land()
 
@@ -253,8 +257,11 @@ class GraphView(Sight):
         painter.translate(self.camera.x, self.camera.y)
         painter.scale(self.camera.zoom, self.camera.zoom)
         self._paint_selection(painter, scene)
-        for flight, time in self.animator.in_the_air():
-            paint_flight(painter, self.surface, scene, flight, time)
+        for flying, time in self.animator.in_the_air():
+            if isinstance(flying, Flight):
+                paint_flight(painter, self.surface, scene, flying, time)
+            else:
+                paint_wavefront(painter, self.surface, scene, flying, time)
         painter.restore()
         self._draw_legend(painter)
         if self.hover is not None:
