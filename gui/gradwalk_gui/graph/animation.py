@@ -59,7 +59,7 @@ class Flash:
         return min(way / 0.25, 1.0) if way < 0.25 else 1 - (way - 0.25) / 0.75
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Flight:
     """All that one event sets flying."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from ..theme import Theme
-from .animation import Leg, eased
+from .animation import Flight, eased
 from .batches import draw_sprites
 from .curves import Tracks
 from .inks import BAD, COARSE, FORWARD, NONE_YET, SHADES, inks_of, palette
@@ -29,20 +29,42 @@ _INKS = (*range(COARSE // 2, SHADES, COARSE), BAD, NONE_YET, FORWARD)
 """The colours that comets have; a magnitude's colour says its size, too."""
 
 
-def paint_comets(painter: QPainter, surface: Surface, scene: Scene, legs: Sequence[Leg], time: float) -> None:
+def paint_comets(painter: QPainter, surface: Surface, scene: Scene, flight: Flight, time: float) -> None:
     """The pulses that are on their way at a fraction of a flight's time."""
-    rows = np.array([(leg.lane, leg.start, leg.end, np.nan if leg.magnitude is None else 0.0) for leg in legs]).reshape(-1, 4)
-    magnitudes = np.array([0.0 if leg.magnitude is None else leg.magnitude for leg in legs])
-    lanes, back = rows[:, 0].astype(np.intp), ~np.isnan(rows[:, 3])
-    flying = (rows[:, 1] <= time) & (time <= rows[:, 2])
-    inks = np.where(back, inks_of(magnitudes, surface.measure), FORWARD)
-    for is_back, tracks in ((False, scene.forward_tracks), (True, scene.backward_tracks)):
-        here = flying & (back == is_back)
-        here[here] = tracks.lengths_of(lanes[here]) >= 1
+    legs = _legs_of(flight)
+    flying = (legs.starts <= time) & (time <= legs.ends)
+    if not flying.any():
+        return
+    inks = np.where(legs.back, inks_of(legs.magnitudes, surface.measure), FORWARD)
+    for back, tracks in ((False, scene.forward_tracks), (True, scene.backward_tracks)):
+        here = flying & (legs.back == back)
+        here[here] = tracks.lengths_of(legs.lanes[here]) >= 1
         if here.any():
-            way = eased((time - rows[here, 1]) / (rows[here, 2] - rows[here, 1]))
-            along = 1 - way if is_back else way
-            _paint_way(painter, surface, tracks.only(lanes[here]), inks[here], along, back=is_back)
+            way = eased((time - legs.starts[here]) / (legs.ends[here] - legs.starts[here]))
+            _paint_way(painter, surface, tracks.only(legs.lanes[here]), inks[here], 1 - way if back else way, back=back)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Legs:
+    """The legs of a flight as arrays; ``magnitudes`` is 0 forward."""
+
+    lanes: NDArray[np.intp]
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    back: NDArray[np.bool_]
+    magnitudes: NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def _legs_of(flight: Flight) -> _Legs:
+    legs = flight.legs
+    return _Legs(
+        np.array([leg.lane for leg in legs], dtype=np.intp),
+        np.array([leg.start for leg in legs], dtype=np.float64),
+        np.array([leg.end for leg in legs], dtype=np.float64),
+        np.array([leg.magnitude is not None for leg in legs], dtype=np.bool_),
+        np.array([leg.magnitude or 0.0 for leg in legs], dtype=np.float64),
+    )
 
 
 def _paint_way(

@@ -23,7 +23,7 @@ def paint_flight(painter: QPainter, surface: Surface, scene: Scene, flight: Flig
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for flash in flight.flashes:
         _paint_flash(painter, surface, scene, flash, flash.glow(time))
-    paint_comets(painter, surface, scene, flight.legs, time)
+    paint_comets(painter, surface, scene, flight, time)
 
 
 def paint_wavefront(painter: QPainter, surface: Surface, scene: Scene, wave: Wavefront, time: float) -> None:

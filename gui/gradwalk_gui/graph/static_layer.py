@@ -27,7 +27,7 @@ MARGIN = 128
 """Logical pixels around the widget that are painted ahead, so that a short pan only moves the pixmap."""
 MANY = 48
 """More changed parts than these: paint everything."""
-HEAVY = {Level.BLOCKS: 250, Level.NAMES: 8, Level.NUMBERS: 8}
+HEAVY = {Level.BLOCKS: 100, Level.NAMES: 8, Level.NUMBERS: 8}
 """From so many cards in sight on the pixmap is stretched while the zoom changes."""
 STRETCH = 1.5
 """How far at most."""
