@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .run import Options
     from .trace import Trace
 
-GRAPH_ENDINGS = (".svg", ".png", ".pdf", ".dot", ".json")
-LOSS_ENDINGS = (".png", ".svg", ".csv")
 REFUSED = 2
 
 
@@ -195,7 +193,7 @@ def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None
         print_tape(trace)
 
 
-@commands.command("export", short_help="A step's graph, or the loss, as a picture or as data.")
+@commands.command("export", short_help="A step's graph, or the loss, as a picture or as data; a step as a film.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, metavar="N", help="The graph of step N; -1 is the last.")
 @click.option("--event", type=click.IntRange(min=0), metavar="K", help="As it is when K events have run (default: all).")
@@ -203,28 +201,33 @@ def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None
 @_rank_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Its ending says the kind.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Colours.")
-@click.option("--scale", type=click.FloatRange(0.1, 10), default=2.0, show_default=True, help="Pixels per point, for .png.")
 @click.option("--mode", type=click.Choice(["ops", "tensors"]), default="ops", show_default=True, help="What the nodes are.")
 @click.option(
     "--halves", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True, help="What of the graph."
 )
-def export_command(
-    path: Path, step: int | None, event: int | None, loss: bool, rank: int | None, output: Path, theme: str, **view: Any
-) -> None:
-    """Write a step's graph (.svg .png .pdf .dot .json) or the loss (.png .svg .csv) to FILE."""
+@click.option("--scale", type=click.FloatRange(0.1, 10), help="For .png: pixels per point (default: 2).")
+@click.option("--outlines", is_flag=True, default=None, help="For .svg: letters as shapes, the same everywhere.")
+@click.option(
+    "--phase", type=click.Choice(["backward", "forward", "step"]), help="For films: what is played (default: backward)."
+)
+@click.option("--speed", type=click.FloatRange(0.1, 10), help="For films: 1 is 300 ms an event (default: 1).")
+@click.option("--fps", type=click.IntRange(5, 60), help="For films: pictures a second (default: 20).")
+@click.option("--size", metavar="WxH", help="For films: pixels at most (default: 1280x800).")
+def export_command(path: Path, step: int | None, loss: bool, rank: int | None, **wanted: Any) -> None:
+    """Write a step's graph, a film of its backward pass, or the loss to FILE.
+
+    A graph is .svg .png .pdf .dot or .json, a film .gif .apng .webp or .mp4, the loss .png .svg or .csv.
+    """
+    from .exporting import Wanted, export_graph, export_loss
+
     if loss == (step is not None):
         raise RefusalError("export wants either --step N, for a graph, or --loss")
-    if loss and event is not None:
-        raise RefusalError("--event goes with --step, not with --loss")
-    known = LOSS_ENDINGS if loss else GRAPH_ENDINGS
-    if output.suffix.lower() not in known:
-        raise RefusalError(f"{output} has none of the known endings {' '.join(known)}")
-    with _recording(path, rank) as recording, _writing(output):
+    export = Wanted.checked(loss=loss, **wanted)
+    with _recording(path, rank) as recording, _writing(export.output):
         if step is None:
-            _export_loss(recording, output, theme)
+            export_loss(recording, export)
         else:
-            trace = _step(recording, step)
-            _export_graph(trace, _position(trace, event), output, theme, **view)
+            export_graph(_step(recording, step), export)
 
 
 @commands.command("pictures", hidden=True)
@@ -249,11 +252,12 @@ def _options(record: Path | None, no_window: bool, level: str, every: int, steps
 
 
 def _open_window(arguments: list[str]) -> int:
+    from .exporting import qt
     from .platform import has_display
 
     if not has_display() and "QT_QPA_PLATFORM" not in os.environ:
         raise RefusalError("there is no display here; gradwalk run, demo, info, show and export work without one")
-    with _qt():
+    with qt():
         from gradwalk_gui.app import main as show
     return show(arguments)
 
@@ -276,54 +280,6 @@ def _step(recording: Recording, step: int) -> Trace:
     return recording[found[0] if step >= 0 else len(numbers) + step]
 
 
-def _position(trace: Trace, event: int | None) -> int:
-    events = len(trace.tape)
-    if event is not None and event > events:
-        raise RefusalError(f"step {trace.step} has {events} events, so --event goes from 0 to {events}")
-    return events if event is None else event
-
-
-def _export_graph(trace: Trace, position: int, output: Path, theme: str, scale: float, mode: Any, halves: Any) -> None:
-    from .platform import write_whole
-
-    if output.suffix.lower() == ".json":
-        from .graph_json import graph_json
-
-        write_whole(output, _json(graph_json(trace, position)))
-    elif output.suffix.lower() == ".dot":
-        from .dot import dot_source
-
-        write_whole(output, dot_source(trace, position, mode=mode, halves=halves))
-    else:
-        with _qt(offscreen=True):
-            from gradwalk_gui.export import ExportError, save_graph
-            from gradwalk_gui.state import View
-            from gradwalk_gui.theme import DARK, LIGHT
-        try:
-            save_graph(trace, position, View(mode=mode, halves=halves), output, DARK if theme == "dark" else LIGHT, scale)
-        except ExportError as error:
-            if isinstance(error.__cause__, OSError):
-                raise error.__cause__ from None
-            raise RefusalError(str(error).removesuffix(".")) from None
-
-
-def _export_loss(recording: Recording, output: Path, theme: str) -> None:
-    with _qt(offscreen=True):
-        from gradwalk_gui.theme import DARK, LIGHT
-        from gradwalk_gui.views.loss_export import save_loss
-    save_loss(recording, output, DARK if theme == "dark" else LIGHT)
-
-
-@contextmanager
-def _qt(*, offscreen: bool = False) -> Iterator[None]:
-    if offscreen:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    try:
-        yield
-    except ImportError as error:
-        raise RefusalError(f"Qt cannot be loaded here ({error}); the README says which system libraries it needs") from None
-
-
 @contextmanager
 def _writing(output: Path) -> Iterator[None]:
     try:
@@ -333,12 +289,6 @@ def _writing(output: Path) -> Iterator[None]:
 
 
 def _print_json(data: object) -> None:
-    click.echo(_json(data), nl=False)
+    from .exporting import json_text
 
-
-def _json(data: object) -> str:
-    import json
-    import re
-
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
+    click.echo(json_text(data), nl=False)

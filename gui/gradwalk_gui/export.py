@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QRectF, QSize, QSizeF
@@ -64,10 +64,16 @@ class Sheet:
     height: float
     legend: tuple[float, float] | None
     """Where the legend's corner is; None for none."""
+    outlines: bool = False
+    """Whether a vector picture has its letters as shapes."""
 
 
-def save_graph(trace: Trace, position: int, view: View, path: Path, theme: Theme, scale: float = 2.0) -> None:
-    """Write the whole graph when ``position`` events have run, in the format of the path's ending. ``scale`` is for PNG.
+def save_graph(
+    trace: Trace, position: int, view: View, path: Path, theme: Theme, scale: float = 2.0, *, outlines: bool = False
+) -> None:
+    """Write the whole graph when ``position`` events have run, in the format of the path's ending.
+
+    ``scale`` is for PNG; ``outlines`` for SVG: letters as shapes, which look the same everywhere and cannot be searched.
 
     Raises ExportError for an unknown ending, a picture that would be too large, and a file that cannot be written.
     """
@@ -83,11 +89,11 @@ def save_graph(trace: Trace, position: int, view: View, path: Path, theme: Theme
 
         _write(path, (json.dumps(graph_json(trace, position), indent=1, allow_nan=False) + "\n").encode())
     else:
-        _application()
-        _write(path, _FORMATS[ending](whole_sheet(trace, position, view, theme), scale))
+        ensure_application()
+        _write(path, _FORMATS[ending](replace(whole_sheet(trace, position, view, theme), outlines=outlines), scale))
 
 
-def save_shown(canvas: GraphCanvas, path: Path, scale: float = 2.0) -> None:
+def save_shown(canvas: GraphCanvas, path: Path, scale: float = 2.0, *, outlines: bool = False) -> None:
     """Write exactly what the canvas shows, without what is pointed at, in the format of the path's ending.
 
     A graph as text (.dot, .json) is always the whole one. Raises ExportError as :func:`save_graph`, and where nothing is shown.
@@ -98,7 +104,7 @@ def save_shown(canvas: GraphCanvas, path: Path, scale: float = 2.0) -> None:
     if ending in (".dot", ".json") and state.trace is not None:
         save_graph(state.trace, state.position, state.view, path, canvas.theme, scale)
         return
-    _write(path, _FORMATS[ending](shown_sheet(canvas), scale))
+    _write(path, _FORMATS[ending](replace(shown_sheet(canvas), outlines=outlines), scale))
 
 
 def copy_image(canvas: GraphCanvas) -> None:
@@ -140,11 +146,13 @@ def paint_sheet(painter: QPainter, sheet: Sheet, *, vector: bool) -> None:
     painter.scale(camera.zoom, camera.zoom)
     left, top = camera.to_scene(0, 0)
     visible = QRectF(left, top, sheet.width / camera.zoom, sheet.height / camera.zoom)
-    paint_scene(painter, Surface(sheet.theme, camera.zoom, vector, measure), sheet.scene, sheet.look, visible)
+    surface = Surface(sheet.theme, camera.zoom, vector, measure, vector and sheet.outlines)
+    paint_scene(painter, surface, sheet.scene, sheet.look, visible)
     painter.restore()
     if sheet.legend is not None:
         known = is_unscaled(sheet.look.trace)
-        paint_legend(painter, sheet.theme, sheet.scene.picture, measure, *sheet.legend, unscaled=known)
+        surface = replace(surface, zoom=1.0)
+        paint_legend(painter, surface, sheet.scene.picture, *sheet.legend, unscaled=known)
 
 
 def image_of(sheet: Sheet, scale: float) -> QImage:
@@ -275,7 +283,7 @@ def _write(path: Path, content: bytes) -> None:
 _kept_alive: list[QApplication] = []
 
 
-def _application() -> None:
+def ensure_application() -> None:
     """Fonts and pictures need an application; without one, one that needs no display."""
     if QGuiApplication.instance() is None:
         _kept_alive.append(QApplication(["gradwalk", "-platform", "offscreen"]))

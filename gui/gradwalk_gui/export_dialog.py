@@ -1,4 +1,4 @@
-"""Asks how to export the graph: format, what of it, scale and file."""
+"""Asks how to export the graph: format, what of it or what is played, and the file. Only what a format has is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -21,13 +22,27 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .film.plan import FilmPhase, Wishes
+from .session import SPEEDS
+
 FORMATS = (
     (".svg", "SVG, sharp at every size, text stays text"),
     (".png", "PNG, pixels"),
     (".pdf", "PDF, one page"),
     (".dot", "DOT, for Graphviz"),
+    (".gif", "GIF, animated"),
+    (".webp", "WebP, animated"),
+    (".apng", "APNG, animated"),
+    (".mp4", "MP4, video"),
 )
 SCALES = (1.0, 2.0, 3.0, 4.0)
+FILMS = (".gif", ".webp", ".apng", ".mp4")
+PHASES: tuple[tuple[FilmPhase, str], ...] = (
+    ("backward", "The backward pass"),
+    ("forward", "The forward pass"),
+    ("step", "The whole step"),
+)
+SIZES = ((960, 600), (1280, 800), (1920, 1200))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,9 @@ class Export:
     path: Path
     whole: bool
     scale: float
+    outlines: bool = False
+    film: Wishes | None = None
+    """How it is to be played; None for a picture that stands still."""
 
 
 class ExportDialog(QDialog):
@@ -51,6 +69,8 @@ class ExportDialog(QDialog):
         heading.setObjectName("heading")
         self.format, self.scale, self.file = QComboBox(), QComboBox(), QLineEdit(str(suggested.with_suffix(".svg")))
         self.shown, self.whole = QRadioButton("What is shown"), QRadioButton("The whole graph")
+        self.outlines = QCheckBox("As shapes: the same everywhere, not searchable")
+        self.phase, self.speed, self.size_ = QComboBox(), QComboBox(), QComboBox()
         self.problem = QLabel()
         self.problem.setObjectName("danger")
         self.problem.setWordWrap(True)
@@ -60,6 +80,14 @@ class ExportDialog(QDialog):
         for scale in SCALES:
             self.scale.addItem(f"{scale:g}x", scale)
         self.scale.setCurrentIndex(1)
+        for phase, title in PHASES:
+            self.phase.addItem(title, phase)
+        for speed in SPEEDS:
+            self.speed.addItem(f"{speed:g}x", speed)
+        self.speed.setCurrentIndex(SPEEDS.index(1.0))
+        for width, height in SIZES:
+            self.size_.addItem(f"up to {width} × {height}", (width, height))
+        self.size_.setCurrentIndex(1)
         self.shown.setChecked(True)
         self.format.currentIndexChanged.connect(self._format_changed)
         self.file.textEdited.connect(self._file_edited)
@@ -80,10 +108,15 @@ class ExportDialog(QDialog):
 
     def export(self) -> Export:
         """What the fields say."""
-        return Export(Path(self.file.text()).expanduser(), self.whole.isChecked(), float(self.scale.currentData()))
+        path, ending = Path(self.file.text()).expanduser(), self.format.currentData()
+        if ending in FILMS:
+            wishes = Wishes(self.phase.currentData(), self.speed.currentData(), size=self.size_.currentData())
+            return Export(path, True, 1.0, film=wishes)
+        outlines = ending == ".svg" and self.outlines.isChecked()
+        return Export(path, self.whole.isChecked() or ending == ".dot", float(self.scale.currentData()), outlines)
 
     def _form(self) -> QFormLayout:
-        form = QFormLayout()
+        form = self._rows = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(8)
         what, where = QHBoxLayout(), QHBoxLayout()
@@ -96,19 +129,35 @@ class ExportDialog(QDialog):
         browse.clicked.connect(self._browse)
         where.addWidget(self.file, 1)
         where.addWidget(browse)
+        self._what = what
         form.addRow("Format", self.format)
         form.addRow("Export", what)
         form.addRow("Scale", self.scale)
+        form.addRow("Letters", self.outlines)
+        form.addRow("Play", self.phase)
+        form.addRow("Speed", self.speed)
+        form.addRow("Size", self.size_)
         form.addRow("File", where)
         return form
 
     def _format_changed(self) -> None:
+        self._show_rows()
+        self.file.setText(str(Path(self.file.text()).with_suffix(self.format.currentData())))
+
+    def _show_rows(self) -> None:
+        """Only what the format has."""
         ending = self.format.currentData()
-        self.scale.setEnabled(ending == ".png")
-        self.shown.setEnabled(ending != ".dot")
-        if ending == ".dot":
-            self.whole.setChecked(True)
-        self.file.setText(str(Path(self.file.text()).with_suffix(ending)))
+        self._rows.setRowVisible(self._what, ending in (".svg", ".png", ".pdf"))
+        rows: tuple[tuple[QWidget, tuple[str, ...]], ...] = (
+            (self.scale, (".png",)),
+            (self.outlines, (".svg",)),
+            (self.phase, FILMS),
+            (self.speed, FILMS),
+            (self.size_, FILMS),
+        )
+        for row, endings in rows:
+            self._rows.setRowVisible(row, ending in endings)
+        self.adjustSize()
 
     def _file_edited(self, text: str) -> None:
         place = self.format.findData(Path(text).suffix.lower())
@@ -116,9 +165,7 @@ class ExportDialog(QDialog):
             self.format.blockSignals(True)
             self.format.setCurrentIndex(place)
             self.format.blockSignals(False)
-            self.scale.setEnabled(self.format.currentData() == ".png")
-            self.shown.setEnabled(self.format.currentData() != ".dot")
-            self.whole.setChecked(self.whole.isChecked() or self.format.currentData() == ".dot")
+            self._show_rows()
 
     def _browse(self) -> None:
         dialog = QFileDialog(self, "Export image", self.file.text())

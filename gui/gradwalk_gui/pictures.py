@@ -9,6 +9,7 @@ import platformdirs
 from PySide6.QtGui import QGuiApplication
 
 from .export_dialog import Export
+from .film.plan import Wishes
 from .state import State
 from .window import Window
 
@@ -26,14 +27,44 @@ def export_image(window: Window, wanted: Export) -> str:
     state = window.session.state
     if state.trace is None:
         return "There is no step to export."
+    if wanted.film is not None:
+        return _begin_film(window, wanted.path, wanted.film)
     try:
         if wanted.whole or wanted.path.suffix.lower() in (".dot", ".json"):
-            save_graph(state.trace, state.position, state.view, wanted.path, window.theme, wanted.scale)
+            save_graph(state.trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
         else:
-            save_shown(window.graph, wanted.path, wanted.scale)
+            save_shown(window.graph, wanted.path, wanted.scale, outlines=wanted.outlines)
     except (ExportError, OSError) as error:
         return str(error)
     window.notice.say(f"Wrote {wanted.path}")
+    return ""
+
+
+def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
+    """Have a film made beside the window; the activity corner tells how far it is."""
+    from .export import ExportError
+    from .film.shooting import Shooting
+
+    state, activity = window.session.state, window.status.activity
+    assert state.trace is not None
+    try:
+        shooting = Shooting(state.trace, state.view, path, window.theme, wishes, window)
+    except ExportError as error:
+        return str(error)
+    name = f"film {path}"
+
+    def progressed(made: int, of: int) -> None:
+        activity.begin(name, f"Writing {path.name}: {made * 100 // of} %", shooting.cancel)
+
+    def ended(problem: str) -> None:
+        activity.end(name)
+        window.notice.say(problem or f"Wrote {path}")
+        shooting.deleteLater()
+
+    shooting.progressed.connect(progressed)
+    shooting.ended.connect(ended)
+    progressed(0, 1)
+    shooting.start()
     return ""
 
 

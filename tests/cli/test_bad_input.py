@@ -102,8 +102,18 @@ def test_exports_that_cannot_be(gradwalk, tmp_path, recorded):
     def export(*arguments):
         return refused(gradwalk("export", recorded, *arguments))
 
-    said = export("--step", "0", "-o", "graph.gif")
-    assert all(ending in said for ending in (".svg", ".png", ".pdf", ".dot", ".json"))
+    said = export("--step", "0", "-o", "graph.bmp")
+    assert all(ending in said for ending in (".svg", ".png", ".pdf", ".dot", ".json", ".gif", ".apng", ".webp", ".mp4"))
+    assert "--scale is for .png" in export("--step", "0", "-o", "graph.svg", "--scale", "2")
+    assert "--outlines is for .svg" in export("--step", "0", "-o", "graph.pdf", "--outlines")
+    assert "--phase is for .gif .apng .webp .mp4, not for graph.png" in export(
+        "--step", "0", "-o", "graph.png", "--phase", "step"
+    )
+    assert "--event is for" in export("--step", "0", "-o", "flow.gif", "--event", "3")
+    assert "--fps is for" in export("--loss", "-o", "loss.png", "--fps", "20")
+    assert "such as 1280x800" in export("--step", "0", "-o", "flow.gif", "--size", "large")
+    assert "at least 160 × 160 pixels" in export("--step", "0", "-o", "flow.gif", "--size", "100x100")
+    assert "cannot be written" in export("--step", "0", "-o", "no/such/folder/flow.gif")
     said = export("--loss", "-o", "loss.pdf")
     assert all(ending in said for ending in (".png", ".svg", ".csv"))
     assert "--step N" in export("-o", "graph.svg")

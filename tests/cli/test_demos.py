@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtGui import QImage
 
 from gradwalk import open_recording
@@ -199,6 +200,14 @@ def test_exports_of_every_kind(demo, command, qapp, tmp_path):
         assert command("export", folder, "--step", "3", "--event", "9", "-o", tmp_path / file) == ""
     for file in ("loss.csv", "loss.png", "loss.svg"):
         assert command("export", folder, "--loss", "-o", tmp_path / file) == ""
+    film = ("--phase", "step", "--speed", "5", "--fps", "10", "--size", "640x400", "--theme", "dark")
+    assert command("export", folder, "--step", "3", "-o", tmp_path / "flow.gif", *film) == ""
+    with Image.open(tmp_path / "flow.gif") as moving:
+        assert moving.n_frames > 10
+        assert moving.width <= 640
+        assert sum(moving.convert("RGB").getpixel((2, 2))) < 150, "dark"
+    assert command("export", folder, "--step", "3", "-o", tmp_path / "shapes.svg", "--outlines") == ""
+    assert "<text" not in (tmp_path / "shapes.svg").read_text(encoding="utf-8")
     graph = json.loads((tmp_path / "graph.json").read_text(encoding="utf-8"))
     assert (graph["step"], graph["position"]) == (3, 9)
     assert sum(op["done"] for op in graph["ops"]) == 6

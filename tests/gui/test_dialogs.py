@@ -124,7 +124,7 @@ def test_the_export_dialog_says_what_to_write(qtbot, tmp_path):
     dialog = ExportDialog(tmp_path / "graph", lambda export: wanted.append(export) or "")
     qtbot.addWidget(dialog)
     assert dialog.file.text().endswith("graph.svg")
-    assert not dialog.scale.isEnabled()
+    assert not dialog.scale.isVisibleTo(dialog)
     dialog.format.setCurrentIndex(1)
     dialog.scale.setCurrentIndex(2)
     dialog.go.click()
@@ -139,7 +139,7 @@ def test_dot_is_always_the_whole_graph_and_an_ending_chooses_the_format(qtbot, t
     dialog.file.textEdited.emit(dialog.file.text())
     assert dialog.format.currentData() == ".dot"
     assert dialog.export().whole
-    assert not dialog.shown.isEnabled()
+    assert not dialog.shown.isVisibleTo(dialog)
 
 
 def test_what_cannot_be_written_is_said_in_the_dialog(qtbot, tmp_path):

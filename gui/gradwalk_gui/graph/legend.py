@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QLinearGradient, QPainter
 
-from ..theme import Theme, magnitude_table
+from ..theme import magnitude_table
 from . import styles
 from .magnitudes import MeasureName, meaning, ticks
 from .parts import Picture
@@ -46,17 +46,10 @@ def _word(measure: MeasureName, unscaled: bool) -> str:
 
 
 def paint_legend(
-    painter: QPainter,
-    theme: Theme,
-    picture: Picture,
-    measure: MeasureName,
-    left: float,
-    top: float,
-    *,
-    unscaled: bool = False,
+    painter: QPainter, surface: Surface, picture: Picture, left: float, top: float, *, unscaled: bool = False
 ) -> None:
-    """The legend with its corner at ``(left, top)``."""
-    surface = Surface(theme, measure=measure)
+    """The legend with its corner at ``(left, top)``, on a surface of zoom 1."""
+    theme, measure = surface.theme, surface.measure
     width, height = legend_size(picture, measure, unscaled=unscaled)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(pen(colour(theme.border, 200), 1.0))

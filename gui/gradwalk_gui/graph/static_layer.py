@@ -44,6 +44,8 @@ class StaticLayer:
     look: Look | None = None
     camera: Camera = field(default_factory=Camera)
     size: QSize = field(default_factory=QSize)
+    dots: bool = True
+    """Whether the ground has its grid."""
     painted: int = 0
     """How often anything was painted into them; tests and benchmarks look at it."""
 
@@ -204,7 +206,7 @@ class StaticLayer:
             painter.fillRect(part, QColor(self.surface.theme.ground))
         self._to_scene(painter)
         visible = [self._in_scene(part) for part in parts]
-        for there in visible:
+        for there in visible if self.dots else ():
             paint_dots(painter, self.surface, there)
         paint_frames(painter, self.surface, self.scene, inside(self.scene.frames, *visible))
         painter.end()

@@ -9,7 +9,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from ..theme import Theme, font, magnitude_table
 from .magnitudes import MeasureName, fraction
@@ -37,6 +37,8 @@ class Surface:
     zoom: float = 1.0
     vector: bool = False
     measure: MeasureName = "rms"
+    outlines: bool = False
+    """Whether letters are painted as shapes."""
 
     @property
     def level(self) -> Level:
@@ -122,9 +124,15 @@ def draw_text(
     full = _width(text, style, zoom)
     shown = text if full <= width + 0.5 else _elided(text, style, zoom, round(width, 1))
     drawn = full if shown is text else _width(shown, style, zoom)
+    place = QPointF(at.x() + (width - drawn) * align, at.y() + _cap_height(style, zoom) / 2)
+    if surface.outlines:
+        letters = QPainterPath()
+        letters.addText(place, font_for(style, zoom), shown)
+        painter.fillPath(letters, ink)
+        return drawn
     painter.setFont(font_for(style, zoom))
     painter.setPen(ink)
-    painter.drawText(QPointF(at.x() + (width - drawn) * align, at.y() + _cap_height(style, zoom) / 2), shown)
+    painter.drawText(place, shown)
     return drawn
 
 

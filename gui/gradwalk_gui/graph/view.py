@@ -319,8 +319,8 @@ class GraphView(Sight):
             self._legend.setDevicePixelRatio(ratio)
             self._legend.fill(Qt.GlobalColor.transparent)
             inner = QPainter(self._legend)
-            measure = self.drawn.view.measure
-            paint_legend(inner, self.theme, self.scene.picture, measure, 0.5, 0.5, unscaled=self._is_unscaled())
+            surface = Surface(self.theme, measure=self.drawn.view.measure)
+            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, unscaled=self._is_unscaled())
             inner.end()
         painter.drawPixmap(rect.topLeft(), self._legend)
 

@@ -1,0 +1,1 @@
+"""Animated export: a step that plays, as GIF, APNG, WebP or MP4."""
