@@ -193,7 +193,7 @@ def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None
         print_tape(trace)
 
 
-@commands.command("export", short_help="A step's graph, or the loss, as a picture or as data; a step as a film.")
+@commands.command("export", short_help="A step as a picture, film or data; or the loss.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, metavar="N", help="The graph of step N; -1 is the last.")
 @click.option("--event", type=click.IntRange(min=0), metavar="K", help="As it is when K events have run (default: all).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gradwalk.tape import Index, index
 from gradwalk.trace import NONE, Edge, Graph
 
 from .folds import Folds
@@ -42,6 +43,10 @@ class Draft:
     card_of_module: dict[int, int] = field(default_factory=dict)
     lane_of_pair: dict[Pair, list[int]] = field(default_factory=dict)
     contents: dict[int, Contents] = field(default_factory=dict)
+    index: Index = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.index = index(self.graph)
 
     def add_card(self, card: Card, module: int = NONE) -> int:
         """Add a card that lies in a module call; returns its index."""
@@ -56,13 +61,15 @@ class Draft:
             self.card_of_module[call] = self.add_card(module_card(self.graph, call, self.folds), self.graph.modules[call].parent)
         return self.card_of_module[call]
 
-    def put(self, place: int, ops: Iterable[int] = (), nodes: Iterable[int] = (), module: int = NONE) -> None:
+    def put(self, place: int, ops: Iterable[int] = (), nodes: Sequence[int] = (), module: int = NONE) -> None:
         """Put ops and Nodes into a card; of a stack's card into the cell of the call that holds ``module``."""
-        contents = self.contents.setdefault(place, Contents())
-        contents.ops.extend(ops)
-        before = len(contents.nodes)
-        contents.nodes.extend(nodes)
-        contents.cells.setdefault(self.folds.cells[module], []).extend(contents.nodes[before:])
+        contents = self.contents.get(place)
+        if contents is None:
+            contents = self.contents[place] = Contents()
+        contents.ops += ops
+        contents.nodes += nodes
+        if nodes:
+            contents.cells.setdefault(self.folds.cells[module], []).extend(nodes)
 
     def close_cards(self) -> None:
         """Give the cards what was put into them."""
@@ -90,9 +97,9 @@ class Draft:
     def add_lane(self, lane: Lane) -> int:
         """Add a lane; returns its index."""
         self.lanes.append(lane)
-        index = len(self.lanes) - 1
-        self.lane_of_pair.setdefault((lane.source, lane.target), []).append(index)
-        return index
+        place = len(self.lanes) - 1
+        self.lane_of_pair.setdefault((lane.source, lane.target), []).append(place)
+        return place
 
     def give_back(self, lane: int, edge: int) -> None:
         """Let a gradient come back along a lane."""
@@ -127,13 +134,13 @@ def keep_halves(picture: Picture) -> Picture:
 
 def only(picture: Picture, keep: Sequence[bool]) -> Picture:
     """The picture with some of its cards, and the lanes between them."""
-    index = {old: new for new, old in enumerate(i for i, kept in enumerate(keep) if kept)}
+    place = {old: new for new, old in enumerate(i for i, kept in enumerate(keep) if kept)}
     lanes = tuple(
-        replace(lane, source=index[lane.source], target=index[lane.target])
+        replace(lane, source=place[lane.source], target=place[lane.target])
         for lane in picture.lanes
-        if lane.source in index and lane.target in index
+        if lane.source in place and lane.target in place
     )
-    return replace(picture, cards=tuple(picture.cards[i] for i in index), lanes=lanes)
+    return replace(picture, cards=tuple(picture.cards[i] for i in place), lanes=lanes)
 
 
 def module_card(graph: Graph, call: int, folds: Folds) -> Card:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from gradwalk.tape import index, label_of
 from gradwalk.trace import NONE, Graph
 
+from ..structure import Structure
 from .category import category_of
 from .draft import Draft
 from .folds import Folds
@@ -33,7 +35,7 @@ def draw_ops(graph: Graph, folds: Folds, *, skip_views: bool = False) -> Draft:
 
 def _add_op(draft: Draft, op: int) -> None:
     graph, module = draft.graph, draft.graph.ops[op].module
-    nodes = index(graph).nodes_of_op[op]
+    nodes = draft.index.nodes_of_op[op]
     if draft.folds.of(module) != NONE:
         place = draft.module_card(module)
         draft.put(place, (op,), nodes, module)
@@ -95,20 +97,32 @@ def _pill(draft: Draft, value: int, reader: int) -> int:
     """The pill of a leaf or an input; NONE for a parameter or buffer that only one folded module reads."""
     if value in draft.card_of_value:
         return draft.card_of_value[value]
-    graph = draft.graph
-    readers = [op for op in index(graph).consumers[value] if graph.ops[shown_op(graph, op)].phase in ("forward", "loss")]
-    folds = {draft.folds.of(graph.ops[op].module) for op in readers}
-    module = home_of(graph, value, readers)
+    graph, (modules, module) = draft.graph, _homes(Structure(draft.graph))[value]
+    folds = {draft.folds.of(call) for call in modules}
     fold = draft.folds.of(module)
     if len(folds) == 1 and NONE not in folds and (is_leaf(graph, value) or fold in folds):
-        node = index(graph).node_of_leaf.get(value)
+        node = draft.index.node_of_leaf.get(value)
         draft.card_of_value[value] = NONE
         if node is not None:
-            draft.put(draft.card_of_op[reader], nodes=(node,), module=graph.ops[readers[0]].module)
+            draft.put(draft.card_of_op[reader], nodes=(node,), module=modules[0])
         return NONE
     module = graph.modules[fold].parent if fold != NONE else module
     draft.card_of_value[value] = draft.add_card(value_card(graph, value), module)
     return draft.card_of_value[value]
+
+
+@lru_cache(maxsize=8)
+def _homes(structure: Structure) -> dict[int, tuple[tuple[int, ...], int]]:
+    """Per leaf and input the module calls of the forward ops that read it, and the call that it belongs to."""
+    graph, homes = structure.graph, {}
+    for value in graph.values:
+        maker = shown_op(graph, value.op)
+        if maker != NONE and graph.ops[maker].phase in ("forward", "loss"):
+            continue
+        readers = [op for op in index(graph).consumers[value.id] if graph.ops[shown_op(graph, op)].phase in ("forward", "loss")]
+        if readers:
+            homes[value.id] = tuple(graph.ops[op].module for op in readers), home_of(graph, value.id, readers)
+    return homes
 
 
 def is_leaf(graph: Graph, value: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cells import SIZE, Cells, Rects, cells_of
 from .curves import Ints, Points, Tracks
 from .styles import LANE_OFFSET, NARROW_PLATE, PLATE_SIZE
 
@@ -19,20 +21,39 @@ STEP = 5.0
 """Distance of the points by which a lane is kept free, in pixels."""
 ON_OWN_LANE = 0.25
 """How bad it is to cover a point of one's own lanes, against a point of another's."""
-NEIGHBOURHOOD = 120.0
-"""How far from a lane its plates can reach, in pixels, with something to spare."""
+AT_ONCE = 20_000
+"""How many places are looked at together: more take more memory."""
 NARROW = 2.0
 """How bad it is to leave out the measure's name."""
 Plate: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What plates keep clear of: rectangles float64 ``[n, 4]`` (left, top, right, bottom), and points with their lane, by x."""
+    """What plates keep clear of: rectangles float64 ``[n, 4]`` (left, top, right, bottom), and points with their lane."""
 
     rects: NDArray[np.float64]
     points: Points
     lanes: NDArray[np.int64]
+    rect_cells: Cells
+    point_cells: Cells
+
+    def free(self, rects: Rects) -> NDArray[np.bool_]:
+        """Which rectangles cover none of ours."""
+        ours, theirs = self.rect_cells.pairs(rects)
+        free = np.ones(len(rects), dtype=np.bool_)
+        free[ours[_overlap(rects[ours], self.rects[theirs])]] = False
+        return free
+
+    def costs(self, rects: Rects, lanes: Ints) -> NDArray[np.float64]:
+        """How bad it is to cover the points under rectangles, of which each is the plate of a lane."""
+        ours, points = self.point_cells.pairs(rects)
+        inside = _contain(rects[ours], self.points[points])
+        ours, points = ours[inside], points[inside]
+        bad = np.where(self.lanes[points] == lanes[ours], ON_OWN_LANE, 1.0)
+        costs: NDArray[np.float64] = np.bincount(ours, weights=bad, minlength=len(rects)).astype(np.float64)
+        return costs
 
 
 def ground(cards: Points, titles: Points, tracks: Sequence[Tracks]) -> Ground:
@@ -40,8 +61,7 @@ def ground(cards: Points, titles: Points, tracks: Sequence[Tracks]) -> Ground:
     rects = np.concatenate([_edges(cards, 3.0), _edges(titles, 0.0)])
     spread = [each.spread(STEP) for each in tracks]
     points, lanes = (np.concatenate([part[i] for part in spread]) for i in (0, 1))
-    order = np.argsort(points[:, 0], kind="stable")
-    return Ground(rects, points[order], lanes[order])
+    return Ground(rects, points, lanes, cells_of(rects), cells_of(np.concatenate([points, points], axis=1)))
 
 
 def _edges(rects: Points, around: float) -> Points:
@@ -59,54 +79,97 @@ def place(ground_: Ground, tracks: Tracks, lanes: Ints, facing: NDArray[np.float
     lengths = tracks.lengths
     lanes = lanes[lengths[lanes] >= 1]
     lanes = lanes[np.argsort(lengths[lanes], kind="stable")]
-    candidates, reach = _candidates(tracks, lanes, facing, pair), _reach(tracks.boxes()[lanes])
-    taken = _Taken(ground_.rects, len(lanes))
-    for lane, rects, around in zip(lanes.tolist(), candidates, reach.tolist(), strict=True):
-        found = _best(ground_, taken.near(around), lane, rects, around)
+    choices, taken = Choices(ground_, lanes, _candidates(tracks, lanes, facing, pair)), Taken()
+    for number, lane in enumerate(lanes.tolist()):
+        found = choices.best(number, taken)
         if found is not None:
-            plates[lane] = found
+            left, top, right, bottom = found
+            plates[lane] = (left, top, right - left, bottom - top)
             taken.add(found)
     return plates
 
 
-class _Taken:
-    """The rectangles that plates may not cover, of which there will be ``more``."""
+class Taken:
+    """The plates that are there, by the cells that they lie in."""
 
-    def __init__(self, rects: Points, more: int) -> None:
-        self._rects = np.concatenate([rects, np.full((more, 4), np.nan)])
-        self._count = len(rects)
+    def __init__(self) -> None:
+        self._plates: dict[tuple[int, int], list[Plate]] = {}
 
     def add(self, plate: Plate) -> None:
-        left, top, width, height = plate
-        self._rects[self._count] = (left - 2, top - 2, left + width + 2, top + height + 2)
-        self._count += 1
+        """Another one, with 2 pixels around."""
+        left, top, right, bottom = plate
+        grown = (left - 2, top - 2, right + 2, bottom + 2)
+        for cell in _cells(grown):
+            self._plates.setdefault(cell, []).append(grown)
 
-    def near(self, around: Sequence[float]) -> Points:
-        """Those that reach into a box of left, top, right, bottom."""
-        rects = self._rects[: self._count]
-        left, top, right, bottom = around
-        return rects[(rects[:, 0] < right) & (rects[:, 2] > left) & (rects[:, 1] < bottom) & (rects[:, 3] > top)]
+    def covers(self, rect: Plate) -> bool:
+        """Whether one of them reaches into a rectangle."""
+        left, top, right, bottom = rect
+        for cell in _cells(rect):
+            for x1, y1, x2, y2 in self._plates.get(cell, ()):
+                if left < x2 and right > x1 and top < y2 and bottom > y1:
+                    return True
+        return False
 
 
-def _reach(boxes: Points) -> Points:
-    """The boxes in which something can matter to the plates of lanes in ``boxes``."""
-    return boxes + NEIGHBOURHOOD * np.array([-1.0, -1.0, 1.0, 1.0])
+def _cells(rect: Plate) -> Iterator[tuple[int, int]]:
+    left, top, right, bottom = (int(side // SIZE) for side in rect)
+    return product(range(left, right + 1), range(top, bottom + 1))
 
 
-def _best(ground_: Ground, taken: Points, lane: int, rects: Points, around: Sequence[float]) -> Plate | None:
-    """The place of least cost for a plate, or None where there is no room for one: of two equal ones the first."""
-    free = np.flatnonzero(~_overlap(rects, taken).any(axis=1))
-    if not len(free):
+class Choices:
+    """The places that lanes may choose from, float64 ``[lanes, places, 4]``, best first, with what is bad about each.
+
+    The first few are looked at for all lanes at once; the others of a lane only where none of these will do.
+    """
+
+    def __init__(self, ground_: Ground, lanes: Ints, candidates: Points) -> None:
+        self._ground, self._lanes, self._candidates = ground_, lanes, candidates
+        first = candidates[:, : len(FRACTIONS)]
+        free, costs = self._looked_at(first.reshape(-1, 4), np.repeat(lanes, len(FRACTIONS)))
+        self._good = (free & (costs == 0)).reshape(first.shape[:2])
+        self._all: dict[int, tuple[NDArray[np.bool_], NDArray[np.float64]]] = {}
+        self._look_at_all(np.flatnonzero(~self._good.any(axis=1)))
+
+    def best(self, number: int, taken: Taken) -> Plate | None:
+        """The place of least cost for a lane's plate, None where there is no room for one: of two equal ones the first."""
+        for choice in np.flatnonzero(self._good[number]).tolist():
+            rect = _plate(self._candidates[number, choice])
+            if not taken.covers(rect):
+                return rect
+        if number not in self._all:
+            self._look_at_all(np.array([number]))
+        free, costs = self._all[number]
+        for choice in np.argsort(costs, kind="stable").tolist():
+            rect = _plate(self._candidates[number, choice])
+            if free[choice] and not taken.covers(rect):
+                return rect
         return None
-    rects, cost = rects[free], np.where(free < len(rects) // 2, 0.0, NARROW)
-    left, top, right, bottom = around
-    start, end = np.searchsorted(ground_.points[:, 0], [left, right])
-    y = ground_.points[start:end, 1]
-    close = start + np.flatnonzero((y > top) & (y < bottom))
-    inside = _contain(rects, ground_.points[close])
-    cost = cost + inside @ np.where(ground_.lanes[close] == lane, ON_OWN_LANE, 1.0)
-    left, top, right, bottom = rects[int(np.argmin(cost))].tolist()
-    return left, top, right - left, bottom - top
+
+    def _look_at_all(self, numbers: Ints) -> None:
+        """Every place of some lanes."""
+        places = self._candidates.shape[1]
+        rects = self._candidates[numbers].reshape(-1, 4)
+        free, costs = self._looked_at(rects, np.repeat(self._lanes[numbers], places))
+        narrow = np.where(np.arange(places) < places // 2, 0.0, NARROW)
+        for row, number in enumerate(numbers.tolist()):
+            part = slice(row * places, (row + 1) * places)
+            self._all[number] = free[part], costs[part] + narrow
+
+    def _looked_at(self, rects: Rects, lanes: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Which are free, and what they cost where they are."""
+        free, costs = np.ones(len(rects), dtype=np.bool_), np.zeros(len(rects))
+        for start in range(0, len(rects), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            free[part] = self._ground.free(rects[part])
+            wanted = start + np.flatnonzero(free[part])
+            costs[wanted] = self._ground.costs(rects[wanted], lanes[wanted])
+        return free, costs
+
+
+def _plate(row: NDArray[np.float64]) -> Plate:
+    left, top, right, bottom = row.tolist()
+    return left, top, right, bottom
 
 
 def _candidates(tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: bool) -> Points:
@@ -131,12 +194,14 @@ def _candidates(tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: 
     return np.concatenate(places, axis=1)
 
 
-def _overlap(rects: Points, others: Points) -> NDArray[np.bool_]:
-    a, b = rects[:, None, :], others[None, :, :]
-    return (a[..., 0] < b[..., 2]) & (a[..., 2] > b[..., 0]) & (a[..., 1] < b[..., 3]) & (a[..., 3] > b[..., 1])
+def _overlap(a: Rects, b: Rects) -> NDArray[np.bool_]:
+    """Which pairs of rectangles overlap."""
+    hit: NDArray[np.bool_] = (a[:, 0] < b[:, 2]) & (a[:, 2] > b[:, 0]) & (a[:, 1] < b[:, 3]) & (a[:, 3] > b[:, 1])
+    return hit
 
 
-def _contain(rects: Points, points: Points) -> NDArray[np.bool_]:
-    x, y = points[None, :, 0], points[None, :, 1]
-    r = rects[:, :, None]
-    return (x > r[:, 0] - 2) & (x < r[:, 2] + 2) & (y > r[:, 1] - 2) & (y < r[:, 3] + 2)
+def _contain(rects: Rects, points: Points) -> NDArray[np.bool_]:
+    """Which rectangles, with 2 pixels around, contain their point."""
+    x, y = points.T
+    inside: NDArray[np.bool_] = (x > rects[:, 0] - 2) & (x < rects[:, 2] + 2) & (y > rects[:, 1] - 2) & (y < rects[:, 3] + 2)
+    return inside

@@ -56,13 +56,13 @@ def _add_tensor(draft: Draft, value: int, losses: set[int], near: int) -> None:
     made_here = maker in draft.card_of_op
     module = graph.ops[maker].module if made_here else home_of(graph, value, readers or [near])
     fold = draft.folds.of(module)
-    if (
-        len(around) == 1
-        and draft.cards[next(iter(around))].kind == "module"
-        and (fold != NONE or is_leaf(graph, value))
-        and readers
-    ):
+    place = next(iter(around)) if len(around) == 1 else NONE
+    hidden = fold != NONE or is_leaf(graph, value)
+    if place != NONE and draft.cards[place].kind == "module" and hidden and readers:
         draft.card_of_value[value] = NONE
+        node = index(graph).node_of_leaf.get(value)
+        if node is not None:
+            draft.put(place, nodes=(node,), module=graph.ops[readers[0]].module)
         return
     draft.card_of_value[value] = draft.add_card(
         _tensor_card(graph, value, losses, made_here), graph.modules[fold].parent if fold != NONE else module
