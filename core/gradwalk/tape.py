@@ -149,6 +149,8 @@ def _edges_by_event(graph: Graph) -> tuple[tuple[int, ...], ...]:
             return tuple(by_source.get((event.ref, event.backward), ()))
         if event.kind == "loss":
             return tuple(by_source.get((NONE, event.backward), ()))
+        if not by_value:
+            return ()
         return tuple(edge for value in graph.ops[event.ref].outputs for edge in by_value.get(value, ()))
 
     return tuple(made_by(event) for event in graph.events)

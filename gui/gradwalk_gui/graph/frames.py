@@ -18,9 +18,10 @@ def up_from(graph: Graph, module: int) -> Iterator[int]:
 
 def common_module(graph: Graph, modules: Iterable[int]) -> int:
     """The innermost module call that holds them all, or NONE."""
-    ways = [tuple(up_from(graph, module)) for module in modules]
-    if not ways:
-        return NONE
+    some = set(modules)
+    if len(some) < 2:
+        return next(iter(some), NONE)
+    ways = [tuple(up_from(graph, module)) for module in some]
     return next((call for call in ways[0] if all(call in way for way in ways[1:])), NONE)
 
 
