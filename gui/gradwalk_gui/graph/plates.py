@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .bands import Bands, bands_of
 from .cells import SIZE, Cells, Rects, cells_of
 from .curves import Ints, Points, Tracks
 from .styles import LANE_OFFSET, NARROW_PLATE, PLATE_SIZE
@@ -18,7 +19,8 @@ FRACTIONS = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78, 0.15, 0.85])
 AWAY = 5.0
 """Between a plate and its lane."""
 STEP = 5.0
-"""Distance of the points by which a lane is kept free, in pixels."""
+"""Distance of the points by which a lane is kept free, in pixels; more where there would be too many points."""
+MOST_POINTS = 2_000_000
 ON_OWN_LANE = 0.25
 """How bad it is to cover a point of one's own lanes, against a point of another's."""
 AT_ONCE = 20_000
@@ -31,37 +33,32 @@ Plate: TypeAlias = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What plates keep clear of: rectangles float64 ``[n, 4]`` (left, top, right, bottom), and points with their lane."""
+    """What plates keep clear of: rectangles float64 ``[n, 4]`` (left, top, right, bottom), and points of lanes."""
 
     rects: NDArray[np.float64]
-    points: Points
-    lanes: NDArray[np.int64]
-    rect_cells: Cells
-    point_cells: Cells
+    cells: Cells
+    points: Bands
 
     def free(self, rects: Rects) -> NDArray[np.bool_]:
         """Which rectangles cover none of ours."""
-        ours, theirs = self.rect_cells.pairs(rects)
+        ours, theirs = self.cells.pairs(rects)
         free = np.ones(len(rects), dtype=np.bool_)
         free[ours[_overlap(rects[ours], self.rects[theirs])]] = False
         return free
 
     def costs(self, rects: Rects, lanes: Ints) -> NDArray[np.float64]:
-        """How bad it is to cover the points under rectangles, of which each is the plate of a lane."""
-        ours, points = self.point_cells.pairs(rects)
-        inside = _contain(rects[ours], self.points[points])
-        ours, points = ours[inside], points[inside]
-        bad = np.where(self.lanes[points] == lanes[ours], ON_OWN_LANE, 1.0)
-        costs: NDArray[np.float64] = np.bincount(ours, weights=bad, minlength=len(rects)).astype(np.float64)
-        return costs
+        """How bad it is to cover the points under rectangles, with 2 pixels around, of which each is the plate of a lane."""
+        every, own = self.points.counts(rects + np.array([-2.0, -2.0, 2.0, 2.0]), lanes)
+        return every - (1.0 - ON_OWN_LANE) * own
 
 
 def ground(cards: Points, titles: Points, tracks: Sequence[Tracks]) -> Ground:
     """The ground of a picture; cards (with 3 pixels around) and titles are float64 ``[n, 4]`` of left, top, width, height."""
     rects = np.concatenate([_edges(cards, 3.0), _edges(titles, 0.0)])
-    spread = [each.spread(STEP) for each in tracks]
+    step = max(STEP, sum(float(each.lengths.sum()) for each in tracks) / MOST_POINTS)
+    spread = [each.spread(step) for each in tracks]
     points, lanes = (np.concatenate([part[i] for part in spread]) for i in (0, 1))
-    return Ground(rects, points, lanes, cells_of(rects), cells_of(np.concatenate([points, points], axis=1)))
+    return Ground(rects, cells_of(rects), bands_of(points, lanes))
 
 
 def _edges(rects: Points, around: float) -> Points:
@@ -198,10 +195,3 @@ def _overlap(a: Rects, b: Rects) -> NDArray[np.bool_]:
     """Which pairs of rectangles overlap."""
     hit: NDArray[np.bool_] = (a[:, 0] < b[:, 2]) & (a[:, 2] > b[:, 0]) & (a[:, 1] < b[:, 3]) & (a[:, 3] > b[:, 1])
     return hit
-
-
-def _contain(rects: Rects, points: Points) -> NDArray[np.bool_]:
-    """Which rectangles, with 2 pixels around, contain their point."""
-    x, y = points.T
-    inside: NDArray[np.bool_] = (x > rects[:, 0] - 2) & (x < rects[:, 2] + 2) & (y > rects[:, 1] - 2) & (y < rects[:, 3] + 2)
-    return inside
