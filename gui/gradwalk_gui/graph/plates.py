@@ -19,6 +19,8 @@ AWAY = 5.0
 """Between a plate and its lane."""
 STEP = 5.0
 """Distance of the points by which a lane is kept free, in pixels."""
+MOST_POINTS = 500_000
+"""Points of all lanes together, nearly: where there would be more, they lie further apart."""
 ON_OWN_LANE = 0.25
 """How bad it is to cover a point of one's own lanes, against a point of another's."""
 AT_ONCE = 20_000
@@ -59,7 +61,8 @@ class Ground:
 def ground(cards: Points, titles: Points, tracks: Sequence[Tracks]) -> Ground:
     """The ground of a picture; cards (with 3 pixels around) and titles are float64 ``[n, 4]`` of left, top, width, height."""
     rects = np.concatenate([_edges(cards, 3.0), _edges(titles, 0.0)])
-    spread = [each.spread(STEP) for each in tracks]
+    step = max(STEP, sum(float(each.lengths.sum()) for each in tracks) / MOST_POINTS)
+    spread = [each.spread(step) for each in tracks]
     points, lanes = (np.concatenate([part[i] for part in spread]) for i in (0, 1))
     return Ground(rects, points, lanes, cells_of(rects), cells_of(np.concatenate([points, points], axis=1)))
 
