@@ -120,8 +120,8 @@ def _box_gap(picture: Picture) -> float:
 
 
 def frame_title_width(title: str, note: str, measure: Measure) -> float:
-    """The width of a frame's title with its class and the chevron."""
-    return 14 + measure(title, styles.FRAME_TITLE) + 7 + measure(note, styles.FRAME_NOTE) + 26
+    """The width of a frame's title with its class and the chevron; what is longer is elided."""
+    return min(14 + measure(title, styles.FRAME_TITLE) + 7 + measure(note, styles.FRAME_NOTE) + 26, styles.MAX_FRAME_TITLE)
 
 
 def _across(plan: _Plan, layout: Layout) -> list[Size]:

@@ -73,7 +73,8 @@ def _input_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, floa
 
 
 def _loss_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, float]:
-    return measure(card.title, styles.TITLE) + GAP + measure("-1.2345e7", styles.TITLE) + 40.0, styles.LOSS
+    width = measure(card.title, styles.TITLE) + GAP + measure("-1.2345e7", styles.TITLE) + 40.0
+    return min(width, styles.MAX_CARD), styles.LOSS
 
 
 def _knot_size(graph: Graph, card: Card, measure: Measure) -> tuple[float, float]:
