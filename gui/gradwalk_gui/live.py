@@ -16,6 +16,7 @@ from gradwalk.recording.format import Note, RecordingError
 from gradwalk.recording.reader import Recording, open_recording
 
 from .session import Session
+from .turns import turns
 
 POLL_MS = 50
 SLOWEST_POLL_MS = 400
@@ -124,7 +125,7 @@ class Follower(QObject):
         late = (time.monotonic() - self._due) * 1000
         begun = time.monotonic()
         self.poll()
-        busy = late + (time.monotonic() - begun) * 1000
+        busy = late + (time.monotonic() - begun + turns().spent()) * 1000
         pause = round(max(POLL_MS, min(SHARE * busy, SLOWEST_POLL_MS)))
         self._poller.setInterval(pause)
         self._due = time.monotonic() + pause / 1000

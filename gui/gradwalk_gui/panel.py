@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QColor, QPalette, QShowEvent
 from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from .session import Session
-from .state import State
+from .state import Play, State
 from .theme import Theme, load_fonts
+from .turns import turns
 
 GRID = 8
 """Every gap is a multiple of this, or half of it; logical pixels."""
@@ -62,11 +64,19 @@ class Panel(QWidget):
         """Catch up with what happened while hidden."""
         self._was_shown = True
         super().showEvent(event)
-        self._draw(self.session.state)
+        self._catch_up()
 
     def _on_changed(self, old: State, new: State) -> None:
         asleep = not self.isVisible() and (self._was_shown or self.window().isVisible())
-        if not asleep:
+        if asleep:
+            return
+        if old.play is new.play is Play.FOLLOWING and old.recording is new.recording:
+            turns().ask(self._catch_up)
+        else:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        if isValid(self):  # its turn may come when Qt has let go of it
             self._draw(self.session.state)
 
     def _draw(self, new: State) -> None:

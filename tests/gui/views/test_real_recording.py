@@ -66,7 +66,7 @@ def test_the_loss_plot_uses_the_step_numbers(recording, show):
     assert view.reading.full_text().startswith("step 106")
 
 
-def test_a_recording_that_grows_is_followed(tmp_path, show):
+def test_a_recording_that_grows_is_followed(tmp_path, show, qtbot):
     writer = Writer(tmp_path / "run", run_info(device="cpu"))
     writer.add(sample_trace(0))
     writer.flush()
@@ -80,9 +80,9 @@ def test_a_recording_that_grows_is_followed(tmp_path, show):
             writer.flush()
             recording.poll()
             session.extended()
-            assert plot.marker() == session.state.step == step
+            assert session.state.step == step
+            qtbot.waitUntil(lambda step=step: plot.marker() == step and views[0].model.trace.step == step)
             assert len(plot.curve.getOriginalDataset()[0]) == step + 1
-            assert views[0].model.trace.step == step
         writer.close("clean")
 
 
