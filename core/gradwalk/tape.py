@@ -103,6 +103,8 @@ class Index:
     """Per Node, the edges that it sends gradients on."""
     edges_of_event: tuple[tuple[int, ...], ...]
     """Per Event, the edges whose gradient that event makes."""
+    losses: frozenset[int]
+    """The Values that are a loss of the step."""
 
 
 @lru_cache(maxsize=64)
@@ -130,6 +132,7 @@ def _index(graph_key: _ById) -> Index:
         tuple(map(tuple, into)),
         tuple(map(tuple, out)),
         _edges_by_event(graph),
+        frozenset(event.ref for event in graph.events if event.kind == "loss"),
     )
 
 
@@ -209,6 +212,8 @@ class _ByEvent:
     leave it; per Value the op that makes it.
     """
 
+    phases: NDArray[np.intp]
+    """Per Event its phase, by number."""
     refs: NDArray[np.int32]
     of_op: NDArray[np.bool_]
     of_node: NDArray[np.bool_]
@@ -220,7 +225,9 @@ class _ByEvent:
 @lru_cache(maxsize=64)
 def _by_event(key: _ById) -> _ByEvent:
     graph, look = key.graph, index(key.graph)
+    names = {phase: number for number, phase in enumerate(sorted({event.phase for event in graph.events}))}
     return _ByEvent(
+        np.array([names[event.phase] for event in graph.events], dtype=np.intp),
         np.array([event.ref for event in graph.events], dtype=np.int32),
         np.array([event.kind in ("op", "update") for event in graph.events], dtype=np.bool_),
         np.array([event.kind in ("node", "accumulate") for event in graph.events], dtype=np.bool_),
@@ -241,14 +248,11 @@ def event_at(trace: Trace, position: int) -> Event:
 
 def phases(trace: Trace) -> list[tuple[Phase, int, int]]:
     """Runs of equal phase along the tape as ``(phase, first position, one past the last)``."""
-    runs: list[tuple[Phase, int, int]] = []
-    for position in range(len(trace.tape)):
-        phase = event_at(trace, position).phase
-        if runs and runs[-1][0] == phase:
-            runs[-1] = (phase, runs[-1][1], position + 1)
-        else:
-            runs.append((phase, position, position + 1))
-    return runs
+    if not len(trace.tape):
+        return []
+    numbers = _by_event(_ById(trace.graph)).phases[trace.tape]
+    starts = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]])).tolist()
+    return [(event_at(trace, start).phase, start, end) for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True)]
 
 
 def name_of(graph: Graph, event: Event) -> str:

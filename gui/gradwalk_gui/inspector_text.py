@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from gradwalk.scales import scale_of_edge, scale_of_value
 from gradwalk.tape import index, shape_of
 from gradwalk.trace import NONE, Saved, Site, Trace
@@ -17,7 +15,7 @@ from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape
 from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
-from .widgets.text import coloured, link, mono, rows, shape_html
+from .widgets.text import coloured, link, mono, rows, shape_html, shown
 
 
 def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: int = NONE) -> str:
@@ -27,11 +25,11 @@ def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: in
     """
     title = title_of(trace.graph, subject)
     phase, state = phase_of(trace, subject), state_of(trace, position, subject)
-    parts = [escape(title.kind)]
+    parts = [shown(title.kind)]
     if phase is not None:
         parts.append(f'<span style="color:{phase_colour(phase, theme)}"><b>{PHASE_MARKS[phase]} {phase}</b></span>')
     colour = {DONE: theme.update, NEXT: theme.accent, RAISED: theme.danger}.get(state, theme.subtle)
-    parts.append(f'<span style="color:{colour}"><b>{escape(state)}</b></span>')
+    parts.append(f'<span style="color:{colour}"><b>{shown(state)}</b></span>')
     moment = event if event != NONE else moment_of(trace, subject)
     if moment != NONE and state != ALWAYS:
         parts.append(f"event {moment:,} of {len(trace.tape):,}")
@@ -67,10 +65,10 @@ def _flow_of(trace: Trace, position: int, node: int, theme: Theme, *, named: boo
     middle = "added to .grad" if is_leaf else f"local derivative of {trace.graph.ops[op].name if op != NONE else name}"
     lines.append(
         f'<tr><td style="color:{theme.subtle}">{"+" if is_leaf else "×"}</td>'
-        f'<td colspan="2" style="color:{theme.subtle};padding-left:8px">{escape(middle)}</td></tr>'
+        f'<td colspan="2" style="color:{theme.subtle};padding-left:8px">{shown(middle)}</td></tr>'
     )
     lines += [_flow_line("" if place else "=", f"to {part.other}", part, theme) for place, part in enumerate(gone)]
-    head = f'<div style="color:{theme.subtle};margin-top:4px">gradient through {escape(name)}</div>' if named else ""
+    head = f'<div style="color:{theme.subtle};margin-top:4px">gradient through {shown(name)}</div>' if named else ""
     return f'{head}<table cellspacing="0" cellpadding="2" width="100%">{"".join(lines)}</table>'
 
 
@@ -80,7 +78,7 @@ def _flow_line(sign: str, other: str, part: Flow, theme: Theme) -> str:
     return (
         f'<tr><td width="20" style="color:{theme.subtle}">{sign}</td>'
         f'<td style="padding-left:8px">{link(part.label, f"edge:{part.edge}", theme)}<br>'
-        f'<span style="color:{theme.subtle}">{escape(other)}{shape}</span></td>'
+        f'<span style="color:{theme.subtle}">{shown(other)}{shape}</span></td>'
         f'<td align="right">{right}</td></tr>'
     )
 
@@ -161,7 +159,7 @@ def saved(trace: Trace, subject: Selection, theme: Theme) -> str:
 
 def _saved(tensor: Saved, theme: Theme) -> str:
     shape = shape_text(tensor.shape).replace(" ", "\N{NO-BREAK SPACE}")
-    first = link(shape, f"value:{tensor.value}", theme) if tensor.value != NONE else escape(shape)
+    first = link(shape, f"value:{tensor.value}", theme) if tensor.value != NONE else shown(shape)
     return f"{first} &nbsp;{coloured(f'{tensor.dtype}, {bytes_text(tensor.bytes)}, v{tensor.version}', theme.subtle)}"
 
 
@@ -170,7 +168,7 @@ def properties(trace: Trace, subject: Selection, theme: Theme) -> str:
     graph = trace.graph
     if subject.kind == "module":
         call = graph.modules[subject.id]
-        return rows([("class", escape(call.kind)), ("path", mono(call.path))], theme)
+        return rows([("class", shown(call.kind)), ("path", mono(call.path))], theme)
     if subject.kind == "node":
         node = graph.nodes[subject.id]
         return rows([("sequence", mono(str(node.sequence)))] if node.leaf == NONE else [], theme)
@@ -223,13 +221,13 @@ def code(lines: list[Line], colour: str, theme: Theme) -> str:
 
 def note(text: str, theme: Theme) -> str:
     """A small remark."""
-    return f'<span style="font-size:11px;color:{theme.subtle}">{escape(text)}</span>' if text else ""
+    return f'<span style="font-size:11px;color:{theme.subtle}">{shown(text)}</span>' if text else ""
 
 
 def _spaces(text: str) -> str:
     """Leading spaces that stay, and lines that may wrap at the others."""
     bare = text.lstrip(" ")
-    return "&nbsp;" * (len(text) - len(bare)) + escape(bare)
+    return "&nbsp;" * (len(text) - len(bare)) + shown(bare)
 
 
 def stack(site: Site, theme: Theme) -> str:

@@ -85,7 +85,7 @@ def module_path(graph: Graph, op: int) -> str:
 
 def is_loss(graph: Graph, value: int) -> bool:
     """Whether a Value is a loss of the step."""
-    return any(event.kind == "loss" and event.ref == value for event in graph.events)
+    return value in index(graph).losses
 
 
 def gradient_label(graph: Graph, edge: Edge) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
@@ -30,7 +28,7 @@ from ..widgets.histogram import HistogramPlot
 from ..widgets.section import Section
 from ..widgets.stats_table import Column, StatsTable, texts_of
 from ..widgets.tensor_pane import TensorPane
-from ..widgets.text import ElidedLabel, TextBlock, mono
+from ..widgets.text import ElidedLabel, TextBlock, mono, shown
 
 WHILE_PLAYING = 120
 """Milliseconds between two updates while the playhead moves by itself; faster than that nobody reads."""
@@ -244,7 +242,7 @@ class InspectorView(Panel):
             ("Inputs and outputs", self.links, texts.links(trace, subject, theme)),
             ("Saved tensors", self.saved, texts.saved(trace, subject, theme)),
             ("Properties", self.properties, texts.properties(trace, subject, theme)),
-            ("Why no gradient?", self.why, escape(why_no_gradient(trace, subject))),
+            ("Why no gradient?", self.why, shown(why_no_gradient(trace, subject))),
         ):
             block.show_html(html)
             self.sections[name].setVisible(bool(html))

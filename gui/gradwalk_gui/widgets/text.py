@@ -81,10 +81,21 @@ class TextBlock(QLabel):
         return QSize(0, super().minimumSizeHint().height())
 
 
+LONGEST = 240
+"""Characters of a name; Qt takes seconds to break a line of thousands."""
+
+
+def shown(text: str) -> str:
+    """Text for HTML; of a very long one the beginning and the end."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST * 2 // 3]} … {text[-LONGEST // 3 :]}"
+    return escape(text)
+
+
 def mono(text: str, colour: str = "") -> str:
     """Text in the font of numbers, as HTML."""
     style = f"font-family:'{NUMBER_FAMILY}';" + (f"color:{colour};" if colour else "")
-    return f'<span style="{style}">{escape(text)}</span>'
+    return f'<span style="{style}">{shown(text)}</span>'
 
 
 def shape_html(text: str) -> str:
@@ -94,18 +105,18 @@ def shape_html(text: str) -> str:
 
 def coloured(text: str, colour: str) -> str:
     """Text in a colour, as HTML."""
-    return f'<span style="color:{colour}">{escape(text)}</span>'
+    return f'<span style="color:{colour}">{shown(text)}</span>'
 
 
 def link(text: str, target: str, theme: Theme) -> str:
     """A link, as HTML."""
-    return f'<a href="{escape(target)}" style="color:{theme.accent};text-decoration:none">{escape(text)}</a>'
+    return f'<a href="{escape(target)}" style="color:{theme.accent};text-decoration:none">{shown(text)}</a>'
 
 
 def rows(pairs: list[tuple[str, str]], theme: Theme) -> str:
     """A table of two columns, as HTML; the left one is plain text, the right one HTML."""
     body = "".join(
-        f'<tr><td style="color:{theme.subtle};padding-right:12px;padding-bottom:2px">{escape(left)}</td>'
+        f'<tr><td style="color:{theme.subtle};padding-right:12px;padding-bottom:2px">{shown(left)}</td>'
         f'<td style="padding-bottom:2px">{right}</td></tr>'
         for left, right in pairs
     )
