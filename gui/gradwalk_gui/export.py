@@ -198,10 +198,12 @@ def _svg(sheet: Sheet, _scale: float) -> bytes:
         generator.setDescription("The graph of one training step, drawn by Gradwalk")
         return _paint(generator, sheet, 1.0)
 
-    text = _bytes(draw).decode("utf-8")
+    text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", _bytes(draw).decode("utf-8"))
     return _small(_TEXT.sub(_any_font, text)).encode("utf-8")
 
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 does not know; a name may hold any."""
 _TEXT = re.compile(r'<text ([^>]*?)font-family="([^"]*)" font-size="([\d.]+)" font-weight="(\d+)"([^>]*)>([^<]*)</text>')
 
 
