@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
@@ -20,10 +21,13 @@ from .hit import Shown, where_is
 from .legend import legend_size
 from .look import Look
 from .scene import Scene
+from .surface import NAMES_FROM
 
 LEGEND_AWAY = 12.0
 FIT_MARGIN = 12.0
 """Pixels of the screen around a fitted graph."""
+FIRST_ZOOM, LEFT_SHARE = 0.4, 0.3
+"""How a graph that is too large to be fitted is shown at first: its zoom, and where across the widget the playhead's card is."""
 STILL_MS = 100
 """So long after the last move the picture counts as still, and is painted fine."""
 
@@ -39,6 +43,8 @@ class Sight(Panel):
         self.look: Look | None = None
         self.camera = Camera()
         self._fitted = True
+        self._at_first = False
+        """Whether it is shown as at first: nobody has moved it since, and it is too large to be fitted."""
         self._still = QTimer(self, singleShot=True, interval=STILL_MS)
         self._still.timeout.connect(self.update)
 
@@ -98,9 +104,30 @@ class Sight(Panel):
 
     # Wishes
 
+    def look_first(self) -> None:
+        """Show the whole graph if its names can be read then, else the part around the playhead, large enough for names."""
+        self.fit_all()
+        if self.scene is None or self.scene.empty or self.zoom >= NAMES_FROM:
+            return
+        left, top, width, height = self.scene.cards[self._first_card()].tolist()
+        room = (LEFT_SHARE * self.width() / FIRST_ZOOM, self.height() / 2 / FIRST_ZOOM)
+        x = max(min(left + width / 2 - room[0], self.scene.width - self.width() / FIRST_ZOOM + FIT_MARGIN), -FIT_MARGIN)
+        self._fitted = self._at_first = True
+        self._move_to(Camera(FIRST_ZOOM, -x * FIRST_ZOOM, -(top + height / 2 - room[1]) * FIRST_ZOOM))
+
+    def _first_card(self) -> int:
+        """The card of the event that runs next, else of the one that has just run, else the one furthest to the left."""
+        assert self.scene is not None
+        look = self.look
+        if look is not None and look.facts.scene is self.scene:
+            place = look.next or look.just
+            if place is not None:
+                return place.card
+        return int(np.argmin(self.scene.cards[:, 0]))
+
     def fit_all(self) -> None:
         """Show the whole graph."""
-        self._fitted = True
+        self._fitted, self._at_first = True, False
         if self.scene is None:
             return
         camera = self._whole()
@@ -161,7 +188,7 @@ class Sight(Panel):
         """Fit again, unless the person has moved the picture."""
         super().resizeEvent(event)
         if self._fitted:
-            self.fit_all()
+            self.look_first() if self._at_first else self.fit_all()
 
 
 def _corner_of(scene: Scene, path: str) -> tuple[float, float] | None:

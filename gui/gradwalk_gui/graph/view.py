@@ -81,6 +81,7 @@ class GraphView(Sight):
         self._counter.timeout.connect(self.update)
         self.works.connect(lambda text: self._counter.start() if text and not self.fits else self._counter.stop())
         self._given_up: Key | None = None
+        self._wants_first_look = False
         self._pointer = QPointF()
         self._legend: QPixmap | None = None
 
@@ -154,7 +155,7 @@ class GraphView(Sight):
         camera = self.camera
         same = before is not None and view is not None and before.graph.key == made.scene.graph.key
         if before is None or view is None or not same or not _only_folds(view, new):
-            self.fit_all()
+            self._wants_first_look = True
         elif self._stay_at(before, made.scene, view.folded ^ new.folded | view.opened ^ new.opened):
             self._glide(before, made.scene, camera)
 
@@ -170,6 +171,9 @@ class GraphView(Sight):
             facts = self._facts(new)
             if self.look is None or self.look.facts is not facts or self.look.position != new.position:
                 self.look = look_at(facts, new.position)
+            if self._wants_first_look:
+                self._wants_first_look = False
+                self.look_first()
             self._animate(old, new)
             self._keep_in_sight(old, new)
         self._describe()
@@ -212,7 +216,7 @@ class GraphView(Sight):
 
     def _keep_in_sight(self, old: State, new: State) -> None:
         """Scroll, as little as can be, to what was selected elsewhere or has just run."""
-        if self._fitted or self.look is None:
+        if (self._fitted and not self._at_first) or self.look is None:
             return
         shown = self.shown_selection() if new.selection != old.selection else None
         place = shown.place if shown is not None else None

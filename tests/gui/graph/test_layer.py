@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nets import Transformer, deep, recorded
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF, QSizeF
 from PySide6.QtGui import QImage
 
 from gradwalk_gui.graph.camera import SMALLEST
 from gradwalk_gui.graph.canvas import GraphCanvas
+from gradwalk_gui.graph.sight import FIRST_ZOOM
 from gradwalk_gui.graph.surface import NAMES_FROM
 from gradwalk_gui.session import Session
 from gradwalk_gui.theme import LIGHT
@@ -141,6 +142,35 @@ def test_far_away_the_blocks_have_the_colours_of_the_cards(canvas):
     image = canvas.grab().toImage()
     at = QPointF(*canvas.camera.to_screen(left + width / 2, top + float(canvas.scene.splits[place]) / 2))
     assert image.pixelColor(at.toPoint()).name() == theme.activation.lower()
+
+
+def test_a_graph_that_is_too_large_opens_at_the_playhead_with_its_names_to_read(transformer, qtbot):
+    canvas = shown(transformer, qtbot)
+    assert canvas.zoom == FIRST_ZOOM > NAMES_FROM
+    seen = QRectF(canvas.rect())
+
+    def in_sight(card):
+        left, top, width, height = canvas.scene.cards[card].tolist()
+        corner = QPointF(*canvas.camera.to_screen(left, top))
+        return seen.contains(QRectF(corner, QSizeF(width, height) * canvas.zoom))
+
+    assert in_sight(canvas.look.next.card)
+    canvas.resize(700, 420)
+    assert canvas.zoom == FIRST_ZOOM
+    seen = QRectF(canvas.rect())
+    assert in_sight(canvas.look.next.card)
+    for _ in range(40):
+        canvas.session.next_event()
+        assert in_sight(canvas.look.just.card), "it goes along"
+    canvas.fit_all()
+    assert canvas.zoom < NAMES_FROM
+    canvas.resize(900, 600)
+    assert canvas.camera.to_screen(canvas.scene.width, 0)[0] <= 900
+    canvas._move_to(canvas.camera.moved(30, 0))
+    canvas.zoom_by(2)
+    there = canvas.camera
+    canvas.resize(800, 500)
+    assert canvas.camera == there, "what a person has chosen stays"
 
 
 def test_a_graph_of_any_length_is_shown_whole_and_can_be_zoomed_out_to_again(tmp_path, qtbot):
