@@ -18,6 +18,8 @@ from .turns import turns
 
 GRID = 8
 """Every gap is a multiple of this, or half of it; logical pixels."""
+LEAST = 36
+"""Height that a list or a plot can be pressed to, so that all panels fit into the smallest window."""
 
 
 class Panel(QWidget):

@@ -12,7 +12,7 @@ from gradwalk.trace import NONE, Trace
 from ..icons import themed
 from ..inspection.subject import empty_text, moment_of, moments_of, selection_of
 from ..numbers import count
-from ..panel import GRID, Panel
+from ..panel import GRID, LEAST, Panel
 from ..session import Session
 from ..state import Selection, State
 from ..theme import Theme, font
@@ -40,6 +40,7 @@ class EventsView(Panel):
         self.filter.addAction(self._search, QLineEdit.ActionPosition.LeadingPosition)
         self.filter.textChanged.connect(self._on_filter)
         self.list = EventList(self)
+        self.list.setMinimumHeight(LEAST)
         self.delegate = EventDelegate(self.model, theme, self.list)
         self.list.setModel(self.model)
         self.list.setItemDelegate(self.delegate)

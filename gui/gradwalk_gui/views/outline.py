@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLa
 from gradwalk.trace import NONE
 
 from ..inspection.tree import items_of, place_for, places_of
-from ..panel import GRID, Panel
+from ..panel import GRID, LEAST, Panel
 from ..session import Session
 from ..showing import call_at
 from ..state import Selection, State
@@ -31,6 +31,7 @@ class OutlineView(Panel):
         self.model = OutlineModel(self)
         self.model.toggled.connect(self.session.fold)
         self.tree = QTreeView(self)
+        self.tree.setMinimumHeight(LEAST)
         self.tree.setModel(self.model)
         self.message = QLabel(self)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)

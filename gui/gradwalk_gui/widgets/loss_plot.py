@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ..numbers import number
+from ..panel import LEAST
 from ..theme import Theme, font
 from .log_axis import LogAxis
 
@@ -87,6 +88,7 @@ class LossPlot(QWidget):
             viewBox=self.box, background=None, axisItems={"bottom": StepAxis("bottom"), "left": LogAxis("left")}
         )
         self.item = self.plot.getPlotItem()
+        self.plot.setMinimumHeight(LEAST)
         self.curve = pg.PlotDataItem(skipFiniteCheck=True)
         self.bad_marks = pg.ScatterPlotItem(symbol="x", size=8, pxMode=True)
         self.low_marks = pg.ScatterPlotItem(symbol="t", size=7, pxMode=True)
