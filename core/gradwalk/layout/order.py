@@ -23,7 +23,8 @@ def order_layers(graph: Ranked, without: Set[int] = frozenset(), check: Check = 
         if fewest == 0 or worse >= PATIENCE:
             break
         check()
-        _sweep(graph, down=turn % 2 == 0)
+        _sweep(graph, check, down=turn % 2 == 0)
+        check()
         count = crossings(graph)
         if count < fewest:
             best, fewest, worse = [list(layer) for layer in graph.layers], count, 0
@@ -52,11 +53,12 @@ def _first_order(graph: Ranked, without: Set[int]) -> list[list[int]]:
     return layers
 
 
-def _sweep(graph: Ranked, *, down: bool) -> None:
+def _sweep(graph: Ranked, check: Check, *, down: bool) -> None:
     places = graph.positions()
     ties = graph.up if down else graph.down
     numbers = range(1, len(graph.layers)) if down else range(len(graph.layers) - 2, -1, -1)
     for number in numbers:
+        check()
         if number in graph.held:
             continue
         layer = graph.layers[number]
@@ -103,10 +105,10 @@ def _swap_neighbours(graph: Ranked, check: Check) -> None:
     for _ in range(SWAPS):
         swapped = False
         for rank, layer in enumerate(graph.layers):
-            check()
             if rank in graph.held:
                 continue
             for at in range(len(layer) - 1):
+                check()
                 left, right = layer[at], layer[at + 1]
                 if _crossed(graph, places, right, left) < _crossed(graph, places, left, right):
                     layer[at], layer[at + 1] = right, left
