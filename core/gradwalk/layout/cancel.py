@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias, TypeVar
 
 Check: TypeAlias = Callable[[], None]
 """Called between containers and between phases; raises LayoutCancelled where the layout is not wanted any more."""
+Item = TypeVar("Item")
+EVERY = 128
+"""Items between two looks."""
 
 
 class LayoutCancelled(Exception):  # noqa: N818 (nothing went wrong)
@@ -27,3 +30,11 @@ def check_of(cancelled: Callable[[], bool] | None) -> Check:
             raise LayoutCancelled
 
     return check
+
+
+def watched(items: Iterable[Item], check: Check) -> Iterator[Item]:
+    """The items, with a look now and then whether they are still wanted."""
+    for number, item in enumerate(items):
+        if not number % EVERY:
+            check()
+        yield item

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from gradwalk.layout.cancel import Check, never, watched
 from gradwalk.tape import index, label_of
 from gradwalk.trace import NONE, Graph
 
@@ -17,19 +18,20 @@ from .noise import is_view
 from .parts import Card, Lane
 
 
-def draw_ops(graph: Graph, folds: Folds, *, skip_views: bool = False) -> Draft:
+def draw_ops(graph: Graph, folds: Folds, *, skip_views: bool = False, check: Check = never) -> Draft:
     """Cards and lanes of a Graph, ops as cards."""
     draft = Draft(graph, folds, skip_views)
-    for op in graph.ops:
+    for op in watched(graph.ops, check):
         if op.parent == NONE and op.phase in ("forward", "loss"):
             _add_op(draft, op.id)
-    for op in graph.ops:
+    for op in watched(graph.ops, check):
         if op.id in draft.card_of_op and op.parent == NONE:
             _add_lanes_into(draft, op.id)
     _add_losses(draft)
     draft.close_cards()
+    check()
     add_nodes(draft)
-    add_gradients(draft)
+    add_gradients(draft, check)
     return draft
 
 
@@ -193,9 +195,9 @@ def _join(draft: Draft, place: int, node: int) -> None:
     draft.card_of_node[node] = place
 
 
-def add_gradients(draft: Draft) -> None:
+def add_gradients(draft: Draft, check: Check) -> None:
     """Put every gradient edge that goes from one card to another on its lane, and mark where several meet."""
-    for edge in draft.graph.edges:
+    for edge in watched(draft.graph.edges, check):
         if edge.target == NONE:
             continue
         target = draft.card_of_node[edge.target]

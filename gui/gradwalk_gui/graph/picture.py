@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradwalk.layout.cancel import Check, never
 from gradwalk.trace import NONE, Graph
 
 from ..showing import call_at
@@ -17,10 +18,13 @@ from .reduce import reduced
 from .tensors_picture import draw_tensors
 
 
-def draw(graph: Graph, view: View) -> Picture:
-    """The picture of a Graph in a View. A Graph without Nodes has no backward halves."""
+def draw(graph: Graph, view: View, check: Check = never) -> Picture:
+    """The picture of a Graph in a View. A Graph without Nodes has no backward halves. ``check`` is called now and then."""
     folds = folds_of(graph, view)
-    draft = draw_ops(graph, folds, skip_views=view.skip_views) if view.mode == "ops" else draw_tensors(graph, folds)
+    if view.mode == "ops":
+        draft = draw_ops(graph, folds, skip_views=view.skip_views, check=check)
+    else:
+        draft = draw_tensors(graph, folds, check)
     halves = view.halves if graph.nodes or view.halves == "backward" else "forward"
     whole = keep_halves(Picture(tuple(_placed(draft)), tuple(draft.lanes), (), view.flow, halves))
     return _framed(graph, reduced(graph, whole, view), view.root)

@@ -10,6 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.layout.cancel import Check, watched
+
 from .bands import Bands, bands_of
 from .cells import SIZE, Cells, Rects, cells_of
 from .curves import Ints, Points, Tracks
@@ -66,7 +68,7 @@ def _edges(rects: Points, around: float) -> Points:
     return np.stack([left - around, top - around, left + width + around, top + height + around], axis=1)
 
 
-def place(ground_: Ground, tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: bool) -> Points:
+def place(ground_: Ground, tracks: Tracks, lanes: Ints, facing: NDArray[np.float64], pair: bool, check: Check) -> Points:
     """Plates for some ``lanes``: float64 ``[len(tracks), 4]`` of left, top, width, height, NaN for none.
 
     ``tracks`` are those of the backward lanes; ``facing`` is per lane 1 where its right side faces away from its forward lane,
@@ -76,8 +78,8 @@ def place(ground_: Ground, tracks: Tracks, lanes: Ints, facing: NDArray[np.float
     lengths = tracks.lengths
     lanes = lanes[lengths[lanes] >= 1]
     lanes = lanes[np.argsort(lengths[lanes], kind="stable")]
-    choices, taken = Choices(ground_, lanes, _candidates(tracks, lanes, facing, pair)), Taken()
-    for number, lane in enumerate(lanes.tolist()):
+    choices, taken = Choices(ground_, lanes, _candidates(tracks, lanes, facing, pair), check), Taken()
+    for number, lane in watched(enumerate(lanes.tolist()), check):
         found = choices.best(number, taken)
         if found is not None:
             left, top, right, bottom = found
@@ -120,8 +122,8 @@ class Choices:
     The first few are looked at for all lanes at once; the others of a lane only where none of these will do.
     """
 
-    def __init__(self, ground_: Ground, lanes: Ints, candidates: Points) -> None:
-        self._ground, self._lanes, self._candidates = ground_, lanes, candidates
+    def __init__(self, ground_: Ground, lanes: Ints, candidates: Points, check: Check) -> None:
+        self._ground, self._lanes, self._candidates, self._check = ground_, lanes, candidates, check
         first = candidates[:, : len(FRACTIONS)]
         free, costs = self._looked_at(first.reshape(-1, 4), np.repeat(lanes, len(FRACTIONS)))
         self._good = (free & (costs == 0)).reshape(first.shape[:2])
@@ -157,6 +159,7 @@ class Choices:
         """Which are free, and what they cost where they are."""
         free, costs = np.ones(len(rects), dtype=np.bool_), np.zeros(len(rects))
         for start in range(0, len(rects), AT_ONCE):
+            self._check()
             part = slice(start, start + AT_ONCE)
             free[part] = self._ground.free(rects[part])
             wanted = start + np.flatnonzero(free[part])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.layout.cancel import Check, never
 from gradwalk.trace import Graph
 
 from ..state import View
@@ -54,20 +55,21 @@ class Scene:
         return not len(self.picture.cards)
 
 
-def build(graph: Graph, view: View, measure: Measure, lay_out: LayOut) -> Scene:
-    """The scene of a Graph in a View."""
-    picture = draw(graph, view)
-    return _placed(graph, picture, arrange(graph, picture, measure, lay_out), measure)
+def build(graph: Graph, view: View, measure: Measure, lay_out: LayOut, check: Check = never) -> Scene:
+    """The scene of a Graph in a View. ``check`` is called now and then; what it raises ends the work."""
+    picture = draw(graph, view, check)
+    return _placed(graph, picture, arrange(graph, picture, measure, lay_out), measure, check)
 
 
-def _placed(graph: Graph, picture: Picture, there: Arrangement, measure: Measure) -> Scene:
+def _placed(graph: Graph, picture: Picture, there: Arrangement, measure: Measure, check: Check = never) -> Scene:
     ways, sides = curves.smooth(there.routes, picture.flow), np.array(there.sides, dtype=np.float64)
     forward = np.array([lane.forward for lane in picture.lanes], dtype=np.bool_)
     backward = np.array([bool(lane.edges) for lane in picture.lanes], dtype=np.bool_)
     ahead = ways.only(forward).beside(np.where(backward, -sides * styles.LANE_OFFSET, 0.0))
     back = ways.only(backward).beside(np.where(forward, sides * styles.LANE_OFFSET, 0.0))
     ahead_tracks, back_tracks = curves.tracks(ahead), curves.tracks(back)
-    numbers = _plates(picture, there, measure, ahead_tracks, back_tracks)
+    check()
+    numbers = _plates(picture, there, measure, ahead_tracks, back_tracks, check)
     heights = there.cards[:, 3].tolist()
     return Scene(
         graph,
@@ -119,14 +121,15 @@ def _split(card: Card, height: float) -> float:
     return (height - (styles.ROW if card.meets else 0.0)) / 2
 
 
-def _plates(picture: Picture, there: Arrangement, measure: Measure, ahead: Tracks, back: Tracks) -> Points:
+def _plates(picture: Picture, there: Arrangement, measure: Measure, ahead: Tracks, back: Tracks, check: Check) -> Points:
     titles = np.zeros((len(picture.frames), 4))
     for i, frame in enumerate(picture.frames):
         left, top = there.frames[i, :2]
         titles[i] = (left, top, frame_title_width(frame.title, frame.note, measure), styles.TITLE_BAND)
     numbered = np.array([i for i, lane in enumerate(picture.lanes) if lane.edges and not lane.through], dtype=np.intp)
     ground = plates.ground(_keep_clear(picture, there.cards), titles, (ahead, back))
-    return plates.place(ground, back, numbered, np.array(there.sides, dtype=np.float64), picture.halves == "both")
+    sides, pair = np.array(there.sides, dtype=np.float64), picture.halves == "both"
+    return plates.place(ground, back, numbered, sides, pair, check)
 
 
 def _keep_clear(picture: Picture, cards: Points) -> Points:

@@ -86,7 +86,7 @@ class Scenes:
             notes.append(layout.note)
             return layout
 
-        scene = build(graph, view, measure, lay_out)
+        scene = build(graph, view, measure, lay_out, check)
         check()
         self.built += 1
         return Made(scene, notes[-1] if notes else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradwalk.layout.cancel import Check, never, watched
 from gradwalk.tape import index, label_of
 from gradwalk.trace import NONE, Graph
 
@@ -14,17 +15,17 @@ from .ops_picture import add_nodes, home_of, is_leaf, loss_card, meeting, op_car
 from .parts import Card, Lane
 
 
-def draw_tensors(graph: Graph, folds: Folds) -> Draft:
+def draw_tensors(graph: Graph, folds: Folds, check: Check = never) -> Draft:
     """Cards and lanes of a Graph, tensors as cards; a folded module is one knot. Every view is a tensor and is drawn."""
     draft = Draft(graph, folds)
     losses = {event.ref for event in graph.events if event.kind == "loss"}
-    for op in graph.ops:
+    for op in watched(graph.ops, check):
         if op.parent == NONE and op.phase in ("forward", "loss"):
             _add_knot(draft, op.id)
-    for shown in draft.card_of_op:
+    for shown in watched(draft.card_of_op, check):
         for value in (*graph.ops[shown].inputs, *graph.ops[shown].outputs):
             _add_tensor(draft, value, losses, shown)
-    for shown, knot in draft.card_of_op.items():
+    for shown, knot in watched(draft.card_of_op.items(), check):
         _add_lanes(draft, shown, knot, losses)
     draft.close_cards()
     add_nodes(draft)
