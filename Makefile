@@ -25,8 +25,9 @@ lint: $(VENV)/.installed-test  ## ruff, its formatter and mypy (strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-shots: setup  ## make the README's screenshots anew
+shots: setup  ## make the pictures of README and docs anew
 	$(BIN)/python scripts/make_shots.py
+	$(BIN)/python scripts/make_graph_shots.py
 
 bench: $(VENV)/.installed-test  ## print every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
