@@ -179,18 +179,20 @@ def info_command(path: Path, rank: int | None, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, required=True, metavar="N", help="Which step; -1 is the last.")
 @_rank_option
+@click.option("--filter", "asked", metavar="EXPR", help="Only events that match, such as: +linear $phase(bwd) $grad(rms>1e3)")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per event.")
-def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None:
+def show_command(path: Path, step: int, rank: int | None, asked: str | None, as_json: bool) -> None:
     """Print the tape of step N of the recording at PATH: what ran, in the order in which it ran."""
-    from .show import tape_json
+    from .show import matching, tape_json
     from .terminal import print_tape
 
     with _recording(path, rank) as recording:
         trace = _step(recording, step)
+    positions = None if asked is None else matching(trace, asked)
     if as_json:
-        _print_json(tape_json(trace))
+        _print_json(tape_json(trace, positions))
     else:
-        print_tape(trace)
+        print_tape(trace, positions)
 
 
 @commands.command("export", short_help="A step as a picture, film or data; or the loss.")

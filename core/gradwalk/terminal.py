@@ -106,16 +106,20 @@ def _bytes(number: float) -> str:
 Row: TypeAlias = tuple[str, ...]
 
 
-def print_tape(trace: Trace) -> None:
-    """One step's events, in the order in which they ran."""
+def print_tape(trace: Trace, positions: Sequence[int] | None = None) -> None:
+    """One step's events, in the order in which they ran; of a filtered step those at ``positions`` only."""
     out = console()
     head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
     loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
     out.print(Text(plain(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}"), style="bold"))
     if scaled := scales_in_words(trace):
         out.print(f"{scaled} (by a GradScaler; the loss is without it)")
-    rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in range(len(trace.tape))]
+    shown = range(len(trace.tape)) if positions is None else positions
+    rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in shown]
     out.print(_tape_table(rows, out.width))
+    if positions is not None:
+        out.print(f"{_counted(len(positions), 'event')} of {len(trace.tape):,} matched")
+        return
     _print_without_gradient(out, trace)
     for line in blocks_in_words(trace.graph, repeated_blocks(trace.graph)):
         out.print(Text(plain(line)), soft_wrap=True)
