@@ -195,6 +195,33 @@ def show_command(path: Path, step: int, rank: int | None, asked: str | None, as_
         print_tape(trace, positions)
 
 
+@commands.command("check", short_help="What is wrong in a training; exit code 1 if something is.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--fail-on", metavar="LIST", help="What to look for, with commas between, or all (see below).")
+@click.option("--step", type=int, metavar="N", help="Step N only; -1 is the last.")
+@click.option("--steps", metavar="A:B", help="Steps A to B - 1 only.")
+@_rank_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check_command(path: Path, fail_on: str | None, step: int | None, steps: str | None, rank: int | None, as_json: bool) -> int:
+    """Look through the recording at PATH for NaN, parameters without gradient and the like, and print what is found.
+
+    LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio.
+    """
+    from .checking import check, chosen, kinds_of, report_json, report_lines
+    from .terminal import plain
+
+    kinds = kinds_of(fail_on)
+    if step is not None and steps is not None:
+        raise RefusalError("check takes either --step N or --steps A:B")
+    with _recording(path, rank) as recording:
+        report = check(chosen(recording, steps) if step is None else [_step(recording, step)], kinds)
+    if as_json:
+        _print_json(report_json(report, kinds))
+    else:
+        click.echo("\n".join(map(plain, report_lines(report, kinds))))
+    return 1 if report.findings else 0
+
+
 @commands.command("export", short_help="A step as a picture, film or data; or the loss.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, metavar="N", help="The graph of step N; -1 is the last.")

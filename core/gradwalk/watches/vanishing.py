@@ -1,0 +1,31 @@
+"""Vanishing gradients: next to nothing of what the loss sends back arrives at a parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..leaves import gradient_rms, leaves_of
+from ..trace import Trace
+from .alert import Alert, Limits, counted, edge_position, figure, where
+
+KIND = "vanishing"
+
+
+def vanishing(trace: Trace, limits: Limits) -> list[Alert]:
+    """One alert for all parameters of the step whose gradient is small, but not 0, beside the largest."""
+    leaves = leaves_of(trace.graph)
+    rms = gradient_rms(trace, leaves)
+    if np.isnan(rms).all():
+        return []
+    largest = int(np.nanargmax(rms))
+    small = (rms > 0) & (rms < limits.vanishing) & (rms < limits.vanishing_share * rms[largest])
+    if not small.any():
+        return []
+    least = int(np.nanargmin(np.where(small, rms, np.nan)))
+    position = edge_position(trace, int(leaves.edges[least]))
+    sentence = (
+        f"step {trace.step}: the gradient vanishes on its way back, from RMS {figure(rms[largest])} at {leaves.names[largest]} "
+        f"to {figure(rms[least])} at {leaves.names[least]}{where(trace, position)}; "
+        f"{counted(int(small.sum()), 'parameter')} of {len(rms)} get less than {figure(limits.vanishing)}"
+    )
+    return [Alert(KIND, "warning", trace.step, position, "", sentence)]
