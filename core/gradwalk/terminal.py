@@ -63,7 +63,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("device", about["device"] or "unknown"),
         ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
         ("started", _when(about["started"]) + f" on {about['host']}"),
-        ("size", _bytes(about["bytes"])),
+        ("size", in_bytes(about["bytes"])),
         ("ended", about["ended"] or "not yet, or it was killed"),
     ]
     if about["error"]:
@@ -95,7 +95,8 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _bytes(number: float) -> str:
+def in_bytes(number: float) -> str:
+    """``12 bytes``, ``3.4 kB`` and so on."""
     for unit in ("bytes", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
