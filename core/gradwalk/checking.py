@@ -9,7 +9,7 @@ import numpy as np
 
 from .refusal import RefusalError
 from .trace import NONE, Trace
-from .watches import KINDS, ON, Report, look
+from .watches import KINDS, ON, Report
 
 if TYPE_CHECKING:
     from .recording.reader import Recording
@@ -45,11 +45,6 @@ def chosen(recording: Recording, steps: str | None) -> Iterator[Trace]:
         within = f" from {numbers[0]} to {numbers[-1]}" if len(numbers) else ""
         raise RefusalError(f"none of the {len(numbers)} steps of the recording{within} is in {steps or ':'}")
     return (recording[int(place)] for place in places)
-
-
-def check(traces: Iterator[Trace] | Sequence[Trace], kinds: Sequence[str]) -> Report:
-    """What the watches of some kinds find in these steps."""
-    return look(traces, kinds)
 
 
 def report_json(report: Report, kinds: Sequence[str]) -> dict[str, Any]:

@@ -212,14 +212,15 @@ def check_command(path: Path, fail_on: str | None, step: int | None, steps: str 
 
     LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio.
     """
-    from .checking import check, chosen, kinds_of, report_json, report_lines
+    from .checking import chosen, kinds_of, report_json, report_lines
     from .terminal import plain
+    from .watches import look
 
     kinds = kinds_of(fail_on)
     if step is not None and steps is not None:
         raise RefusalError("check takes either --step N or --steps A:B")
     with _recording(path, rank) as recording:
-        report = check(chosen(recording, steps) if step is None else [_step(recording, step)], kinds)
+        report = look(chosen(recording, steps) if step is None else [_step(recording, step)], kinds)
     if as_json:
         _print_json(report_json(report, kinds))
     else:

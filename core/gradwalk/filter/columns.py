@@ -96,9 +96,13 @@ def _texts(rows: Iterable[Iterable[str]]) -> Texts:
 
 
 def _labels(graph: Graph, event: Event) -> list[str]:
-    """What an event may be called: its name, its op's, and what its result is assigned to."""
+    """What an event may be called: its name, its op's, and what its result is assigned to; else what it is done to."""
     op = op_of(graph, event)
     names = [name_of(graph, event), variable_of(graph, event), graph.ops[op].name if op != NONE else ""]
+    if event.kind in ("op", "update"):
+        outputs = graph.ops[op].outputs
+        about = [graph.values[value].gradient_of for value in outputs] if outputs else list(graph.ops[op].inputs)
+        names += [graph.values[value].name for value in about if value != NONE]
     return [name for name in names if name]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..tape import event_at, module_of, name_of, site_of
+from ..tape import event_at, module_of, moments, name_of, site_of
 from ..trace import NONE, Trace
 
 Severity: TypeAlias = Literal["error", "warning"]
@@ -80,6 +80,4 @@ def position_of(trace: Trace, event: int) -> int:
 
 def edge_position(trace: Trace, edge: int) -> int:
     """The tape position at which the gradient on an Edge is made, or NONE."""
-    from ..tape import moments
-
     return int(moments(trace).edges[edge]) if edge != NONE else NONE

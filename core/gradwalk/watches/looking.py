@@ -30,12 +30,6 @@ class Report:
     unread: int = 0
 
 
-def alerts_of(trace: Trace, kinds: Collection[str] = ON, limits: Limits | None = None) -> list[Alert]:
-    """The alerts of one step by itself."""
-    found = look([trace], kinds, limits)
-    return [finding.alert for finding in found.findings]
-
-
 def look(traces: Iterable[Trace], kinds: Collection[str] = ON, limits: Limits | None = None) -> Report:
     """Look through steps, in their order, for some kinds of alerts. Gradients are taken without a GradScaler's factor.
 
