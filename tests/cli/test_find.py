@@ -97,6 +97,26 @@ def test_diff(gradwalk):
     assert gradwalk("diff", "clean", "clean", "--step", "0", "--other-step", "1", "--tolerance", "1e9")[0] == 0
 
 
+def test_diff_of_two_ranks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        torch.manual_seed(0)
+        w = torch.randn(4, 4, requires_grad=True)
+        with record(tmp_path / "run"):
+            for step in range(3):
+                h = w * (1.5 if rank == 1 and step == 2 else 1.0)
+                h.pow(2).sum().backward()
+                with torch.no_grad():
+                    w -= 0.1 * w.grad
+                    w.grad = None
+    run = str(tmp_path / "run")
+    assert main(["diff", run, run, "--rank", "0", "--other-rank", "1"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("step 2: ")
+    assert lines[1].startswith("#0 forward mul: h: ")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -74,8 +74,7 @@ def counted(number: int, thing: str) -> str:
 
 def position_of(trace: Trace, event: int) -> int:
     """The tape position of an Event, or NONE where it did not run."""
-    found = [position for position, ran in enumerate(trace.tape.tolist()) if ran == event]
-    return found[-1] if found and event != NONE else NONE
+    return int(moments(trace).events[event]) if event != NONE else NONE
 
 
 def edge_position(trace: Trace, edge: int) -> int:

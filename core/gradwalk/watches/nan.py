@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tape import event_at, index, name_of, stats_of, value_label
+from ..tape import event_at, index, moments, name_of, stats_of, value_label
 from ..trace import NONE, STATISTICS, Event, Graph, Trace
 from .alert import Alert, Limits, counted, figure, what, where
 
@@ -171,8 +171,5 @@ def _share(number: int | None, count: int) -> str:
 
 
 def _first_reader(trace: Trace, readers: tuple[int, ...]) -> int:
-    for position, number in enumerate(trace.tape.tolist()):
-        event = trace.graph.events[number]
-        if event.kind in ("op", "update") and event.ref in readers:
-            return position
-    return NONE
+    when = moments(trace).ops
+    return min((int(when[op]) for op in readers if when[op] != NONE), default=NONE)

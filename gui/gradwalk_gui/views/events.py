@@ -82,6 +82,7 @@ class EventsView(Panel):
         """Recolour."""
         self.delegate.theme = self.theme
         self._search.setIcon(themed("search", self.theme))
+        self.filter.read(self.filter.text(), self.theme.danger)
         for label in (self.found, self.message):
             label.setStyleSheet(f"color: {self.theme.subtle};")
         self.list.viewport().update()

@@ -214,11 +214,19 @@ def test_vanishing_gradients_in_thirty_tanh_layers(recorded):
     said = re.fullmatch(
         rf"step 0: the gradient vanishes on its way back, from RMS ([\d.e+-]+) at (net\.60\.\w+) to "
         rf"([\d.e+-]+) at net\.0\.weight, {HERE}; "
-        r"\d+ parameters of 62 get less than 1e-07",
+        r"\d+ weights of 31 get less than 1e-07",
         sentence,
     )
     assert said, sentence
     assert float(said[3]) < 1e-7 < 1e-2 < float(said[1])
+
+
+def test_a_bias_before_a_batch_norm_is_no_vanishing_gradient(recorded):
+    def program():
+        net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+        net(torch.randn(16, 8)).pow(2).mean().backward()
+
+    assert found(recorded(program), "vanishing", "zero-grad") == []
 
 
 def test_exploding_gradients(recorded):
