@@ -12,7 +12,10 @@ from pytest_archon import archrule
 
 ROOT = Path(__file__).parents[1]
 QT = ("PySide6*", "shiboken6*", "pyqtgraph*")
-RECORD_FUNCTIONS = ("tape", "layout*", "reference*", "recording*", "dot", "show", "graph_json", "why", "blocks")
+RECORD_FUNCTIONS = (
+    *("tape", "layout*", "reference*", "recording*", "dot", "show", "graph_json", "why", "blocks"),
+    *("filter*", "watches*", "leaves", "gradients", "saved", "divergence"),
+)
 
 
 def test_the_record_imports_numpy_and_the_standard_library_only():

@@ -179,18 +179,99 @@ def info_command(path: Path, rank: int | None, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--step", type=int, required=True, metavar="N", help="Which step; -1 is the last.")
 @_rank_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per event.")
-def show_command(path: Path, step: int, rank: int | None, as_json: bool) -> None:
+@click.option("--filter", "asked", metavar="EXPR", help="Only events that match, such as: +linear $phase(bwd) $grad(rms>1e3)")
+@click.option("--gradients", is_flag=True, help="The gradient of each parameter instead.")
+@click.option("--saved", is_flag=True, help="What is kept for the backward instead, and its bytes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: of the tape an array, one object per event.")
+def show_command(path: Path, step: int, rank: int | None, asked: str | None, gradients: bool, saved: bool, as_json: bool) -> None:
     """Print the tape of step N of the recording at PATH: what ran, in the order in which it ran."""
-    from .show import tape_json
-    from .terminal import print_tape
+    from . import show, tables, terminal
 
+    if sum((asked is not None, gradients, saved)) > 1:
+        raise RefusalError("show takes one of --filter, --gradients and --saved")
     with _recording(path, rank) as recording:
         trace = _step(recording, step)
+        if gradients:
+            _print_json(tables.gradients_json(trace)) if as_json else tables.print_gradients(trace)
+        elif saved:
+            _print_json(tables.saved_json(trace)) if as_json else tables.print_saved(trace)
+        else:
+            positions = None if asked is None else show.matching(trace, asked)
+            _print_json(show.tape_json(trace, positions)) if as_json else terminal.print_tape(trace, positions)
+
+
+@commands.command("check", short_help="What is wrong in a training; exit code 1 if something is.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--fail-on", metavar="LIST", help="What to look for, with commas between, or all (see below).")
+@click.option("--step", type=int, metavar="N", help="Step N only; -1 is the last.")
+@click.option("--steps", metavar="A:B", help="Steps A to B - 1 only.")
+@_rank_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check_command(path: Path, fail_on: str | None, step: int | None, steps: str | None, rank: int | None, as_json: bool) -> int:
+    """Look through the recording at PATH for NaN, parameters without gradient and the like, and print what is found.
+
+    LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio.
+    """
+    from .checking import chosen, kinds_of, report_json, report_lines
+    from .terminal import plain
+    from .watches import look
+
+    kinds = kinds_of(fail_on)
+    if step is not None and steps is not None:
+        raise RefusalError("check takes either --step N or --steps A:B")
+    with _recording(path, rank) as recording:
+        report = look(chosen(recording, steps) if step is None else [_step(recording, step)], kinds)
     if as_json:
-        _print_json(tape_json(trace))
+        _print_json(report_json(report, kinds))
     else:
-        print_tape(trace)
+        click.echo("\n".join(map(plain, report_lines(report, kinds))))
+    return 1 if report.findings else 0
+
+
+@commands.command("diff", short_help="Where two recordings, ranks or steps part.")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--step", type=int, metavar="N", help="Which step (default: the first that parts).")
+@click.option("--other-step", type=int, metavar="N", help="Which step of SECOND (default: the same).")
+@_rank_option
+@click.option("--other-rank", type=click.IntRange(min=0), metavar="N", help="Which rank of SECOND (default: the same).")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-6,
+    show_default=True,
+    metavar="T",
+    help="How far figures may be apart, of the largest element.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def diff_command(
+    first: Path,
+    second: Path,
+    step: int | None,
+    other_step: int | None,
+    rank: int | None,
+    other_rank: int | None,
+    tolerance: float,
+    as_json: bool,
+) -> int:
+    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part."""
+    from .divergence import differences, first_divergence, report_json, report_lines
+    from .terminal import plain
+
+    if other_step is not None and step is None:
+        raise RefusalError("--other-step goes with --step")
+    with _recording(first, rank) as one, _recording(second, rank if other_rank is None else other_rank) as other:
+        if step is None:
+            parted = first_divergence(one, other, tolerance)
+        else:
+            pair = _step(one, step), _step(other, step if other_step is None else other_step)
+            found = differences(*pair, tolerance)
+            parted = (*pair, found) if found else None
+    if as_json:
+        _print_json(report_json(parted, tolerance))
+    else:
+        click.echo("\n".join(map(plain, report_lines(parted, tolerance))))
+    return 0 if parted is None else 1
 
 
 @commands.command("export", short_help="A step as a picture, film or data; or the loss.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .refusal import RefusalError
 from .tape import (
     NOT_COUNTED,
     event_at,
@@ -27,9 +29,20 @@ from .trace import NONE, Event, Op, Trace
 from .why import without_gradient
 
 
-def tape_json(trace: Trace) -> list[dict[str, Any]]:
-    """One object per event, in the order in which they ran; see :func:`event_json`."""
-    return [event_json(trace, position) for position in range(len(trace.tape))]
+def tape_json(trace: Trace, positions: Iterable[int] | None = None) -> list[dict[str, Any]]:
+    """One object per event, in the order in which they ran, or at these tape positions; see :func:`event_json`."""
+    return [event_json(trace, position) for position in (range(len(trace.tape)) if positions is None else positions)]
+
+
+def matching(trace: Trace, asked: str) -> list[int]:
+    """The tape positions that a filter matches. Raises RefusalError for one that cannot be read."""
+    from .filter import FilterError, matches, parse
+
+    try:
+        found = matches(parse(asked), trace)
+    except FilterError as error:
+        raise RefusalError(f"the filter {asked!r} cannot be read: {error}") from None
+    return [int(position) for position in np.flatnonzero(found)]
 
 
 def event_json(trace: Trace, position: int) -> dict[str, Any]:

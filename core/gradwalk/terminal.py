@@ -63,7 +63,7 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("device", about["device"] or "unknown"),
         ("level", f"{about['level']}, every {_ordinal(about['every'])} step" if about["every"] > 1 else about["level"]),
         ("started", _when(about["started"]) + f" on {about['host']}"),
-        ("size", _bytes(about["bytes"])),
+        ("size", in_bytes(about["bytes"])),
         ("ended", about["ended"] or "not yet, or it was killed"),
     ]
     if about["error"]:
@@ -95,7 +95,8 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _bytes(number: float) -> str:
+def in_bytes(number: float) -> str:
+    """``12 bytes``, ``3.4 kB`` and so on."""
     for unit in ("bytes", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
@@ -106,16 +107,20 @@ def _bytes(number: float) -> str:
 Row: TypeAlias = tuple[str, ...]
 
 
-def print_tape(trace: Trace) -> None:
-    """One step's events, in the order in which they ran."""
+def print_tape(trace: Trace, positions: Sequence[int] | None = None) -> None:
+    """One step's events, in the order in which they ran; of a filtered step those at ``positions`` only."""
     out = console()
     head = f"step {trace.step}" + (f" ({trace.label})" if trace.label else "")
     loss = "no loss" if trace.loss is None else f"loss {trace.loss!r}"
     out.print(Text(plain(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}"), style="bold"))
     if scaled := scales_in_words(trace):
         out.print(f"{scaled} (by a GradScaler; the loss is without it)")
-    rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in range(len(trace.tape))]
+    shown = range(len(trace.tape)) if positions is None else positions
+    rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in shown]
     out.print(_tape_table(rows, out.width))
+    if positions is not None:
+        out.print(f"{_counted(len(positions), 'event')} of {len(trace.tape):,} matched")
+        return
     _print_without_gradient(out, trace)
     for line in blocks_in_words(trace.graph, repeated_blocks(trace.graph)):
         out.print(Text(plain(line)), soft_wrap=True)

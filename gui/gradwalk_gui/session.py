@@ -165,7 +165,7 @@ class Session:
         self._become(highlight="" if self._state.highlight == way else way)
 
     def set(self, **changes: Any) -> None:
-        """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap."""
+        """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap; or the filter of the events."""
         self._become(**changes)
 
     def set_view(self, **changes: Any) -> None:

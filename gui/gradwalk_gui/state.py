@@ -100,6 +100,8 @@ class State:
     """Several things that were selected together; ``selection`` is the first of them."""
     highlight: Literal["", "up", "down"] = ""
     """What alone is not dimmed: all that the selection depends on (up), or all that depends on it (down)."""
+    filter: str = ""
+    """Which events the list shows, as it was typed (``gradwalk.filter``); what cannot be read filters nothing."""
     view: View = field(default_factory=View)
     theme: Literal["system", "light", "dark"] = "system"
     reduced_motion: bool = False

@@ -1,4 +1,4 @@
-"""The rows of the events list, and the search in them."""
+"""The rows of the events list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.tape import event_at, index, module_of, name_of, rms_of, shape_of, site_of, variable_of
+from gradwalk.tape import index, module_of, name_of, rms_of, shape_of, variable_of
 from gradwalk.trace import NONE, STATISTICS, Event, EventKind, Graph, Phase, Shape, Trace
 
 _NAN, _INF = STATISTICS.index("nan"), STATISTICS.index("inf")
@@ -95,15 +95,3 @@ def _shape(trace: Trace, outputs: tuple[int, ...], edges: tuple[int, ...]) -> Sh
         return shape_of(trace, outputs[0])
     value = trace.graph.edges[edges[0]].value if edges else NONE
     return shape_of(trace, value) if value != NONE else None
-
-
-def matches(text: str, trace: Trace, position: int) -> bool:
-    """Whether the event at a tape position has every word of ``text`` in its name, variable, module or file; case is ignored."""
-    words = text.lower().split()
-    if not words:
-        return True
-    graph, event = trace.graph, event_at(trace, position)
-    site = site_of(graph, event)
-    told = (name_of(graph, event), _about(graph, event), module_of(graph, event), site.file if site is not None else "")
-    hay = "\n".join(told).lower()
-    return all(word in hay for word in words)

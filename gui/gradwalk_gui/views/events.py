@@ -18,6 +18,7 @@ from ..state import Selection, State
 from ..theme import Theme, font
 from ..widgets.event_delegate import EventDelegate
 from ..widgets.event_model import INDEX, NAME, PHASE, RMS, SHAPE, VARIABLE, EventModel
+from ..widgets.filter_field import FilterField
 
 SHAPE_FROM, VARIABLE_FROM = 480, 392
 """The widths from which on the columns of shapes and of variables are shown."""
@@ -32,13 +33,13 @@ class EventsView(Panel):
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
         self.model = EventModel()
-        self.filter = QLineEdit(self)
-        self.filter.setPlaceholderText("Filter by name, variable, module or file")
+        self.filter = FilterField(self)
+        self.filter.setPlaceholderText("Filter: relu -view $phase(bwd) $grad(rms>1)")
         self.filter.setClearButtonEnabled(True)
         self.filter.setAccessibleName("Filter of events")
         self._search = QAction(self)
         self.filter.addAction(self._search, QLineEdit.ActionPosition.LeadingPosition)
-        self.filter.textChanged.connect(self._on_filter)
+        self.filter.textChanged.connect(lambda text: self.session.set(filter=text))
         self.list = EventList(self)
         self.list.setMinimumHeight(LEAST)
         self.delegate = EventDelegate(self.model, theme, self.list)
@@ -81,12 +82,16 @@ class EventsView(Panel):
         """Recolour."""
         self.delegate.theme = self.theme
         self._search.setIcon(themed("search", self.theme))
+        self.filter.read(self.filter.text(), self.theme.danger)
         for label in (self.found, self.message):
             label.setStyleSheet(f"color: {self.theme.subtle};")
         self.list.viewport().update()
 
     def show_state(self, old: State, new: State) -> None:
-        """Show what differs: the step's rows, the playhead, the selection."""
+        """Show what differs: the filter, the step's rows, the playhead, the selection."""
+        self.filter.graph = new.trace.graph if new.trace is not None else None
+        if new.filter != old.filter or new.filter != self.filter.text():
+            self._show_filter(new)
         if new.trace is None or new.trace is not self.model.trace:
             self.model.position = new.position
             self.model.show_trace(new.trace)
@@ -118,10 +123,12 @@ class EventsView(Panel):
         if place.top() < 0 or place.bottom() > self.list.viewport().height():
             self.list.scrollTo(self.model.index(row, 0), QAbstractItemView.ScrollHint.PositionAtCenter)
 
-    def _on_filter(self, text: str) -> None:
-        self.model.show_filter(text)
+    def _show_filter(self, state: State) -> None:
+        self.filter.read(state.filter, self.theme.danger)
+        if self.filter.asked != self.model.filter:
+            self.model.show_filter(self.filter.asked)
         self._say()
-        self._follow(self.drawn.position)
+        self._follow(state.position)
 
     def _leave_filter(self) -> None:
         self.filter.clear()
@@ -130,14 +137,15 @@ class EventsView(Panel):
     def _say(self) -> None:
         shown, total = self.model.rowCount(), self.model.total()
         trace = self.model.trace
-        self.found.setText(f"{shown:,} of {count(total, 'event')}" if self.model.text.strip() else count(total, "event"))
+        text, error = self.filter.text().strip(), self.filter.error
+        self.found.setText(str(error) if error else f"{shown:,} of {count(total, 'event')}" if text else count(total, "event"))
         self.found.setVisible(trace is not None)
         if trace is None:
             self.message.setText("Open a recording to see its events.")
         elif total == 0:
             self.message.setText(empty_text(trace))
         else:
-            self.message.setText(f"No event of this step matches “{self.model.text.strip()}”.")
+            self.message.setText(f"No event of this step matches “{text}”.")
         self._pages.setCurrentWidget(self.list if shown else self.message)
 
     def _on_row(self, row: int) -> None:

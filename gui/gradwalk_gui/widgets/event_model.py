@@ -6,10 +6,11 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from gradwalk.filter import Filter, matches, parse
 from gradwalk.tape import index, stats_of, target_of
 from gradwalk.trace import Trace
 
-from ..inspection.rows import EventRow, matches, rows_of
+from ..inspection.rows import EventRow, rows_of
 from ..numbers import NOT_YET, magnitude, number, shape_text
 
 COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS")
@@ -26,7 +27,7 @@ class EventModel(QAbstractTableModel):
         super().__init__()
         self.trace: Trace | None = None
         self.position = 0
-        self.text = ""
+        self.filter: Filter = parse("")
         self.narrow = False
         """Whether the variable stands behind the name, for want of room for a column of its own."""
         self._rows: list[EventRow] = []
@@ -39,9 +40,11 @@ class EventModel(QAbstractTableModel):
         rows = rows_of(trace) if trace is not None else []
         if same and len(rows) == len(self._all) and all(a.name == b.name for a, b in zip(rows, self._all, strict=True)):
             self.trace, self._all = trace, rows
-            self._rows = [rows[position] for position in before]
-            self._tell_all()
-            return
+            filtered = self._filtered()
+            if [row.position for row in filtered] == before:
+                self._rows = filtered
+                self._tell_all()
+                return
         self.beginResetModel()
         self.trace, self._all = trace, rows
         self._rows = self._filtered()
@@ -55,10 +58,10 @@ class EventModel(QAbstractTableModel):
             first, last = max(first - 1, 0), min(last, len(self._rows) - 1)
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
 
-    def show_filter(self, text: str) -> None:
+    def show_filter(self, asked: Filter) -> None:
         """Show only the events that match."""
         self.beginResetModel()
-        self.text = text
+        self.filter = asked
         self._rows = self._filtered()
         self.endResetModel()
 
@@ -153,10 +156,10 @@ class EventModel(QAbstractTableModel):
         return "next" if row.position == self.position else "not yet run"
 
     def _filtered(self) -> list[EventRow]:
-        trace = self.trace
-        if trace is None or not self.text.strip():
-            return list(self._all)
-        return [row for row in self._all if matches(self.text, trace, row.position)]
+        if self.trace is None:
+            return []
+        found = matches(self.filter, self.trace)
+        return [row for row in self._all if found[row.position]]
 
     def _tell_all(self) -> None:
         if self._rows:

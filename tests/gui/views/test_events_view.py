@@ -11,7 +11,6 @@ from gradwalk.builder import GraphBuilder
 from gradwalk.sample import sample_trace
 from gradwalk.tape import event_at, name_of, rms_of
 from gradwalk.trace import Trace, empty_table
-from gradwalk_gui.inspection.rows import matches
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
@@ -130,7 +129,9 @@ def test_a_new_step_brings_new_numbers_and_keeps_the_rows(session, show):
         ("backward0", [7, 8, 9, 10, 13]),
         ("w1", [14, 16, 19]),
         ("ACCUMULATE w2", [11]),
-        ("sample.py pow", [4, 8]),
+        ("$src(sample.py) +pow", [4, 8]),
+        ("-backward0 $phase(bwd) | clamp $phase(fwd)", [1, 11, 12, 14]),
+        ("$grad(rms>1e5)", [10, 11]),
         ("  ", list(range(21))),
     ],
 )
@@ -138,8 +139,54 @@ def test_the_filter_shows_what_matches(session, show, text, rows):
     view = show(EventsView, session)
     view.filter.setText(text)
     assert column(view, INDEX) == [str(row) for row in rows]
-    trace = session.state.trace
-    assert [position for position in range(21) if matches(text, trace, position)] == rows
+    assert session.state.filter == text
+
+
+def test_what_cannot_be_read_is_underlined_and_filters_nothing_new(session, show):
+    view = show(EventsView, session)
+    view.filter.setText("$phase(bwd)")
+    rows = column(view, INDEX)
+
+    def red():
+        picture = view.filter.grab().toImage()
+        places = [(x, y) for x in range(picture.width()) for y in range(picture.height())]
+        return [x for x, y in places if picture.pixelColor(x, y).name() == view.theme.danger]
+
+    assert not red()
+    view.filter.setText("$phase(bwd) $grda()")
+    assert column(view, INDEX) == rows
+    assert view.found.text() == "$grda is no function of filters; did you mean $grad? (at character 13)"
+    wrong = view.filter.fontMetrics().horizontalAdvance("$phase(bwd) ")
+    assert red()
+    assert min(red()) > wrong
+    view.filter.setText("$phase(bwd) $grad()")
+    assert view.found.text() == f"{len(rows)} of 21 events"
+    assert not red()
+
+
+def test_what_may_come_next_is_offered(session, show):
+    view = show(EventsView, session)
+    view.activateWindow()
+    view.filter.setFocus()
+    QTest.keyClicks(view.filter, "mm $ph")
+    popup = view.filter.offers.popup()
+    assert popup.isVisible()
+    assert [popup.model().index(row, 0).data() for row in range(popup.model().rowCount())] == ["$phase("]
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    assert view.filter.text() == "mm $phase("
+    assert not popup.isVisible()
+    QTest.keyClicks(view.filter, "fwd) ")
+    assert not popup.isVisible()
+    assert column(view, INDEX) == ["0", "2"]
+
+
+def test_a_filter_of_figures_is_applied_to_each_step(session, show):
+    view = show(EventsView, session)
+    first, second = (rms_of(session.state.recording[step].gradients)[2] for step in (0, 1))
+    view.filter.setText(f"$op(PowBackward0) $grad(rms>{float(first + second) / 2!r})")
+    there = len(column(view, INDEX))
+    session.next_step()
+    assert (there, len(column(view, INDEX))) in ((1, 0), (0, 1))
 
 
 def test_a_filtered_row_still_leads_to_its_event(session, show):

@@ -1,0 +1,9 @@
+"""Watches: what may go wrong in a training, looked for in its record. One file per kind; ``table.py`` lists them."""
+
+from __future__ import annotations
+
+from .alert import Alert, Limits
+from .looking import Report, look
+from .table import KINDS, ON, WATCHES, Watch
+
+__all__ = ["KINDS", "ON", "WATCHES", "Alert", "Limits", "Report", "Watch", "look"]

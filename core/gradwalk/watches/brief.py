@@ -1,0 +1,52 @@
+"""What is remembered of a step for the watches that look at several: little, so that ten thousand fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..leaves import COUNT, gradient_rms, leaves_of
+from ..trace import NONE, Trace
+
+_COMPARED = 5
+"""The first rows of a statistics table: count, min, max, sum, sum of squares."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Brief:
+    """One step. ``first`` is the first complete step of the same structure; masks are bool ``[leaves of that structure]``."""
+
+    step: int
+    loss: float | None
+    first: Trace
+    backward: bool
+    """Whether a backward ran."""
+    changed: NDArray[np.bool_]
+    """Which leaves an update gave other values; those that were not counted are taken to be changed."""
+    updated: NDArray[np.bool_]
+    """Which leaves an update wrote to."""
+    largest: tuple[float, str]
+    """The largest RMS of a gradient, and whose it is."""
+
+
+def brief_of(trace: Trace, first: Trace) -> Brief:
+    """What is remembered of a complete step; ``first`` may be the step itself."""
+    leaves = leaves_of(trace.graph)
+    updated = leaves.written != NONE
+    changed = updated.copy()
+    old, new = trace.values[:_COMPARED, leaves.values[updated]], trace.values[:_COMPARED, leaves.written[updated]]
+    changed[updated] = (old != new).any(axis=0) | (old[COUNT] < 0)
+    rms = gradient_rms(trace, leaves)
+    known = not np.isnan(rms).all()
+    top = int(np.nanargmax(rms)) if known else 0
+    return Brief(
+        trace.step,
+        None if trace.label == "forward only" else trace.loss,
+        first,
+        leaves.backward,
+        changed,
+        updated,
+        (float(rms[top]), leaves.names[top]) if known else (0.0, ""),
+    )

@@ -1,0 +1,73 @@
+"""In-place writes to what a Node had kept for its backward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..tape import event_at, label_of, moments
+from ..trace import NONE, Graph, Trace
+from .alert import Alert, Limits, what, where
+
+KIND = "inplace"
+_COMPLAINT = "modified by an inplace operation"
+
+
+def inplace(trace: Trace, limits: Limits) -> list[Alert]:
+    """An alert per write: one that autograd complained about, and those that it cannot see (through ``.data``)."""
+    return [*_complained(trace), *_unseen(trace)]
+
+
+def _complained(trace: Trace) -> list[Alert]:
+    """The step ended in autograd's complaint: what of that Node's op was overwritten, and by which event."""
+    error = trace.error
+    if error is None or _COMPLAINT not in error.message or not 0 <= error.event < len(trace.tape):
+        return []
+    graph, event = trace.graph, event_at(trace, error.event)
+    node = graph.nodes[event.ref] if event.kind == "node" else None
+    if node is None or node.op == NONE:
+        return []
+    op = graph.ops[node.op]
+    kept = f"{node.name} had kept for its backward"
+    return [
+        _alert(trace, value, writer, f"{kept}{where(trace, error.event)}, and autograd refused to go on")
+        for value, writer in _writes(trace, (*op.outputs, *op.inputs), error.event, op.id)
+    ][:1]
+
+
+def _unseen(trace: Trace) -> list[Alert]:
+    """Nodes that ran on a saved tensor which was written in between: their gradients are wrong, and nobody says so."""
+    graph, when = trace.graph, moments(trace)
+    found = []
+    for node in graph.nodes:
+        ran = int(when.nodes[node.id])
+        if not node.saved or node.op == NONE or ran == NONE:
+            continue
+        saved = [one.value for one in node.saved if one.value != NONE and not one.name.startswith("running_")]
+        for value, writer in _writes(trace, saved, ran, node.op):
+            found.append(
+                _alert(trace, value, writer, f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong")
+            )
+    return found
+
+
+def _writes(trace: Trace, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:
+    """Of these Values those that another op than ``by`` wrote to after that one and before a tape position, with the position."""
+    graph, when = trace.graph, moments(trace)
+    found = []
+    for value in dict.fromkeys(values):
+        for writer in _writers(graph, value):
+            position = int(when.ops[writer])
+            if writer != by and when.ops[by] < position < before:
+                found.append((value, position))
+    return found
+
+
+def _writers(graph: Graph, value: int) -> list[int]:
+    return [other.op for other in graph.values if other.base == value and other.op != NONE]
+
+
+def _alert(trace: Trace, value: int, position: int, consequence: str) -> Alert:
+    name = label_of(trace.graph.values[value])
+    named = name if trace.graph.values[value].name else "a tensor"
+    sentence = f"{what(trace, position)} wrote in place to {named}{where(trace, position)}, which {consequence}"
+    return Alert(KIND, "error", trace.step, position, f"{name}{where(trace, position)}", sentence)
