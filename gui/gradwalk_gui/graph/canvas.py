@@ -20,7 +20,7 @@ from .pointer import PointerView
 from .scene import Scene
 from .sight import FIT_MARGIN
 from .veil import Veil
-from .ways import Lit, found, highlighted
+from .ways import Lit, found, highlighted, matching
 
 PAN = 96
 """Pixels that Shift with an arrow moves the picture."""
@@ -138,19 +138,21 @@ class GraphCanvas(PointerView):
             self._veil.draw(painter, self.size(), self.devicePixelRatioF(), self.surface, scene, self.camera, lit, ring=ring)
 
     def _bright(self) -> tuple[Lit | None, bool]:
-        """What is not dimmed, and whether it is ringed: matches while something is searched, else what is highlighted."""
+        """What is not dimmed, and whether it is ringed: what is searched, else highlighted, else what the filter lets through."""
         state = self.drawn
         if not self.fits:
             return None, False
         sought = self.furniture.find.selections if self.furniture is not None else ()
-        key = (self.scene, sought, state.highlight, state.selection, state.picked)
+        key = (self.scene, sought, state.highlight, state.selection, state.picked, state.filter, state.trace)
         if key != self._lit_for and self.scene is not None and self.look is not None:
             self._lit_for, cards = key, self.look.facts.cards
             picked = state.picked or ((state.selection,) if state.selection is not None else ())
             if sought:
                 self._lit = found(self.scene, cards, sought)
+            elif state.highlight:
+                self._lit = highlighted(self.scene, cards, picked, state.highlight)
             else:
-                self._lit = highlighted(self.scene, cards, picked, state.highlight) if state.highlight else None
+                self._lit = matching(self.look.facts, state.filter)
         return self._lit, bool(sought)
 
     # Keyboard

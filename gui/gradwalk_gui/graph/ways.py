@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.filter import FilterError, matches, parse
 from gradwalk.trace import NONE
 
 from ..state import Selection
 from .events_on_cards import Cards
+from .facts import Facts
 from .frames import up_from
 from .hit import where_is
 from .parts import Picture
@@ -82,4 +84,23 @@ def found(scene: Scene, cards: Cards, things: Iterable[Selection]) -> Lit:
             lit.lanes[shown.lane] = True
         elif shown is not None:
             lit.cards[[i for i, card in enumerate(scene.picture.cards) if card.frame == shown.frame]] = True
+    return lit
+
+
+def matching(facts: Facts, asked: str) -> Lit | None:
+    """The cards whose events match a filter, and the lanes along which something ran in one; None for one that asks nothing.
+
+    What cannot be read asks nothing.
+    """
+    try:
+        wanted = parse(asked)
+    except FilterError:
+        return None
+    if wanted == parse(""):
+        return None
+    when, ran = facts.when, np.zeros(len(facts.when.places) + 1, dtype=np.bool_)  # the last stands for "never"
+    ran[:-1] = matches(wanted, facts.trace)
+    lit = Lit(np.zeros(len(when.first), dtype=np.bool_), ran[when.lane_forward])
+    lit.cards[[place.card for place, hit in zip(when.places, ran, strict=False) if hit and place is not None]] = True
+    lit.lanes[when.coming.rows[ran[when.coming_at]]] = True
     return lit

@@ -134,3 +134,28 @@ def test_names_are_found_by_words_and_by_letters(graph):
     assert names.best(things, "xyzzy") == []
     assert names.best(things, "(") == []
     assert len(names.best(things, "", 10)) == 10
+
+
+def test_a_filter_dims_what_does_not_match(open_canvas):
+    canvas = open_canvas()
+    session, cards = canvas.session, canvas.scene.picture.cards
+
+    def bright():
+        canvas.grab()
+        lit, _ = canvas._bright()
+        return None if lit is None else {cards[card].title for card in np.flatnonzero(lit.cards)}
+
+    assert bright() is None
+    session.set(filter="mm")
+    assert bright() == {"mm"}
+    session.set(filter="clamp $phase(bwd)")
+    lit, _ = canvas._bright()
+    assert bright() == {"clamp"}
+    titles = [(cards[lane.source].title, cards[lane.target].title) for lane in canvas.scene.picture.lanes]
+    assert [titles[lane] for lane in np.flatnonzero(canvas._bright()[0].lanes)] == [("mm", "clamp")]
+    session.set(filter="$phase(")
+    assert bright() is None, "what cannot be read dims nothing"
+    session.set(filter="nothing_is_called_so")
+    assert bright() == set()
+    session.set(filter="")
+    assert bright() is None
