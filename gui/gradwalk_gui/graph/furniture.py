@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AWAY = 8
 FIND_WIDTH = 400
-LEAST_HEIGHT, LEAST_WIDTH = 260, 420
+LEAST_HEIGHT, LEAST_WIDTH = 320, 480
 """A canvas smaller than this has no minimap."""
 
 
