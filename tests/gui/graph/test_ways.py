@@ -149,7 +149,6 @@ def test_a_filter_dims_what_does_not_match(open_canvas):
     session.set(filter="mm")
     assert bright() == {"mm"}
     session.set(filter="clamp $phase(bwd)")
-    lit, _ = canvas._bright()
     assert bright() == {"clamp"}
     titles = [(cards[lane.source].title, cards[lane.target].title) for lane in canvas.scene.picture.lanes]
     assert [titles[lane] for lane in np.flatnonzero(canvas._bright()[0].lanes)] == [("mm", "clamp")]
