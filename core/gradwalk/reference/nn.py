@@ -1,6 +1,8 @@
-"""Softmax and dropout."""
+"""Softmax and dropout. ``others`` are keywords that change no number (``dtype``, ``_stacklevel``)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +11,13 @@ from .registry import Array, register
 BRIDLE = "Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990"
 
 
-def log_softmax(x: Array, dim: int = -1) -> Array:
+def log_softmax(x: Array, dim: int = -1, **others: Any) -> Array:
     """``X - log(sum(exp(X)))`` along ``dim``, with the largest element taken out first against overflow."""
     shifted = x - x.max(axis=dim, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True)))
 
 
-def softmax(x: Array, dim: int = -1) -> Array:
+def softmax(x: Array, dim: int = -1, **others: Any) -> Array:
     """``exp(X) / sum(exp(X))`` along ``dim``."""
     return np.exp(log_softmax(x, dim))
 
@@ -24,7 +26,12 @@ register(
     "softmax",
     "P = exp(X) / sum(exp(X))",
     softmax,
-    {"X": ("dL/dX = P * (dL/dP - sum(dL/dP * P))", lambda g, p, x, dim=-1: p * (g - (g * p).sum(axis=dim, keepdims=True)))},
+    {
+        "X": (
+            "dL/dX = P * (dL/dP - sum(dL/dP * P))",
+            lambda g, p, x, dim=-1, **others: p * (g - (g * p).sum(axis=dim, keepdims=True)),
+        )
+    },
     inputs="X",
     source=BRIDLE,
 )
@@ -32,7 +39,12 @@ register(
     "log_softmax",
     "Z = X - log(sum(exp(X)))",
     log_softmax,
-    {"X": ("dL/dX = dL/dZ - exp(Z) * sum(dL/dZ)", lambda g, z, x, dim=-1: g - np.exp(z) * g.sum(axis=dim, keepdims=True))},
+    {
+        "X": (
+            "dL/dX = dL/dZ - exp(Z) * sum(dL/dZ)",
+            lambda g, z, x, dim=-1, **others: g - np.exp(z) * g.sum(axis=dim, keepdims=True),
+        )
+    },
     inputs="X",
     source=BRIDLE,
 )
