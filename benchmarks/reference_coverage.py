@@ -1,4 +1,4 @@
-"""How many of the op events of each training in ``workloads.py`` have a NumPy formula.
+"""How many of the op events of each training in ``workloads.py`` have a NumPy formula by their name.
 
 Run it with ``python benchmarks/reference_coverage.py``. Counted are the ops of the forward and the loss of one recorded step;
 an update has no gradient to check. Ops that make a tensor of arguments alone (``arange``, ``ones``) are not counted either:

@@ -237,3 +237,16 @@ register(
     inputs="X m v",
     source="a choice by a constant mask m is linear in X and in v",
 )
+
+
+def _comparison(names: str, sign: str, compute: Function) -> None:
+    """Truth values: constant almost everywhere, so no gradient goes back."""
+    register(names, f"Z = X {sign} Y", compute, {}, inputs="X Y", source="a comparison has no derivative")
+
+
+_comparison("eq equal", "==", np.equal)
+_comparison("ne not_equal", "!=", np.not_equal)
+_comparison("lt less", "<", np.less)
+_comparison("le less_equal", "<=", np.less_equal)
+_comparison("gt greater", ">", np.greater)
+_comparison("ge greater_equal", ">=", np.greater_equal)

@@ -79,3 +79,18 @@ register(
     inputs="X",
     source="the identity",
 )
+
+
+def _triangle(name: str, part: Function) -> None:
+    register(
+        name,
+        f"Z = {name}(X)",
+        lambda x, diagonal=0: part(x, diagonal),
+        {"X": (f"dL/dX = {name}(dL/dZ)", lambda g, z, x, diagonal=0: part(g, diagonal))},
+        inputs="X",
+        source="a triangle of ones times X, element by element; linear",
+    )
+
+
+_triangle("tril", np.tril)
+_triangle("triu", np.triu)

@@ -96,6 +96,8 @@ CASES = [
     ("cross_entropy", F.cross_entropy, [normal(5), np.asarray(3)], {}),
     ("cross_entropy", F.cross_entropy, [normal(2, 5), RANDOM.dirichlet(np.ones(5), 2), POSITIVE], {"label_smoothing": 0.1}),
     ("nll_loss", F.nll_loss, [normal(2, 5, 3), WORDS, POSITIVE], {}),
+    ("tril", torch.tril, [normal(2, 4, 3)], {}),
+    ("triu", torch.triu, [normal(4, 3)], {"diagonal": -1}),
     ("var", torch.var, [normal(4, 3)], {"dim": (0,)}),
     ("var", torch.var, [normal(4, 3)], {"dim": (0, 1), "correction": 0, "keepdim": True}),
     ("amax", torch.amax, [np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 3.0]])], {"dim": (1,)}),
@@ -216,3 +218,12 @@ def test_negative_strides_and_other_orders_change_nothing(name):
     np.testing.assert_array_equal(other.out, case.out)
     for mine, plain in zip(other.gradients(), case.gradients(), strict=True):
         np.testing.assert_allclose(mine, plain, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge"])
+def test_comparisons_are_torchs_and_have_no_gradient(name):
+    x, y = np.array([[1.0, 2.0, np.nan], [0.0, -1.0, 3.0]]), np.array([1.0, 3.0, np.nan])
+    formula = formula_of(name)
+    assert not formula.vjps
+    expected = getattr(torch, name)(torch.tensor(x), torch.tensor(y)).numpy()
+    np.testing.assert_array_equal(formula.compute(x, y), expected)
