@@ -50,15 +50,26 @@ register(
 )
 
 
-def _dropout(x: Array, mask: Array, p: float = 0.5) -> Array:
-    return np.asarray(x * mask / (1 - p))
+def _dropout(x: Array, mask: Array, p: float = 0.5, training: bool = True, inplace: bool = False) -> Array:
+    """With ``p = 1`` nothing is kept; not ``training``, it is the identity."""
+    return np.asarray(x * _kept(mask, p) if training else x)
+
+
+def _kept(mask: Array, p: float) -> Array:
+    return mask * (0.0 if p == 1 else 1 / (1 - p))
+
+
+def _dropout_vjp(
+    g: Array, z: Array, x: Array, mask: Array, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Array:
+    return np.asarray(g * _kept(mask, p) if training else g)
 
 
 register(
     "dropout",
     "Z = X * mask / (1 - p)",
     _dropout,
-    {"X": ("dL/dX = dL/dZ * mask / (1 - p)", lambda g, z, x, mask, p=0.5: g * mask / (1 - p))},
+    {"X": ("dL/dX = dL/dZ * mask / (1 - p)", _dropout_vjp)},
     inputs="X mask",
     source="Srivastava et al., Dropout, 2014 (mask: which elements were kept, read off the output)",
 )

@@ -196,6 +196,19 @@ def test_vjps_are_the_transpose_of_torchs_forward_mode(name, function, inputs, a
     np.testing.assert_allclose(back, ahead, rtol=1e-9, atol=1e-11)
 
 
+def test_dropout_keeps_what_its_mask_says_and_does_nothing_in_evaluation():
+    formula, x, g = formula_of("dropout"), normal(4, 3), normal(4, 3)
+    tensor = torch.tensor(x, requires_grad=True)
+    z = F.dropout(tensor, 0.25)
+    z.backward(torch.tensor(g))
+    mask = (z.detach().numpy() != 0) * 1.0
+    np.testing.assert_allclose(formula.compute(x, mask, p=0.25), z.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(formula.vjps["X"](g, z, x, mask, p=0.25), tensor.grad.numpy(), rtol=1e-12)
+    assert not formula.compute(x, mask * 0, p=1.0).any()
+    np.testing.assert_array_equal(formula.compute(x, mask, p=0.25, training=False), x)
+    np.testing.assert_array_equal(formula.vjps["X"](g, x, x, mask, p=0.25, training=False), g)
+
+
 def test_attention_with_dropout_is_refused():
     formula = formula_of("scaled_dot_product_attention")
     with pytest.raises(ValueError, match="mask is not recorded"):
