@@ -214,3 +214,39 @@ _unary(
     _gelu_local,
     "Hendrycks and Gimpel, Gaussian Error Linear Units, 2016 (Phi, phi: the normal distribution and its density)",
 )
+
+register(
+    "where",
+    "Z = c * X + (1 - c) * Y",
+    np.where,
+    {
+        "X": ("dL/dX = dL/dZ * c", lambda g, out, c, x, y: unbroadcast(np.where(c, g, 0.0), np.shape(x))),
+        "Y": ("dL/dY = dL/dZ * (1 - c)", lambda g, out, c, x, y: unbroadcast(np.where(c, 0.0, g), np.shape(y))),
+    },
+    inputs="c X Y",
+    source="a choice by a constant condition c is linear in X and in Y",
+)
+register(
+    "masked_fill masked_fill_",
+    "Z = (1 - m) * X + m * v",
+    lambda x, mask, value: np.where(mask, value, x),
+    {
+        "X": ("dL/dX = dL/dZ * (1 - m)", lambda g, out, x, mask, value: unbroadcast(np.where(mask, 0.0, g), np.shape(x))),
+        "v": ("dL/dv = sum(dL/dZ * m)", lambda g, out, x, mask, value: unbroadcast(np.where(mask, g, 0.0), np.shape(value))),
+    },
+    inputs="X m v",
+    source="a choice by a constant mask m is linear in X and in v",
+)
+
+
+def _comparison(names: str, sign: str, compute: Function) -> None:
+    """Truth values: constant almost everywhere, so no gradient goes back."""
+    register(names, f"Z = X {sign} Y", compute, {}, inputs="X Y", source="a comparison has no derivative")
+
+
+_comparison("eq equal", "==", np.equal)
+_comparison("ne not_equal", "!=", np.not_equal)
+_comparison("lt less", "<", np.less)
+_comparison("le less_equal", "<=", np.less_equal)
+_comparison("gt greater", ">", np.greater)
+_comparison("ge greater_equal", ">=", np.greater_equal)

@@ -1,6 +1,7 @@
 """Losses, with ``reduction`` as in torch: mean (default), sum or none.
 
-Logits are float64 ``[N, C]``; class targets are integers ``[N]``, or probabilities ``[N, C]`` for the cross entropy.
+Logits are float64 ``[N, C, ...]`` or ``[C]``; class targets are integers ``[N, ...]``, or probabilities shaped as the logits for
+the cross entropy.
 """
 
 from __future__ import annotations
@@ -45,46 +46,70 @@ register(
 )
 
 
-def _one_hot(target: Any, classes: int, ignore_index: int) -> Array:
-    """Rows with a one at the class; a row of zeros where the target is ``ignore_index``. Probabilities stay as they are."""
-    if np.ndim(target) > 1:
-        return np.asarray(target, dtype=np.float64)
-    wanted = np.asarray(target) != ignore_index
-    return np.asarray(np.eye(classes)[np.where(wanted, target, 0)] * wanted[..., None])
+def _by_rows(x: Array, target: Any) -> tuple[Array, Any, bool]:
+    """Logits as ``[rows, C]`` and their targets: the class axis is the second one (the only one of ``[C]``)."""
+    probable = np.ndim(target) == x.ndim
+    rows = np.moveaxis(np.atleast_2d(x), 1, -1).reshape(-1, x.shape[min(1, x.ndim - 1)])
+    return rows, _by_rows(target, 0)[0] if probable else np.ravel(target), probable
 
 
-def _rows(target: Any, ignore_index: int) -> float:
-    """Over how many rows the mean is taken: those that are not ignored."""
-    return float(np.shape(target)[0] if np.ndim(target) > 1 else np.sum(np.asarray(target) != ignore_index))
+def _as_logits(rows: Array, x: Array) -> Array:
+    """``[rows, C]`` back to the shape of the logits."""
+    if x.ndim < 2:
+        return rows.reshape(x.shape)
+    return np.moveaxis(rows.reshape(x.shape[0], *x.shape[2:], x.shape[1]), -1, 1)
 
 
-def _mean_over(x: Array, rows: float, reduction: str) -> Array:
-    return np.asarray(x.sum() / rows if reduction == "mean" else _reduced(x, reduction))
+def _aims(x: Array, target: Any, weight: Any, ignore_index: int, smoothing: float) -> tuple[Array, Array, float]:
+    """The logits as rows; what their log-probabilities are multiplied with; and what the mean divides by.
+
+    A class has its ``weight``; an ignored row is zeros. Smoothing takes that share of the aim and spreads it over the classes.
+    """
+    rows, classes, probable = _by_rows(x, target)
+    count = rows.shape[1]
+    kept = np.ones(len(rows)) if probable else (classes != ignore_index) * 1.0
+    hot = classes if probable else np.eye(count)[np.where(kept > 0, classes, 0)]
+    weights = np.ones(count) if weight is None else np.asarray(weight)
+    aims = ((1 - smoothing) * hot + smoothing / count) * weights * kept[:, None]
+    return rows, aims, float(len(rows) if probable else (hot * weights).sum(axis=1) @ kept)
 
 
-def _nll(x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
-    picked = -(x * _one_hot(target, x.shape[-1], ignore_index)).sum(axis=-1)
-    return _mean_over(picked, _rows(target, ignore_index), reduction)
+def _lost(per_row: Array, mean_over: float, reduction: str, x: Array, target: Any) -> Array:
+    if reduction != "none":
+        return np.asarray(per_row.sum() / (mean_over if reduction == "mean" else 1))
+    return per_row.reshape(np.shape(target) if np.ndim(target) < x.ndim else (*x.shape[:1], *x.shape[2:])[: x.ndim - 1])
 
 
-def _per_row(g: Array, x: Array, target: Any, reduction: str, ignore_index: int) -> Array:
-    share = g / _rows(target, ignore_index) if reduction == "mean" else g
-    return np.broadcast_to(share, x.shape[:1])[:, None]
+def _incoming(g: Array, mean_over: float, reduction: str) -> Array:
+    """``dL/dl`` per row, as a column (of one row where it is the same for all)."""
+    return np.reshape(g / mean_over if reduction == "mean" else g, (-1, 1))
 
 
-def _nll_vjp(g: Array, z: Array, x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
-    hot = _one_hot(target, x.shape[-1], ignore_index)
-    return np.asarray(-_per_row(g, x, target, reduction, ignore_index) * hot)
+def _nll(x: Array, target: Any, weight: Any = None, *, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    rows, aims, mean_over = _aims(x, target, weight, ignore_index, 0.0)
+    return _lost(-np.where(aims != 0, rows * aims, 0.0).sum(axis=1), mean_over, reduction, x, target)
 
 
-def _cross_entropy(x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
-    return _nll(log_softmax(x), target, reduction, ignore_index)
+def _nll_vjp(
+    g: Array, z: Array, x: Array, target: Any, weight: Any = None, *, reduction: str = "mean", ignore_index: int = -100
+) -> Array:
+    _, aims, mean_over = _aims(x, target, weight, ignore_index, 0.0)
+    return _as_logits(-_incoming(g, mean_over, reduction) * aims, x)
 
 
-def _cross_entropy_vjp(g: Array, z: Array, x: Array, target: Any, reduction: str = "mean", ignore_index: int = -100) -> Array:
-    hot = _one_hot(target, x.shape[-1], ignore_index)
-    weights = hot.sum(axis=-1, keepdims=True)
-    return np.asarray(_per_row(g, x, target, reduction, ignore_index) * (weights * softmax(x) - hot))
+def _cross_entropy(
+    x: Array, target: Any, weight: Any = None, *, reduction: str = "mean", ignore_index: int = -100, label_smoothing: float = 0.0
+) -> Array:
+    rows, aims, mean_over = _aims(x, target, weight, ignore_index, label_smoothing)
+    return _lost(-(log_softmax(rows) * aims).sum(axis=1), mean_over, reduction, x, target)
+
+
+def _cross_entropy_vjp(
+    g: Array, z: Array, x: Array, target: Any, weight: Any = None, *, reduction: str = "mean", ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Array:  # fmt: skip
+    rows, aims, mean_over = _aims(x, target, weight, ignore_index, label_smoothing)
+    return _as_logits(_incoming(g, mean_over, reduction) * (aims.sum(axis=1, keepdims=True) * softmax(rows) - aims), x)
 
 
 register(
@@ -92,7 +117,7 @@ register(
     "l = -mean(X[t])",
     _nll,
     {"X": ("dL/dX = -dL/dl * onehot(t) / N", _nll_vjp)},
-    inputs="X t",
+    inputs="X t w",
     source=LIKELIHOOD,
 )
 register(
@@ -100,6 +125,6 @@ register(
     "l = -mean(log_softmax(X)[t])",
     _cross_entropy,
     {"X": ("dL/dX = dL/dl * (softmax(X) - onehot(t)) / N", _cross_entropy_vjp)},
-    inputs="X t",
+    inputs="X t w",
     source=LIKELIHOOD,
 )

@@ -1,7 +1,8 @@
 """The registry: per op one forward formula and one vector-Jacobian product (VJP) per input, float64 NumPy, written by hand.
 
 A forward function takes the op's tensor inputs and then its arguments by name. A VJP takes ``g`` (dL/d output), the output, the
-inputs, and the same arguments; it returns dL/d input with the input's shape.
+inputs, and the same arguments; it returns dL/d input with the input's shape. An op with several outputs (``split``) gives a tuple
+and its VJP takes one; an op of any number of inputs (``cat``) has one symbol for all, and its VJP gives a list.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]
 
-THEMES = ("elementwise", "linalg", "reduce", "shape", "nn", "loss")
+THEMES = ("elementwise", "linalg", "reduce", "shape", "pieces", "nn", "norm", "conv", "pool", "attention", "loss")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,8 +31,9 @@ def _permute_vjp(g: Array, z: Array, x: Array, dims: Any) -> Array:
     return np.transpose(g, np.argsort([dim % x.ndim for dim in dims]))
 
 
-def _reshape(x: Array, shape: Any = (-1,)) -> Array:
-    return np.asarray(x.reshape(shape))
+def _reshape(x: Array, shape: Any = (-1,), *, size: Any = None) -> Array:
+    """``size`` is what ``view`` calls the shape."""
+    return np.asarray(x.reshape(shape if size is None else size))
 
 
 def _flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
@@ -78,3 +79,18 @@ register(
     inputs="X",
     source="the identity",
 )
+
+
+def _triangle(name: str, part: Function) -> None:
+    register(
+        name,
+        f"Z = {name}(X)",
+        lambda x, diagonal=0: part(x, diagonal),
+        {"X": (f"dL/dX = {name}(dL/dZ)", lambda g, z, x, diagonal=0: part(g, diagonal))},
+        inputs="X",
+        source="a triangle of ones times X, element by element; linear",
+    )
+
+
+_triangle("tril", np.tril)
+_triangle("triu", np.triu)
