@@ -14,7 +14,7 @@ from .magnitudes import NOT_THERE, MeasureName, fractions
 from .surface import colour
 
 Ints = NDArray[np.intp]
-SHADES, COARSE = 256, 6
+SHADES, COARSE = 256, 8
 """How many colours magnitudes have, and how many neighbours of these share one in a batch: fewer batches, none that is seen."""
 BAD, NONE_YET, FORWARD, GHOST, CARD = range(SHADES, SHADES + 5)
 FAMILY = SHADES + 5
