@@ -100,6 +100,20 @@ def unfold(shell: Shell, cards: int) -> None:
     print(latency.line(f"{len(canvas.scene.cards):,} cards laid out ({taken:.1f} s)"), flush=True)
 
 
+def hold(shell: Shell, cards: int) -> None:
+    """Print the memory of the app before, with a large model folded as at first, and wholly unfolded and drawn."""
+    canvas, before = shell._window.graph, memory()
+    shell.session.open(OneStep(model(cards)))
+    run_until(lambda: canvas.scene is not None and not canvas.busy)
+    run_for(0.3)
+    folded = memory()
+    shell.session.unfold_all()
+    run_until(lambda: not canvas.busy)
+    canvas.fit_all()
+    run_for(0.5)
+    print(f"memory in MB: {before:.0f} before, {folded:.0f} with {cards:,} cards folded, {memory():.0f} all unfolded", flush=True)
+
+
 def memory() -> float:
     """The resident memory of this process in MB."""
     return psutil.Process().memory_info().rss / 1e6
@@ -110,6 +124,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each is measured")
     parser.add_argument("--cards", type=int, default=9_000, help="size of the made-up model that is laid out")
     parser.add_argument("--large", type=int, default=LARGE, help="size of the one that the memory is measured with")
+    parser.add_argument("--memory", type=int, metavar="CARDS", help="print only what memory the app takes with such a model")
     chosen = parser.parse_args()
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -120,6 +135,9 @@ def main() -> None:
         window.desk.arrange("Debug")
         window.resize(*SIZE)
         window.show()
+        if chosen.memory:
+            hold(shell, chosen.memory)
+            return
         print(f"{'milliseconds later than it should':44s}{'beats':>8s}{'p50':>9s}{'p95':>9s}{'p99':>9s}{'max':>9s}")
         run_for(0.5)
         latency = Latency()
@@ -127,16 +145,8 @@ def main() -> None:
         print(latency.line("nothing to do"), flush=True)
         follow(shell, Path(folder) / "run", chosen.seconds)
         unfold(shell, chosen.cards)
-        shell.session.fold_as_at_first()
-        before = memory()
-        shell.session.open(OneStep(model(chosen.large)))
-        run_until(lambda: window.graph.scene is not None and not window.graph.busy)
-        folded = memory()
-        shell.session.unfold_all()
-        run_until(lambda: not window.graph.busy)
-        run_for(0.3)
-        print(f"memory in MB: {before:.0f} before, {folded:.0f} with {chosen.large:,} cards folded, {memory():.0f} all unfolded")
         window.close()
+    subprocess.run([sys.executable, __file__, "--memory", str(chosen.large)], check=True)
 
 
 if __name__ == "__main__":
