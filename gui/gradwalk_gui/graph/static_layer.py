@@ -157,12 +157,13 @@ class StaticLayer:
         assert self.scene is not None
         assert self.look is not None
         old, self.look = self.look, look
+        whole = self._on_pixmap(np.array([0.0, 0.0, self.scene.width, self.scene.height]))
         if old.facts is not look.facts:
-            self._paint_content([self._whole()])
+            self._paint_content([whole] if not whole.isEmpty() else [])
             return
         cards, lanes = changed_cards(self.scene, old, look), changed_lanes(old, look)
         if len(cards) + len(lanes) > MANY:
-            self._paint_content([self._whole()])
+            self._paint_content([whole] if not whole.isEmpty() else [])
             return
         parts = [self._on_pixmap(row) for row in (*self.scene.cards[cards], *self.scene.lane_bounds[lanes])]
         self._paint_content([part for part in parts if not part.isEmpty()])
