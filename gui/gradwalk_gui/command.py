@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from .session import Session
 from .state import State
@@ -37,6 +37,9 @@ class Shell(Protocol):
 
     def close_recording(self) -> None:
         """Go back to the welcome page."""
+
+    def next_alert(self, by: Literal[1, -1]) -> None:
+        """Go to the next (or previous) alert."""
 
     def export_image(self) -> None:
         """Ask for a format and write the graph into a file."""

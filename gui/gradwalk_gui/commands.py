@@ -65,6 +65,10 @@ def _go() -> Iterator[Command]:
     yield Command("previous-event", "Previous event", "Go", do("previous_event"), ("Shift+F10", ","), 0, "previous", has_trace)
     yield Command("next-phase", "Next phase", "Go", do("next_phase", 1), ("]",), 1, "next-phase", has_trace)
     yield Command("previous-phase", "Previous phase", "Go", do("next_phase", -1), ("[",), 1, "previous-phase", has_trace)
+    yield Command("next-alert", "Next NaN, Inf or alert", "Go", lambda s: s.next_alert(1), ("F8",), 1, "", has_trace)
+    yield Command(
+        "previous-alert", "Previous NaN, Inf or alert", "Go", lambda s: s.next_alert(-1), ("Shift+F8",), 1, "", has_trace
+    )
     yield Command("into-module", "Into module", "Go", do("into_module"), ("F11",), 1, "", has_trace)
     yield Command("out-of-module", "Out of module", "Go", do("out_of_module"), ("Shift+F11",), 1, "", has_trace)
     yield Command("first-event", "First event of the step", "Go", do("first_event"), ("Home",), 2, "first", has_trace)

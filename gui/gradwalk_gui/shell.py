@@ -6,7 +6,7 @@ import base64
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt
 from PySide6.QtGui import QGuiApplication
@@ -17,6 +17,7 @@ from gradwalk.recording.reader import Recording
 
 from . import pictures, settings, style
 from .about import About
+from .alerts import next_alert
 from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
@@ -154,6 +155,24 @@ class Shell(QObject):
     def _on_training_changed(self) -> None:
         self._window.training = self.training
         self._window.refresh()
+
+    # Alerts
+
+    def next_alert(self, by: Literal[1, -1]) -> None:
+        """Go to the next (or previous) alert of a watch that is on, across steps, and say what it is."""
+        state, notice = self._session.state, self._window.notice
+        if state.recording is None or state.trace is None:
+            return
+        found = next_alert(state.recording, state.step, state.position, by)
+        way = "after" if by > 0 else "before"
+        if found.through:
+            notice.say(f"There is no NaN, Inf or other alert {way} this event.")
+            return
+        self._session.go_to(found.step, found.position)
+        if found.alert is None:
+            notice.say(f"No alert up to this step; {'F8' if by > 0 else 'Shift+F8'} looks on.")
+        else:
+            notice.say(found.alert.sentence, "error" if found.alert.severity == "error" else "info")
 
     # Pictures
 

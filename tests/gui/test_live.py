@@ -126,7 +126,7 @@ def test_a_demo_is_started_followed_and_stopped(shell, qtbot, tmp_path):
     assert "was stopped" in window.desk.views["log"].status.text()
     qtbot.waitUntil(lambda: shell.follower.recording.ended == "stopped", timeout=LONG)
     assert not window.actions_["stop"].isEnabled()
-    assert not window.desk.transport._buttons["stop"].isVisible()
+    qtbot.waitUntil(lambda: not window.desk.transport._buttons["stop"].isVisible())
     assert "stopped" in window.status.text
     assert window.live.text() == "Follow live"
     assert shell.session.state.play is Play.PAUSED
