@@ -13,6 +13,10 @@ SCRIPT = Path(__file__).with_name("train.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 LAUNCH = [*TORCHRUN, "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
 
+ABORTED, PLAIN_TRIES = "terminate called without an active exception", 3
+"""How torch's own threads now and then end a rank on a busy machine as it leaves. A plain run is tried again; a recorded one
+never: nothing of ours is in a plain run, and nothing of ours may do that."""
+
 
 @pytest.fixture(scope="module")
 def torchrun(tmp_path_factory):
@@ -25,7 +29,10 @@ def torchrun(tmp_path_factory):
         place = tmp_path_factory.mktemp("ranks")
         ours = ["--no-python", sys.executable, "-m", "gradwalk", "run", "--no-window", "--record", "run"] if recorded else []
         command = [*LAUNCH, *ours, str(SCRIPT), *arguments]
-        result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        for _ in range(1 if recorded else PLAIN_TRIES):
+            result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+            if ABORTED not in result.stderr:
+                break
         result.folder = place / "run"
         return result
 

@@ -33,8 +33,8 @@ COLLECTIVES = {
 def lines_and_folder(torchrun):
     """What the five programs print, plain and recorded, and where the recording is."""
     runs = [torchrun(",".join(PROGRAMS), recorded=recorded) for recorded in (False, True)]
-    for run in runs:
-        assert run.returncode == 0, run.stderr
+    for recorded, run in zip((False, True), runs, strict=True):
+        assert run.returncode == 0, f"recorded: {recorded}\n{run.stderr}"
     return [sorted(run.stdout.splitlines()) for run in runs], runs[1].folder
 
 
