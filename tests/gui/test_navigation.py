@@ -391,3 +391,16 @@ def test_everything_over_the_graph_has_a_name_and_paints_in_both_themes(looking,
 def test_a_graph_without_modules_has_no_crumbs(opened):
     assert not opened._window.graph.furniture.bar.isVisible()
     assert opened.session.state.view == View()
+
+
+def test_a_canvas_with_a_minimap_is_at_rest_when_nothing_happens(looking, qtbot):
+    canvas = looking._window.graph
+    canvas.zoom_by(4)
+    qtbot.waitUntil(canvas.furniture.minimap.isVisible)
+    qtbot.wait(300)
+    painted = []
+    original = type(canvas).paintEvent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(canvas), "paintEvent", lambda self, event: (painted.append(1), original(self, event))[1])
+        qtbot.wait(300)
+    assert len(painted) <= 2

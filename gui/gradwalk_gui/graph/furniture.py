@@ -53,6 +53,8 @@ class Furniture(QObject):
         self.away.resized.connect(self.place_soon)
         self.find.closed.connect(canvas.setFocus)
         self.find.closed.connect(self.place_soon)
+        self._shown: tuple[object, ...] = ()
+        """What of the canvas the minimap was last told to show."""
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.refresh)
@@ -72,7 +74,10 @@ class Furniture(QObject):
             self._camera = self._canvas.camera
             if self.minimap.needed != self.minimap.isVisible():
                 self.place_soon()
-        self.minimap.update()
+        shown = self._canvas.scene, self._canvas.look, self._canvas.camera, self._canvas.size().toTuple()
+        if shown != self._shown:  # painting the minimap paints the canvas under it, too
+            self._shown = shown
+            self.minimap.update()
 
     def place_soon(self) -> None:
         """Place everything when the event loop comes round."""
