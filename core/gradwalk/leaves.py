@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from .same import Same
 from .tape import index, label_of
 from .trace import NONE, STATISTICS, Graph, Trace
 
@@ -35,23 +36,12 @@ class Leaves:
 
 def leaves_of(graph: Graph) -> Leaves:
     """The leaves of a Graph (cached)."""
-    return _leaves(_Same(graph))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    graph: Graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.graph is self.graph
+    return _leaves(Same(graph))
 
 
 @lru_cache(maxsize=64)
-def _leaves(key: _Same) -> Leaves:
-    graph = key.graph
+def _leaves(key: Same[Graph]) -> Leaves:
+    graph = key.thing
     values = _learning(graph)
     edges, written, writers = _gradient_edges(graph), dict[int, int](), dict[int, int]()
     for event in graph.events:

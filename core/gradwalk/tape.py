@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ragged import Ragged, ragged
+from .same import Same
 from .trace import NONE, STATISTICS, Edge, Event, Graph, Phase, Shape, Site, Trace, Value
 
 
@@ -108,8 +109,8 @@ class Index:
 
 
 @lru_cache(maxsize=64)
-def _index(graph_key: _ById) -> Index:
-    graph = graph_key.graph
+def _index(key: Same[Graph]) -> Index:
+    graph = key.thing
     nodes_of_op: list[list[int]] = [[] for _ in graph.ops]
     for node in graph.nodes:
         if node.op != NONE:
@@ -159,22 +160,9 @@ def _edges_by_event(graph: Graph) -> tuple[tuple[int, ...], ...]:
     return tuple(made_by(event) for event in graph.events)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ById:
-    """Hashes a Graph by identity of the tuple that it is made of: two Graphs read from one file are one object."""
-
-    graph: Graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and other.graph is self.graph
-
-
 def index(graph: Graph) -> Index:
     """The look-ups of a Graph (cached)."""
-    return _index(_ById(graph))
+    return _index(Same(graph))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +179,7 @@ class Moments:
 
 def moments(trace: Trace) -> Moments:
     """When each thing of the step happens. A thing has happened at playhead ``p`` where ``0 <= moment < p``."""
-    graph, by = trace.graph, _by_event(_ById(trace.graph))
+    graph, by = trace.graph, _by_event(Same(trace.graph))
     events = _never(len(graph.events))
     events[trace.tape] = np.arange(len(trace.tape), dtype=np.int32)
     ran = events != NONE
@@ -223,8 +211,8 @@ class _ByEvent:
 
 
 @lru_cache(maxsize=64)
-def _by_event(key: _ById) -> _ByEvent:
-    graph, look = key.graph, index(key.graph)
+def _by_event(key: Same[Graph]) -> _ByEvent:
+    graph, look = key.thing, index(key.thing)
     names = {phase: number for number, phase in enumerate(sorted({event.phase for event in graph.events}))}
     return _ByEvent(
         np.array([names[event.phase] for event in graph.events], dtype=np.intp),
@@ -250,7 +238,7 @@ def phases(trace: Trace) -> list[tuple[Phase, int, int]]:
     """Runs of equal phase along the tape as ``(phase, first position, one past the last)``."""
     if not len(trace.tape):
         return []
-    numbers = _by_event(_ById(trace.graph)).phases[trace.tape]
+    numbers = _by_event(Same(trace.graph)).phases[trace.tape]
     starts = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]])).tolist()
     return [(event_at(trace, start).phase, start, end) for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True)]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBar, QToolButton, QVBoxLayout, QWidget
 
+from gradwalk.same import Same
 from gradwalk.tape import event_at, name_of, phases
 
 from .actions import Actions, tip
@@ -184,26 +184,13 @@ def step_text(state: State) -> str:
     if state.trace is None or state.recording is None:
         return "-"
     live = "live " if getattr(state.recording, "closed", True) is False else ""
-    newest = _newest(_Same(state.recording), state.length)
+    newest = _newest(Same(state.recording), state.length)
     label = f"  {state.trace.label}" if state.trace.label else ""
     return f"{state.trace.step:,} / {live}{newest:,}{label}"
 
 
 @lru_cache(maxsize=1)
-def _newest(recording: _Same, length: int) -> int:
+def _newest(recording: Same[Steps], length: int) -> int:
     """The number of the last step; recordings that leave steps out know their numbers."""
-    numbers = getattr(recording.recording, "step_numbers", None)
+    numbers = getattr(recording.thing, "step_numbers", None)
     return int(numbers()[length - 1]) if numbers is not None else length - 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """Hashes a recording by identity."""
-
-    recording: Steps
-
-    def __hash__(self) -> int:
-        return id(self.recording)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.recording is self.recording

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import shiboken6
+import torch
 from PySide6.QtCore import QCoreApplication, QEvent
 
 from gradwalk.recording.info import run_info
@@ -18,7 +19,7 @@ from gradwalk_gui import app, pictures, settings
 from gradwalk_gui.shell import Shell
 from gradwalk_gui.window import Window
 
-sys.path.insert(0, str(Path(__file__).parent))  # nets.py
+sys.path.insert(0, str(Path(__file__).parent))  # nets.py, walking.py
 
 
 @lru_cache(maxsize=8)
@@ -84,3 +85,23 @@ def focus(qtbot) -> Callable[..., None]:
         qtbot.waitUntil(lambda: widget.hasFocus() or widget.isAncestorOf(widget.window().focusWidget()))
 
     return give
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory):
+    from nets import Transformer, recorded
+
+    torch.manual_seed(0)
+    with recorded(tmp_path_factory.mktemp("net") / "run", Transformer(4)) as recording:
+        yield recording
+
+
+@pytest.fixture
+def looking(shell, transformer, qtbot, focus):
+    """The window with the net open and the focus on the graph."""
+    shell.session.open(transformer)
+    canvas = shell._window.graph
+    qtbot.waitUntil(lambda: shell._window.desk.isVisible() and canvas.scene is not None and canvas.fits)
+    qtbot.waitUntil(lambda: shell._window.desk._wanted is None)  # the docks have their sizes
+    focus(canvas)
+    return shell

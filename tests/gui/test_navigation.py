@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from nets import Transformer, recorded
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QMenu
+from walking import enabled, module, settled, titles
 
 from gradwalk_gui import folding, showing
 from gradwalk_gui.commands import BY_ID
 from gradwalk_gui.go_to import GoTo
 from gradwalk_gui.graph_menu import groups
-from gradwalk_gui.state import Selection, View
-from gradwalk_gui.theme import DARK
+from gradwalk_gui.state import Selection
 
 Key = Qt.Key
 Ctrl, Shift, Alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 Plain = Qt.KeyboardModifier.NoModifier
-
-
-@pytest.fixture(scope="module")
-def transformer(tmp_path_factory):
-    torch.manual_seed(0)
-    with recorded(tmp_path_factory.mktemp("net") / "run", Transformer(4)) as recording:
-        yield recording
-
-
-@pytest.fixture
-def looking(shell, transformer, qtbot, focus):
-    """The window with the net open and the focus on the graph."""
-    shell.session.open(transformer)
-    canvas = shell._window.graph
-    qtbot.waitUntil(lambda: shell._window.desk.isVisible() and canvas.scene is not None and canvas.fits)
-    qtbot.waitUntil(lambda: shell._window.desk._wanted is None)  # the docks have their sizes
-    focus(canvas)
-    return shell
 
 
 @pytest.fixture
@@ -48,24 +28,6 @@ def press(looking, qtbot):
         settled(looking, qtbot)
 
     return key
-
-
-def settled(shell, qtbot):
-    canvas = shell._window.graph
-    qtbot.waitUntil(lambda: not canvas.busy and canvas.shown_view == shell.session.state.view)
-    QApplication.processEvents()
-
-
-def module(shell, path):
-    return Selection("module", showing.call_at(shell.session.state.trace.graph, path))
-
-
-def enabled(shell, command):
-    return shell._window.actions_[command].isEnabled()
-
-
-def titles(shell, *kinds):
-    return [card.title for card in shell._window.graph.scene.picture.cards if not kinds or card.kind in kinds]
 
 
 def test_keys_fold_and_unfold_to_a_depth_and_all(looking, press):
@@ -320,87 +282,3 @@ def test_a_name_is_copied_and_an_event_gone_to(looking):
     looking._window.run(BY_ID["go-to-selected"])
     event = session.state.last_event
     assert session.state.trace.graph.modules[session.state.trace.graph.ops[event.ref].module].path.startswith("net.layer.1")
-
-
-def test_crumbs_lead_back_and_the_slider_unfolds(looking, qtbot):
-    furniture, session = looking._window.graph.furniture, looking.session
-    session.dive("net.layer.2")
-    settled(looking, qtbot)
-    assert [button.text() for button in furniture.crumbs.buttons] == ["all", "net", "layer.2"]
-    assert furniture.crumbs.buttons[2].objectName() == "here"
-    assert furniture.depth.slider.maximum() == 1
-    qtbot.mouseClick(furniture.crumbs.buttons[0], Qt.MouseButton.LeftButton)
-    assert session.state.view.root == ""
-    assert [button.text() for button in furniture.crumbs.buttons] == ["all"]
-    session.select(module(looking, "net.layer.2"))
-    assert [button.text() for button in furniture.crumbs.buttons] == ["all", "net", "layer.2"]
-    furniture.depth.slider.setFocus()
-    furniture.depth.slider.setValue(0)
-    settled(looking, qtbot)
-    assert titles(looking, "module") == ["net"]
-    qtbot.waitUntil(lambda: f"{len(titles(looking))} cards" in furniture.depth.text.text())
-    qtbot.keyClick(furniture.depth.slider, Key.Key_End)
-    settled(looking, qtbot)
-    assert session.state.view.folded == frozenset()
-    assert session.state.position == 0, "End moves the slider, not the playhead"
-
-
-def test_the_minimap_shows_when_the_graph_is_larger_and_moves_it(looking, qtbot):
-    canvas = looking._window.graph
-    minimap = canvas.furniture.minimap
-    assert not minimap.isVisible()
-    canvas.zoom_by(1.2 / canvas.zoom)
-    qtbot.waitUntil(minimap.isVisible)
-    for share in (0.2, 0.7):
-        at = QPoint(round(minimap.width() * share), minimap.height() // 2)
-        qtbot.mousePress(minimap, Qt.MouseButton.LeftButton, pos=at)
-        qtbot.mouseRelease(minimap, Qt.MouseButton.LeftButton, pos=at)
-        assert abs(canvas.camera.to_scene(canvas.width() / 2, 0)[0] - _scene_x(minimap, at)) < canvas.scene.width / 50
-    looking._window.run(BY_ID["minimap"])
-    qtbot.waitUntil(lambda: not minimap.isVisible())
-    looking._window.run(BY_ID["minimap"])
-    qtbot.waitUntil(minimap.isVisible)
-    canvas.fit_all()
-    qtbot.waitUntil(lambda: not minimap.isVisible())
-
-
-def _scene_x(minimap, at):
-    return (at.x() - minimap._corner().x()) / minimap._scale
-
-
-def test_everything_over_the_graph_has_a_name_and_paints_in_both_themes(looking, qtbot):
-    canvas = looking._window.graph
-    canvas.open_find()
-    canvas.zoom_by(3)
-    qtbot.waitUntil(canvas.furniture.minimap.isVisible)
-    light = looking._window.grab().toImage()
-    canvas.furniture.set_theme(DARK)
-    canvas.set_theme(DARK)
-    assert looking._window.grab().toImage() != light
-    named = [*canvas.furniture.crumbs.buttons, canvas.furniture.depth.slider, canvas.furniture.minimap]
-    named += [
-        canvas.furniture.find.field,
-        canvas.furniture.find.next,
-        canvas.furniture.find.previous,
-        canvas.furniture.find.leave,
-    ]
-    assert all(widget.accessibleName() for widget in named)
-    assert all(widget.toolTip() for widget in named if widget is not canvas.furniture.find.field)
-
-
-def test_a_graph_without_modules_has_no_crumbs(opened):
-    assert not opened._window.graph.furniture.bar.isVisible()
-    assert opened.session.state.view == View()
-
-
-def test_a_canvas_with_a_minimap_is_at_rest_when_nothing_happens(looking, qtbot):
-    canvas = looking._window.graph
-    canvas.zoom_by(4)
-    qtbot.waitUntil(canvas.furniture.minimap.isVisible)
-    qtbot.wait(300)
-    painted = []
-    original = type(canvas).paintEvent
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(canvas), "paintEvent", lambda self, event: (painted.append(1), original(self, event))[1])
-        qtbot.wait(300)
-    assert len(painted) <= 2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ragged import Ragged, ragged
+from ..same import Same
 from ..tape import index, module_of, name_of, op_of, site_of, variable_of
 from ..trace import NONE, Event, Graph
 
@@ -49,23 +50,12 @@ class Columns:
 
 def columns_of(graph: Graph) -> Columns:
     """The columns of a Graph (cached)."""
-    return _columns(_Same(graph))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    graph: Graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.graph is self.graph
+    return _columns(Same(graph))
 
 
 @lru_cache(maxsize=16)
-def _columns(key: _Same) -> Columns:
-    graph, events = key.graph, key.graph.events
+def _columns(key: Same[Graph]) -> Columns:
+    graph, events = key.thing, key.thing.events
     outputs = [_outputs(graph, event) for event in events]
     edges = index(graph).edges_of_event
     given = [

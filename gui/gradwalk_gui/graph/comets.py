@@ -16,6 +16,7 @@ from .animation import Flight, eased
 from .batches import draw_sprites
 from .curves import Tracks
 from .inks import BAD, COARSE, FORWARD, NONE_YET, SHADES, inks_of, palette
+from .magnitudes import MeasureName
 from .scene import Scene
 from .surface import Surface, colour, pen
 
@@ -31,59 +32,55 @@ _INKS = (*range(COARSE // 2, SHADES, COARSE), BAD, NONE_YET, FORWARD)
 
 def paint_comets(painter: QPainter, surface: Surface, scene: Scene, flight: Flight, time: float) -> None:
     """The pulses that are on their way at a fraction of a flight's time."""
-    legs = _legs_of(flight)
-    flying = (legs.starts <= time) & (time <= legs.ends)
-    if not flying.any():
-        return
-    inks = np.where(legs.back, inks_of(legs.magnitudes, surface.measure), FORWARD)
-    for back, tracks in ((False, scene.forward_tracks), (True, scene.backward_tracks)):
-        here = flying & (legs.back == back)
-        here[here] = tracks.lengths_of(legs.lanes[here]) >= 1
-        if here.any():
-            way = eased((time - legs.starts[here]) / (legs.ends[here] - legs.starts[here]))
-            _paint_way(painter, surface, tracks.only(legs.lanes[here]), inks[here], 1 - way if back else way, back=back)
+    for way in _ways(flight, scene, surface.measure):
+        flying = np.flatnonzero((way.starts <= time) & (time <= way.ends))
+        if not len(flying):
+            continue
+        gone = eased((time - way.starts[flying]) / (way.ends[flying] - way.starts[flying]))
+        tracks = way.tracks if len(flying) == len(way.starts) else way.tracks.only(flying)
+        _paint_way(painter, surface, tracks, way.cells[flying], 1 - gone if way.back else gone, back=way.back)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Legs:
-    """The legs of a flight as arrays; ``magnitudes`` is 0 forward."""
+class _Way:
+    """The pulses of a flight in one direction: their tracks, when they start and end, their colours as places in ``_INKS``."""
 
-    lanes: NDArray[np.intp]
+    back: bool
+    tracks: Tracks
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
-    back: NDArray[np.bool_]
-    magnitudes: NDArray[np.float64]
+    cells: NDArray[np.intp]
 
 
 @lru_cache(maxsize=8)
-def _legs_of(flight: Flight) -> _Legs:
-    legs = flight.legs
-    return _Legs(
-        np.array([leg.lane for leg in legs], dtype=np.intp),
-        np.array([leg.start for leg in legs], dtype=np.float64),
-        np.array([leg.end for leg in legs], dtype=np.float64),
-        np.array([leg.magnitude is not None for leg in legs], dtype=np.bool_),
-        np.array([leg.magnitude or 0.0 for leg in legs], dtype=np.float64),
-    )
+def _ways(flight: Flight, scene: Scene, measure: MeasureName) -> tuple[_Way, ...]:
+    ways = []
+    for back, tracks in ((False, scene.forward_tracks), (True, scene.backward_tracks)):
+        legs = [leg for leg in flight.legs if (leg.magnitude is not None) == back and tracks[leg.lane].length >= 1]
+        starts, ends = (np.array([getattr(leg, end) for leg in legs], dtype=np.float64) for end in ("start", "end"))
+        inks = inks_of(np.array([leg.magnitude or 0.0 for leg in legs]), measure) if back else np.full(len(legs), FORWARD)
+        own = tracks.only(np.array([leg.lane for leg in legs], dtype=np.intp))
+        ways.append(_Way(back, own, starts, ends, np.searchsorted(_INKS, inks)))
+    return tuple(ways)
 
 
 def _paint_way(
-    painter: QPainter, surface: Surface, tracks: Tracks, inks: NDArray[np.intp], along: NDArray[np.float64], *, back: bool
+    painter: QPainter, surface: Surface, tracks: Tracks, cells: NDArray[np.intp], along: NDArray[np.float64], *, back: bool
 ) -> None:
     """Pulses of one direction, each on its track: the dots of all tails, then all heads."""
     tail = max(min(TAIL, DOTS // len(along)), FEWEST)
-    steps, each = np.arange(tail, 0, -1) / tail, np.arange(len(along))
+    steps = np.arange(tail, 0, -1) / tail
     reach = np.minimum(0.6, TAIL_LENGTH / tracks.lengths)[:, None] * steps
     places = along[:, None] + (reach if back else -reach)
+    points = tracks.at(np.arange(len(along)), np.column_stack([places, along]))
     scale = painter.worldTransform().m11() * painter.device().devicePixelRatio()
     sheet = _sheet(surface.theme, round(1 / min(max(surface.zoom, 0.3), 1.0), 2), round(scale, 4))
-    cells = np.searchsorted(_INKS, inks)
-    on = (places >= 0) & (places <= 1)
-    near = np.broadcast_to(1 - steps, on.shape)[on]
-    sources = sheet.dots[np.broadcast_to(cells[:, None], on.shape)[on]]
-    draw_sprites(painter, tracks.at(each, places)[on], sheet.pixmap, 0.35 + 0.6 * near, (20 + 190 * near**2) / 255, sources)
+    pulse, dot = np.nonzero((places >= 0) & (places <= 1))
+    near = 1 - steps[dot]
+    sizes, opacities = 0.35 + 0.6 * near, (20 + 190 * near**2) / 255
+    draw_sprites(painter, points[pulse, dot], sheet.pixmap, sizes, opacities, sheet.dots[cells[pulse]])
     ones = np.ones(len(along))
-    draw_sprites(painter, tracks.at(each, along), sheet.pixmap, ones, ones, sheet.heads[cells])
+    draw_sprites(painter, points[:, -1], sheet.pixmap, ones, ones, sheet.heads[cells])
 
 
 class _Sheet:

@@ -177,11 +177,6 @@ class Tracks:
         lengths[there] = self.distances[self.bounds[1:][there] - 1]
         return lengths
 
-    def lengths_of(self, which: Ints) -> NDArray[np.float64]:
-        """The lengths of some of them."""
-        starts, ends = self.bounds[which], self.bounds[which + 1]
-        return np.where(ends > starts, self.distances[ends - 1] if len(self.distances) else 0.0, 0.0)
-
     def only(self, which: Ints) -> Tracks:
         """Some of the tracks, in the order of ``which``."""
         starts, counts = self.bounds[which], self.bounds[which + 1] - self.bounds[which]

@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QWidget
 
+from gradwalk.same import Same
 from gradwalk.tape import event_at, index, name_of, variable_of
 from gradwalk.trace import NONE, STATISTICS, Graph, Trace
 
@@ -136,26 +137,13 @@ class OpRibbon(Ribbon):
 
 
 @lru_cache(maxsize=8)
-def _codes_of_events(graph: _Same) -> NDArray[np.uint8]:
-    return np.array([PHASES.index(event.phase) for event in graph.graph.events], dtype=np.uint8)
-
-
-class _Same:
-    """Hashes a Graph by identity."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.graph is self.graph
+def _codes_of_events(graph: Same[Graph]) -> NDArray[np.uint8]:
+    return np.array([PHASES.index(event.phase) for event in graph.thing.events], dtype=np.uint8)
 
 
 def phase_codes(trace: Trace) -> NDArray[np.uint8]:
     """Per tape position the index of its phase in PHASES, uint8 ``[events]``."""
-    codes = _codes_of_events(_Same(trace.graph))
+    codes = _codes_of_events(Same(trace.graph))
     return codes[trace.tape] if len(codes) else np.zeros(0, np.uint8)
 
 
