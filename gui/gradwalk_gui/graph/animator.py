@@ -18,9 +18,9 @@ Flying: TypeAlias = Flight | Wavefront
 
 
 class Animator(QObject):
-    """Flights with their starting times; calls ``redraw`` at each frame while there are any."""
+    """Flights with their starting times. At each frame ``redraw`` is told what flies, and what landed since the last one."""
 
-    def __init__(self, parent: QObject, redraw: Callable[[], None]) -> None:
+    def __init__(self, parent: QObject, redraw: Callable[[tuple[Flying, ...]], None]) -> None:
         super().__init__(parent)
         self._redraw = redraw
         self._flights: list[tuple[Flying, int]] = []
@@ -39,15 +39,16 @@ class Animator(QObject):
         """Start a flight, or a wavefront."""
         if not flight:
             return
-        self._flights = [*self._flights, (flight, self._clock.elapsed())][-AT_ONCE[type(flight)] :]
+        before = self._flights
+        self._flights = [*before, (flight, self._clock.elapsed())][-AT_ONCE[type(flight)] :]
         self._timer.start()
-        self._redraw()
+        self._redraw((*_of(before), flight))
 
     def land(self) -> None:
         """End all flights."""
         if self._flights:
-            self._flights = []
-            self._redraw()
+            gone, self._flights = self._flights, []
+            self._redraw(_of(gone))
         self._timer.stop()
 
     def in_the_air(self) -> list[tuple[Flying, float]]:
@@ -56,8 +57,12 @@ class Animator(QObject):
         return [(flight, min((now - start) / flight.duration, 1.0)) for flight, start in self._flights]
 
     def _tick(self) -> None:
-        now = self._clock.elapsed()
-        self._flights = [(flight, start) for flight, start in self._flights if now - start < flight.duration]
+        now, before = self._clock.elapsed(), self._flights
+        self._flights = [(flight, start) for flight, start in before if now - start < flight.duration]
         if not self._flights:
             self._timer.stop()
-        self._redraw()
+        self._redraw(_of(before))
+
+
+def _of(flights: list[tuple[Flying, int]]) -> tuple[Flying, ...]:
+    return tuple(flight for flight, _ in flights)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from .animation import Flash, Flight
 from .batches import draw_lines, draw_rects
 from .blocks import lines_of, octave_of
+from .camera import Camera
 from .comets import paint_comets
 from .marks import part_colour
 from .paint_pills import radius_of
@@ -16,6 +19,34 @@ from .scene import Scene
 from .shapes import curve_path
 from .surface import Surface, colour, pen, rect_of
 from .wavefront import Wavefront
+
+
+NEAR = 45.0
+"""How far from its lanes and cards anything is painted that flies: in scene pixels, and in these many pixels of the screen more."""
+NEAR_ON_SCREEN = 4.0
+
+
+@lru_cache(maxsize=32)
+def reach_of(scene: Scene, flying: Flight | Wavefront) -> QRectF:
+    """The part of a scene in which a flight or a wavefront is painted, from its start to its end; without what is around it."""
+    if isinstance(flying, Flight):
+        lanes, cards = [leg.lane for leg in flying.legs], [flash.card for flash in flying.flashes]
+    else:
+        lanes, cards = np.concatenate(flying.lanes).tolist(), np.concatenate(flying.cards).tolist()
+    rows = np.vstack([scene.lane_bounds[lanes], scene.cards[cards]])
+    if not len(rows):
+        return QRectF()
+    left, top = rows[:, :2].min(axis=0).tolist()
+    right, bottom = (rows[:, :2] + rows[:, 2:]).max(axis=0).tolist()
+    return QRectF(left, top, right - left, bottom - top)
+
+
+def painted_around(reach: QRectF, camera: Camera) -> QRect:
+    """Where on the screen that is, with what is painted around it."""
+    left, top = camera.to_screen(reach.left(), reach.top())
+    near = NEAR * camera.zoom + NEAR_ON_SCREEN
+    rect = QRectF(left, top, reach.width() * camera.zoom, reach.height() * camera.zoom)
+    return rect.adjusted(-near, -near, near, near).toAlignedRect()
 
 
 def paint_flight(painter: QPainter, surface: Surface, scene: Scene, flight: Flight, time: float) -> None:

@@ -23,7 +23,7 @@ from ..state import Play, State, View
 from ..theme import Theme
 from . import styles
 from .animation import Flight, flight_of
-from .animator import Animator
+from .animator import Animator, Flying
 from .arrange import LayOut
 from .camera import Camera
 from .facts import Facts, gather
@@ -36,7 +36,7 @@ from .legend import paint_legend
 from .look import look_at
 from .maker import Maker
 from .marks import paint_frame_ring, paint_ring
-from .overlay import paint_flight, paint_selected_lane, paint_wavefront
+from .overlay import paint_flight, paint_selected_lane, paint_wavefront, painted_around, reach_of
 from .scene import Scene
 from .scenes import Key, Made, Scenes, key_of
 from .sight import Sight
@@ -66,7 +66,7 @@ class GraphView(Sight):
         self.setMinimumSize(160, 120)
         self.hovered: Hit | None = None
         self.hover: Hover | None = None
-        self.animator = Animator(self, self.update)
+        self.animator = Animator(self, self._redraw_flights)
         self.glider = Glider(self, self.update)
         self.layer = StaticLayer()
         self.shown_view: View | None = None
@@ -273,6 +273,12 @@ class GraphView(Sight):
         if self.hasFocus() and self.shown_selection() is None:
             self._paint_focus(painter)
         painter.end()
+
+    def _redraw_flights(self, flying: tuple[Flying, ...]) -> None:
+        """Paint anew where something flies, and nothing else."""
+        if self.scene is not None:
+            for one in flying:
+                self.update(painted_around(reach_of(self.scene, one), self.camera))
 
     def paint_over(self, painter: QPainter, scene: Scene) -> None:
         """What lies between the layer and the selection; nothing here."""

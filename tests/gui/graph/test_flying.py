@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nets import Transformer, recorded
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from gradwalk_gui.graph.animation import Flight, Leg, flight_of
+from gradwalk_gui.graph.camera import Camera
 from gradwalk_gui.graph.canvas import GraphCanvas
-from gradwalk_gui.graph.overlay import paint_flight, paint_wavefront
+from gradwalk_gui.graph.overlay import paint_flight, paint_wavefront, painted_around, reach_of
 from gradwalk_gui.graph.surface import Surface
 from gradwalk_gui.graph.wavefront import Wavefront, wavefront_of
 from gradwalk_gui.player import Player
@@ -148,3 +149,48 @@ def test_playing_a_long_step_moves_a_wavefront_and_a_step_by_hand_a_pulse(canvas
     session.play_pause()
     session.tick()
     assert not canvas.animator.running
+
+
+@pytest.mark.parametrize("zoom", [0.01, 0.2, 1.0])
+def test_nothing_that_flies_is_painted_outside_of_what_the_canvas_paints_anew(canvas, zoom):
+    scene, facts, events = canvas.scene, canvas.look.facts, canvas.session.state.events
+    flights = [flight_of(scene, facts, position, 1.0) for position in range(0, events, 9)]
+    waves = [wavefront_of(facts.when, start, start + 9) for start in range(0, events, 40)]
+    camera, room = Camera(x=40.0, y=60.0, zoom=zoom), QRect(0, 0, 1400, 700)
+    for flying, paint in [(one, paint_flight) for one in flights] + [(one, paint_wavefront) for one in waves]:
+        if not flying:
+            continue
+        own = painted_around(reach_of(scene, flying), camera)
+        camera = Camera(x=camera.x + 200 - own.left(), y=camera.y + 200 - own.top(), zoom=zoom)
+        own = painted_around(reach_of(scene, flying), camera)
+        for time in (0.02, 0.5, 0.98):
+            alpha = seen(room, camera, lambda p, s, one=flying, time=time, paint=paint: paint(p, s, scene, one, time))
+            inside = own.intersected(room)
+            alpha[inside.top() : inside.bottom() + 1, inside.left() : inside.right() + 1] = 0
+            assert not alpha.any()
+
+
+def seen(room, camera, paint):
+    """What a painter of the scene paints under a camera, ``[h, w]`` of alpha."""
+    image = QImage(room.size(), QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(0)
+    painter = QPainter(image)
+    painter.translate(camera.x, camera.y)
+    painter.scale(camera.zoom, camera.zoom)
+    paint(painter, Surface(LIGHT, camera.zoom))
+    painter.end()
+    return np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), -1, 4)[..., 3].copy()
+
+
+def test_a_pulse_paints_only_its_own_part_of_the_canvas_and_is_gone_when_it_has_landed(canvas, qtbot):
+    session = canvas.session
+    session.go_to(0, 10)
+    canvas.grab()
+    asked = []
+    canvas.update = lambda *rect: asked.append(rect)
+    canvas.animator.launch(flight_of(canvas.scene, canvas.look.facts, 10, 1.0))
+    qtbot.waitUntil(lambda: not canvas.animator.running)
+    del canvas.update
+    assert len(asked) > 3
+    (one,) = {rect for (rect,) in [(tuple(rect[0].getRect()),) for rect in asked]}
+    assert one[2] * one[3] < canvas.width() * canvas.height()
