@@ -20,9 +20,8 @@ from .shapes import curve_path
 from .surface import Surface, colour, pen, rect_of
 from .wavefront import Wavefront
 
-
 NEAR = 45.0
-"""How far from its lanes and cards anything is painted that flies: in scene pixels, and in these many pixels of the screen more."""
+"""How far from its lanes and cards anything is painted that flies: in scene pixels, and so many pixels of the screen more."""
 NEAR_ON_SCREEN = 4.0
 
 
