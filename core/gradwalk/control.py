@@ -41,10 +41,16 @@ class ControlError(Exception):
 
 
 class ControlServer:
-    """Answers commands on a thread of its own. ``handlers`` maps a command's name to what answers it (called on that thread)."""
+    """Answers commands on a thread of its own. ``handlers`` maps a command's name to what answers it (called on that thread).
 
-    def __init__(self, folder: Path, handlers: Mapping[str, Handler]) -> None:
+    A handler gets the frame, with the number of the connection that it came by as ``peer``; a ControlError that it raises is the
+    answer's sentence. ``left`` is told the number of a connection that has ended.
+    """
+
+    def __init__(self, folder: Path, handlers: Mapping[str, Handler], left: Callable[[int], None] = lambda peer: None) -> None:
         self._handlers = handlers
+        self._left = left
+        self._peers = 0
         self._file = folder / FILE
         self._token = secrets.token_hex(16)
         self._pid = os.getpid()
@@ -107,8 +113,9 @@ class ControlServer:
                 made.close()
                 return
             made.settimeout(SEND_TIMEOUT)
+            self._peers += 1
             with self._lock:
-                self._connections[made] = _Connection(made)
+                self._connections[made] = _Connection(made, self._peers)
             self._selector.register(made, selectors.EVENT_READ)
 
     def _read(self, which: socket.socket) -> None:
@@ -132,15 +139,18 @@ class ControlServer:
         if handler is None:
             return {"id": number, "ok": False, "error": f"there is no command {frame.get('command')!r}"}
         try:
-            return {"id": number, "ok": True, **handler(frame)}
+            return {"id": number, "ok": True, **handler({**frame, "peer": connection.peer})}
+        except ControlError as refusal:
+            return {"id": number, "ok": False, "error": str(refusal)}
         except Exception as error:  # a fault in a command must end neither the thread nor the training
             return {"id": number, "ok": False, "error": f"{type(error).__name__}: {error}"}
 
     def _drop(self, which: socket.socket) -> None:
         self._selector.unregister(which)
         with self._lock:
-            del self._connections[which]
+            connection = self._connections.pop(which)
         which.close()
+        self._left(connection.peer)
 
     def _end(self) -> None:
         for connection in [*self._connections]:
@@ -153,7 +163,8 @@ class ControlServer:
 class _Connection:
     """One connection and what has come of its next frame."""
 
-    def __init__(self, made: socket.socket) -> None:
+    def __init__(self, made: socket.socket, peer: int) -> None:
+        self.peer = peer
         self.trusted = False
         self._socket = made
         self._buffer = b""
@@ -167,7 +178,7 @@ class _Connection:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         if len(self._buffer) > FRAME_LIMIT:
             raise ValueError("frame too long")
-        return [_frame(line) for line in lines]
+        return [frame_of(line) for line in lines]
 
     def send(self, frame: Mapping[str, Any]) -> None:
         """Send one frame. Raises OSError."""
@@ -175,7 +186,8 @@ class _Connection:
             self._socket.sendall(json.dumps(frame, allow_nan=False).encode() + b"\n")
 
 
-def _frame(line: bytes) -> dict[str, Any]:
+def frame_of(line: bytes) -> dict[str, Any]:
+    """A frame from a line of JSON. Raises ValueError for what is none."""
     if len(line) > FRAME_LIMIT:
         raise ValueError("frame too long")
     try:
@@ -194,7 +206,7 @@ class ControlClient:
     """A connection to the run that writes ``folder``. Raises ControlError where there is none, at once or in any method."""
 
     def __init__(self, folder: Path | str, timeout: float = 5.0) -> None:
-        about = _about(Path(folder) / FILE)
+        about = about_of(Path(folder) / FILE)
         self._number = 0
         try:
             self._connection = connect_locally(about["address"], timeout)
@@ -244,15 +256,16 @@ class ControlClient:
         line = self._file.readline(FRAME_LIMIT + 1)
         if not line.endswith(b"\n"):
             raise ConnectionError("the run has left")
-        return _frame(line)
+        return frame_of(line)
 
 
-def _about(file: Path) -> dict[str, str]:
+def about_of(file: Path) -> dict[str, str]:
+    """What ``control.json`` says: address and token. Raises ControlError."""
     try:
         if not is_private(file):
             raise ControlError(f"{file} can be read by others, so it is not used")
         with file.open("rb") as opened:
-            about = _frame(opened.read(FRAME_LIMIT))
+            about = frame_of(opened.read(FRAME_LIMIT))
     except FileNotFoundError:
         raise ControlError(f"no run is going on in {file.parent}") from None
     except (OSError, ValueError):

@@ -42,6 +42,8 @@ BOUNDARY = frozenset(
         "quick.QuickFollower.reads",
         "quick.QuickFollower.drops",
         "quick.QuickFollower.calls",
+        "holding.Holding.before_op",
+        "holding.Holding.after_ops",
         "rest.Rest.backward",
         "rest.Rest.settle",
         "rest.Rest.wake",

@@ -47,6 +47,10 @@ class Columns:
     """Per Event the Edges whose gradient it sends."""
     saved: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        """How many events."""
+        return len(self.outputs)
+
 
 def columns_of(graph: Graph) -> Columns:
     """The columns of a Graph (cached)."""
@@ -64,22 +68,23 @@ def _columns(key: Same[Graph]) -> Columns:
     ]
     saved = [_saved(graph, event) for event in events]
     return Columns(
-        names=_texts([name_of(graph, event)] for event in events),
-        labels=_texts(_labels(graph, event) for event in events),
-        phases=_texts([event.phase] for event in events),
-        kinds=_texts([event.kind] for event in events),
-        modules=_texts([module_of(graph, event)] for event in events),
-        sources=_texts(_source(graph, event) for event in events),
-        dtypes=_texts([value.dtype for value in values] for values in given),
-        devices=_texts([value.device for value in values] for values in given),
-        tags=_texts(graph.ops[op].tags if (op := op_of(graph, event)) != NONE else () for event in events),
+        names=texts_of([name_of(graph, event)] for event in events),
+        labels=texts_of(_labels(graph, event) for event in events),
+        phases=texts_of([event.phase] for event in events),
+        kinds=texts_of([event.kind] for event in events),
+        modules=texts_of([module_of(graph, event)] for event in events),
+        sources=texts_of(_source(graph, event) for event in events),
+        dtypes=texts_of([value.dtype for value in values] for values in given),
+        devices=texts_of([value.device for value in values] for values in given),
+        tags=texts_of(graph.ops[op].tags if (op := op_of(graph, event)) != NONE else () for event in events),
         outputs=ragged(outputs),
         edges=ragged(edges),
         saved=np.array(saved, dtype=np.int64).reshape(-1, 2).T,
     )
 
 
-def _texts(rows: Iterable[Iterable[str]]) -> Texts:
+def texts_of(rows: Iterable[Iterable[str]]) -> Texts:
+    """Texts, given per Event."""
     numbers: dict[str, int] = {}
     listed = ragged([[numbers.setdefault(word, len(numbers)) for word in dict.fromkeys(row)] for row in rows])
     return Texts(tuple(numbers), listed)

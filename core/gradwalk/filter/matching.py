@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fnmatch import translate
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,60 +31,112 @@ _COMPARE: Mapping[str, np.ufunc] = {
 }
 
 
+class Measurements(Protocol):
+    """The numbers of some events: statistics tables, float64 ``[8, things]``, and seconds per event (NaN where not known)."""
+
+    @property
+    def values(self) -> Numbers:
+        """Of what the events make."""
+
+    @property
+    def gradients(self) -> Numbers:
+        """Of what they send."""
+
+    @property
+    def seconds(self) -> Numbers:
+        """How long they took."""
+
+
 def matches(asked: Filter, trace: Trace) -> Mask:
     """Which events of a step match, bool ``[len(trace.tape)]``. Gradients under a GradScaler are taken without its factor."""
     if asked == Every(()):  # nothing has to be known of the Graph
         return np.ones(len(trace.tape), dtype=np.bool_)
-    found: Mask = _holds(asked, unscaled(trace), columns_of(trace.graph))[trace.tape]
+    found: Mask = holds(asked, _OfTrace(unscaled(trace)), columns_of(trace.graph))[trace.tape]
     return found
 
 
-def _holds(asked: Filter, trace: Trace, columns: Columns) -> Mask:
-    """The same per Event of the Graph."""
+def holds(asked: Filter, measured: Measurements, columns: Columns) -> Mask:
+    """Which events match, bool ``[events of the columns]``. Numbers are asked for only where the texts before them match."""
     match asked:
         case Word(text):
             return columns.labels.where(_word(text))
         case Without(of):
-            return ~_holds(of, trace, columns)
+            return ~holds(of, measured, columns)
         case Every(of):
-            everything = np.ones(len(trace.graph.events), dtype=np.bool_)
-            for one in of:
-                everything &= _holds(one, trace, columns)
+            everything = np.ones(len(columns), dtype=np.bool_)
+            for one in sorted(of, key=asks_numbers):
+                if not everything.any():
+                    break
+                everything &= holds(one, measured, columns)
             return everything
         case Either(of):
-            anything = np.zeros(len(trace.graph.events), dtype=np.bool_)
-            for one in of:
-                anything |= _holds(one, trace, columns)
+            anything = np.zeros(len(columns), dtype=np.bool_)
+            for one in sorted(of, key=asks_numbers):
+                if anything.all():
+                    break
+                anything |= holds(one, measured, columns)
             return anything
         case Call():
-            return _called(asked, trace, columns)
+            return _called(asked, measured, columns)
 
 
-def _called(call: Call, trace: Trace, columns: Columns) -> Mask:
+def asks_numbers(asked: Filter) -> bool:
+    """Whether a filter asks for what is only known when an event has run: its statistics or its time."""
+    match asked:
+        case Without(of):
+            return asks_numbers(of)
+        case Every(of) | Either(of):
+            return any(asks_numbers(one) for one in of)
+        case Call(name):
+            return name in ("nan", "inf", "grad", "value", "time")
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _OfTrace:
+    trace: Trace
+
+    @property
+    def values(self) -> Numbers:
+        return self.trace.values
+
+    @property
+    def gradients(self) -> Numbers:
+        return self.trace.gradients
+
+    @property
+    def seconds(self) -> Numbers:
+        trace = self.trace
+        seconds = np.full(len(trace.graph.events), np.nan)
+        if len(trace.durations) == len(trace.tape):
+            seconds[trace.tape] = trace.durations
+        return seconds
+
+
+def _called(call: Call, measured: Measurements, columns: Columns) -> Mask:
     if call.name in ("nan", "inf"):
         row = STATISTICS.index(call.name)
-        bad = _any(columns.outputs, trace.values[row] > 0), _any(columns.edges, trace.gradients[row] > 0)
+        bad = _any(columns.outputs, measured.values[row] > 0), _any(columns.edges, measured.gradients[row] > 0)
         return np.logical_or(*bad)
     if call.name == "grad":
-        return _any(columns.edges, _compared(call.conditions, _figures(trace.gradients), trace.gradients.shape[1]))
+        table = measured.gradients
+        return _any(columns.edges, _compared(call.conditions, _figures(table), table.shape[1]))
     if call.name == "value":
-        return _any(columns.outputs, _compared(call.conditions, _figures(trace.values), trace.values.shape[1]))
+        table = measured.values
+        return _any(columns.outputs, _compared(call.conditions, _figures(table), table.shape[1]))
     if call.name == "saved":
         figures = {name: (lambda row=row: columns.saved[row]) for row, name in enumerate(("bytes", "tensors"))}
         kept: Mask = columns.saved[1] > 0
         return kept & _compared(call.conditions, figures, len(kept))
     if call.name == "time":
-        return _took(call.conditions, trace)
+        return _took(call.conditions, measured.seconds)
     texts, pattern = _TEXTS[call.name]
     held = texts(columns)
     wanted = [pattern(one) for one in call.patterns or ("*",)]
     return held.where(lambda word: any(one(word) for one in wanted))
 
 
-def _took(conditions: tuple[Condition, ...], trace: Trace) -> Mask:
-    seconds = np.full(len(trace.graph.events), np.nan)
-    if len(trace.durations) == len(trace.tape):
-        seconds[trace.tape] = trace.durations
+def _took(conditions: tuple[Condition, ...], seconds: Numbers) -> Mask:
     figures = {name: (lambda factor=factor: seconds * factor) for name, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6))}
     known: Mask = ~np.isnan(seconds)
     return known & _compared(conditions, figures, len(seconds))

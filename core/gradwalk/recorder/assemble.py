@@ -37,9 +37,11 @@ class Known:
 
 
 class Assembler:
-    """Makes Traces, and keeps the Graphs of the structures that it has seen."""
+    """Makes Traces, and keeps the Graphs of the structures that it has seen. Without ``name_of`` for steps under way, of which it
+    is not known which parameters nothing will use.
+    """
 
-    def __init__(self, name_of: Callable[[torch.Tensor], str]) -> None:
+    def __init__(self, name_of: Callable[[torch.Tensor], str] | None) -> None:
         self._name_of = name_of
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._graphs: dict[str, Known] = {}
@@ -183,11 +185,12 @@ def _timings(records: Sequence[Record]) -> list[tuple[int, Timing]]:
     return found
 
 
-def build_graph(numbers: Numbers, graph_id: int, name_of: Callable[[torch.Tensor], str]) -> Graph:
-    """The Graph of a step; ``name_of`` gives the names of parameters."""
+def build_graph(numbers: Numbers, graph_id: int, name_of: Callable[[torch.Tensor], str] | None) -> Graph:
+    """The Graph of a step; ``name_of`` gives the names of parameters that nothing uses."""
     build = GraphBuilder()
     _add_values(build, numbers)
-    add_unused_parameters(build, numbers, name_of)
+    if name_of is not None:
+        add_unused_parameters(build, numbers, name_of)
     _add_modules(build, numbers)
     phases = _phases(numbers)
     for op in numbers.ops:

@@ -242,8 +242,11 @@ class Backward:
         return nodes
 
     def _hook(self, run: Run) -> None:
+        armed = self._state.gate.armed
         for place, node in enumerate(run.walk.nodes):
             run.handles.append(node.register_hook(partial(self._after_node, run, place)))
+            if armed:
+                run.handles.append(node.register_prehook(partial(self._before_node, run, place)))
         for place, leaf in run.walk.leaves.items():
             before = None if leaf.grad is None else self._state.values.find(leaf.grad)
             if leaf.grad is None or (before is not None and before.zeroed):
@@ -251,6 +254,12 @@ class Backward:
         run.last = clock()
         if self._state.timer is not None:
             run.mark = self._state.timer.mark()
+
+    def _before_node(self, run: Run, place: int, _arrived: tuple[Any, ...]) -> None:
+        state = self._state
+        if state.gate.armed and state.thread.inside in (None, run.record):
+            state.holding.before_node(run.record, place)
+            run.last = clock()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
         now, timer, inside = clock(), self._state.timer, self._state.thread.inside
@@ -262,6 +271,8 @@ class Backward:
                 run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
         self._state.guarded(self._note_node, run, place, grad_inputs, grad_outputs)
+        if self._state.gate.armed:
+            self._state.holding.after_node(run.record, place, grad_inputs)
         run.last = clock()
         if timer is not None:
             run.mark = self._state.guarded(timer.mark)

@@ -196,6 +196,8 @@ class ForwardMode(TorchFunctionMode):
         self, kind: Kind, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
     ) -> Any:
         state = self._state
+        if kind in _OPS:
+            state.holding.before_op(func, frame)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
         if state.timer is not None:
             call.mark = state.guarded(state.timer.mark)
@@ -210,6 +212,7 @@ class ForwardMode(TorchFunctionMode):
         if state.timer is not None:
             call.timing = state.guarded(state.timer.since, call.mark)
         state.guarded(_note_slowly, state, kind, call, result, frame)
+        state.holding.after_ops()
         return result
 
 

@@ -62,7 +62,7 @@ class Lead:
     def begins(self) -> bool:
         """Follow from here on, where a step has gone the slow way to its end as expected and it is known what comes then."""
         shadow = self._shadow
-        if self._state.timer is not None:  # what runs on a device is timed the slow way
+        if self._state.timer is not None or self._state.gate.armed:  # what runs on a device is timed the slow way
             return False
         if shadow is None or self._matched < len(shadow.items) or get_ident() != self.follower.thread:
             return False
@@ -157,7 +157,7 @@ class Lead:
             return False
         for slot in running.held.values():  # of the step before nothing is needed any more
             slot.base = slot.copied = None
-        if state.keep is Keep.FULL:  # its tensors are copied the slow way
+        if state.keep is Keep.FULL or state.gate.armed:  # its tensors are copied, its events shown, the slow way
             self.unwind(failed=False)
             return False
         return True

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 
+from ..gate import Gate
 from ..recording.sink import Sink
 from . import modes
 from .backward import Backward
@@ -16,6 +17,7 @@ from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
+from .holding import Holding
 from .insist import insist
 from .lead import Lead
 from .modules import ModuleCalls
@@ -36,12 +38,14 @@ class _Part(Protocol):
 class Recorder:
     """Records every training step of this process into ``sink``, from ``start`` to ``stop``.
 
-    Training is not changed: no hook raises, no bit differs. A program may use several recorders, one after the other.
+    Training is not changed: no hook raises, no bit differs. A program may use several recorders, one after the other. At the
+    ``gate`` the training is held where the app asks for it.
     """
 
-    def __init__(self, sink: Sink) -> None:
-        self._state = State(sink)
+    def __init__(self, sink: Sink, gate: Gate | None = None) -> None:
+        self._state = State(sink, gate)
         self._state.when_full = self._finish_early
+        self._state.holding = Holding(self._state, self._state.gate)
         self._parts: list[_Part] = []
         self._mode: ForwardMode | None = None
         self._pid = os.getpid()

@@ -40,6 +40,7 @@ class Rest:
         self._settled = False
         self._counts: deque[int] = deque(maxlen=_ALIKE)
         self._left = self._steps = self._depth = 0
+        self._per_step = 1
         self._thread, self._pid = get_ident(), os.getpid()
 
     def step_ended(self, backwards: int) -> None:
@@ -49,8 +50,8 @@ class Rest:
         every, step = state.sink.every, state.step_number
         unwanted = -(-step // every) * every - 1 - step
         alike = len(counts) == _ALIKE and len(set(counts)) == 1 and backwards > 0
-        if unwanted > 0 and alike and self.mode is not None and self._is_free():
-            self._left, self._steps = unwanted * backwards, unwanted
+        if unwanted > 0 and alike and not state.gate.armed and self.mode is not None and self._is_free():
+            self._left, self._steps, self._per_step = unwanted * backwards, unwanted, backwards
             self.asleep, state.off = True, True
 
     def _is_free(self) -> bool:
@@ -82,7 +83,8 @@ class Rest:
             self._depth -= 1
             if not self._depth and self.asleep:
                 self._left -= 1
-                if self._left <= 0:
+                if self._left <= 0 or (self._state.gate.armed and self._left % self._per_step == 0):
+                    self._steps -= self._left // self._per_step
                     self.wake()
 
     def wake(self) -> None:

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..callsite import source_text
+from ..gate import Gate
 from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace
@@ -42,6 +44,7 @@ from .values import Values, describe, is_foreign
 
 if TYPE_CHECKING:
     from .follower import Follower
+    from .holding import Holding
     from .lead import Lead
 
 T = TypeVar("T")
@@ -75,13 +78,17 @@ class Thread(threading.local):
         """Parts of what is not looked at that a hook came by, and left so: the ``id`` of their frames."""
         self.compiled: list[Any] = []
         """The compiled functions under way (``compiled.py``)."""
+        self.arrived: list[OpRecord] = []
+        """While the gate is armed, the ops and updates that have run since it last saw any."""
 
 
 class State:
     """The recorder's state. Every part works under :meth:`guarded`."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, gate: Gate | None = None) -> None:
         self.sink = sink
+        self.gate = gate or Gate()
+        """Where the training is held (``holding.py``)."""
         self.off = False
         self.thread = Thread()
         self.values = Values()
@@ -104,9 +111,13 @@ class State:
         self.before_step_ends: list[Callable[[], None]] = []
         """Called while what the step kept is still at hand."""
         self._assembler = Assembler(self.parameters.name_of)
+        self._sketches = Assembler(None)
+        """Of steps under way, each of which has a structure of its own."""
         self._late: deque[tuple[Draft | FollowedDraft, str]] = deque()
         self.lock = threading.RLock()
         self.trail = Trail()
+        self.holding: Holding
+        """Holds the training at the gate; there once the recorder has started."""
         self.lead: Lead | None = None
         """What follows steps that are known; set once the recorder has started."""
         self.rest = Rest(self)
@@ -219,6 +230,8 @@ class State:
         if inside is None:
             self.trail.note(record)
             self.steps.add(record)
+            if self.gate.armed:
+                self.thread.arrived.append(record)
         else:
             record.tags += (self.thread.tag or "in backward",)
             inside.note(record)
@@ -265,7 +278,7 @@ class State:
     # ------------------------------------------------------------------ steps
 
     def _begin_step(self) -> None:
-        wanted = self.sink.wants(self._step)
+        self.wanted = wanted = self.sink.wants(self._step) or self.gate.armed
         self.measuring = self.measured = wanted and self.sink.level != "structure"
         self.keep = keep = self.sink.plan(self._step) if wanted else Keep.NONE
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
@@ -283,7 +296,7 @@ class State:
         step, self._step = self._step, self._step + 1
         numbers = Numbers(records)
         draft = self._draft(numbers, step)
-        if self.sink.wants(step):
+        if self.wanted:
             self._pass_on(draft, cut.label)
         if self.lead is not None:
             self.lead.step_ended(cut, numbers, draft.known)
@@ -374,6 +387,12 @@ class State:
         """Hand over the step that an exception cut short, if it is wanted."""
         if records and self.sink.wants(self._step):
             give(self._draft(Numbers(records), self._step).finish(self._times, label="", error=error))
+
+    def hand_over_so_far(self, numbers: Numbers) -> None:
+        """Write the step under way as it is now, and all steps before it."""
+        self.hand_over_late()
+        draft = self._sketches.assemble(numbers, self._step, self._epoch)
+        self.sink.partial(replace(draft.finish(self._times, label="", error=None), done=False))
 
     def hand_over_late(self) -> None:
         """Hand over the steps whose numbers were still on their way from a GPU."""

@@ -157,6 +157,7 @@ class OptimizerSteps:
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._state.guarded(self._unwatched.end)
         self._state.guarded(self._note_step, optimizer, sys._getframe(1))
+        self._state.holding.after_ops()
 
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         state = self._state

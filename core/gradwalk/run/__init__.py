@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ..control import ControlServer
 from ..parent_watch import watch_parent
-from ..platform import has_display, interrupt_main_thread, uninterrupted
+from ..platform import has_display, uninterrupted
+from .controlled import controlled
 from .place import claim, identity, run_folder
 from .program import Program, execute, find_program
 from .recorded import RunRecording, Subject, Wishes, say
@@ -55,7 +54,7 @@ class Run:
         self._program, self._arguments = program, arguments
         self._ended = "clean"
         self._rank = who.rank
-        self._control = _control(self.folder, self.recording) if who.rank == 0 else None
+        self._control = controlled(self.recording) if who.rank == 0 else None
         if options.window and who.rank == 0 and has_display() and not show_window(self.folder, paused=options.paused):
             say("the window could not be started; the recording goes on without")
 
@@ -104,23 +103,6 @@ class Run:
                 say(sentence_about(self.folder, self._rank, self.recording.steps))
         except Exception as fault:  # the script has ended as it has: nothing of ours changes that
             say(f"{self.folder} could not be closed in good order ({type(fault).__name__}: {fault})")
-
-
-def _control(folder: Path, recording: RunRecording) -> ControlServer | None:
-    def status(_: Mapping[str, Any]) -> dict[str, Any]:
-        return recording.status()
-
-    def stop(_: Mapping[str, Any]) -> dict[str, Any]:
-        server.afterwards(interrupt_main_thread)
-        return {}
-
-    handlers: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"status": status, "stop": stop}
-    try:
-        server = ControlServer(folder, handlers)
-    except OSError as error:
-        say(f"the run cannot be controlled from the window ({error.strerror or error})")
-        return None
-    return server
 
 
 def _say_nothing(*_: object) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..gate import Gate
 from .hooks import ImportGate, ImportHook
 from .place import Identity
 
@@ -67,6 +68,8 @@ class RunRecording:
         self._sink: RunSink | None = None
         self._tape: NumpyTape | None = None
         self._recorder: Recorder | None = None
+        self.gate = Gate()
+        """Where the training is held while a person looks."""
         self._faulty = False
         self._finished = False
         self._hook = ImportHook({"torch": self._guarded(self._torch_is_there)})
@@ -178,7 +181,7 @@ class RunRecording:
         sink.writer.update_info(kind="torch", torch=str(sys.modules["torch"].__version__))
         from ..recorder import Recorder
 
-        self._recorder = Recorder(sink)
+        self._recorder = Recorder(sink, self.gate)
         self._recorder.start()
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., None]:

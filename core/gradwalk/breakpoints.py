@@ -1,0 +1,73 @@
+"""Breakpoints: where a training is held, or where the playhead stops on the record. A breakpoint is a filter over events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .filter import Filter, FilterError, matches, parse, text_of
+from .filter.matching import asks_numbers
+from .filter.one_event import OneEvent, matches_one
+from .filter.syntax import Call, Every
+from .gate import Breakpoint, When
+from .tape import module_of, name_of, site_of
+from .trace import Event, Graph, Trace
+
+
+def checked(text: str, when: When) -> Filter:
+    """The filter of a breakpoint. Raises FilterError where it cannot be read, or can only hold when the event has run."""
+    asked = parse(text)
+    if asked == Every(()):
+        raise FilterError("a breakpoint has to say where: for example $op(mm), $module(encoder.*) or $nan()", 0, len(text))
+    if when == "before" and asks_numbers(asked):
+        raise FilterError("what an event makes is only known after it: let this breakpoint stop after the event", 0, len(text))
+    return asked
+
+
+def at_event(graph: Graph, event: Event) -> str:
+    """The filter that finds an event again in other steps: its name, its line and its module."""
+    site, module = site_of(graph, event), module_of(graph, event)
+    parts = [Call("op", (name_of(graph, event),))]
+    if site is not None:
+        parts.append(Call("src", (f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}",)))
+    if module:
+        parts.append(Call("module", (module,)))
+    return text_of(Every(tuple(parts)))
+
+
+def at_line(file: str, line: int) -> str:
+    """The filter that finds every event of a source line."""
+    return text_of(Call("src", (f"{file.replace(chr(92), '/')}:{line}",)))
+
+
+@lru_cache(maxsize=256)
+def _filter(text: str) -> Filter | None:
+    try:
+        return parse(text)
+    except FilterError:
+        return None
+
+
+def stops(trace: Trace, breakpoints: Iterable[Breakpoint]) -> NDArray[np.bool_]:
+    """The positions of the playhead at which a step stops, bool ``[len(trace.tape) + 1]``."""
+    found = np.zeros(len(trace.tape) + 1, dtype=np.bool_)
+    for one in breakpoints:
+        asked = _filter(one.text) if one.enabled else None
+        if asked is not None:
+            hit = matches(asked, trace)
+            found[:-1] |= hit if one.when == "before" else False
+            found[1:] |= hit if one.when == "after" else False
+    return found
+
+
+def hit_by(event: OneEvent, when: When, breakpoints: Iterable[Breakpoint]) -> Breakpoint | None:
+    """The first breakpoint that an event of a training that runs meets."""
+    for one in breakpoints:
+        if one.enabled and one.when == when:
+            asked = _filter(one.text)
+            if asked is not None and matches_one(asked, event):
+                return one
+    return None

@@ -1,0 +1,218 @@
+"""Holding the training at the gate, between two events: what the gate asks about them, and the step so far for those who look.
+
+A gate that is armed makes everything go the slow way from the next step on, for a step that is followed shows nothing of itself
+before it is complete. Nothing is held inside an op or a Node: ops that run there are shown when it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ..filter.one_event import OneEvent, Row
+from ..gate import Gate, When
+from ..trace import NONE, Kept
+from .capture import ALL, Captor, kept_of
+from .functions import op_name
+from .host import host_array
+from .numbering import Numbers
+from .order import events_of
+from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
+from .state import State
+from .statistics import row_of_measured
+
+
+class Holding:
+    """The recorder's side of the gate."""
+
+    def __init__(self, state: State, gate: Gate) -> None:
+        self._state, self._gate = state, gate
+
+    def before_op(self, function: Callable[..., Any], frame: FrameType) -> None:
+        """A torch function, or a custom Function, of the user's is about to run."""
+        thread = self._state.thread
+        if not self._gate.armed:
+            return
+        thread.arrived.clear()
+        if not (thread.backwards or thread.aside):
+            self._pass("before", lambda: _coming(self._state, function, frame))
+
+    def after_ops(self) -> None:
+        """What has arrived in this thread has run: where several did so at once, only one of them is held at."""
+        thread = self._state.thread
+        if not self._gate.armed:
+            return
+        arrived, thread.arrived = thread.arrived, []
+        if not (thread.backwards or thread.aside):
+            for record in reversed(arrived):
+                phase = "update" if record.update or (self._state.steps.trained and not record.makes_graph) else "forward"
+                if self._pass("after", partial(_of_op, record, phase)):
+                    return
+
+    def before_node(self, record: BackwardRecord, place: int) -> None:
+        """A Node is about to run."""
+        self._pass("before", lambda: _of_node(record.nodes[place]))
+
+    def after_node(self, record: BackwardRecord, place: int, gradients: Sequence[Any]) -> None:
+        """A Node has run; ``gradients`` are those that it gave."""
+        node = record.nodes[place]
+        given = {edge: gradients[edge.output] for edge in node.edges if node.leaf is None and edge.output < len(gradients)}
+        self._pass("after", lambda: _of_node(node, _rows_of(node, record)), given)
+
+    def _pass(self, when: When, event: Callable[[], OneEvent], given: Mapping[EdgeRecord, Any] | None = None) -> bool:
+        """Whether the training was held."""
+        state = self._state
+        moment = state.guarded(lambda: RecordedMoment(state, when, event(), given or {}))
+        why = state.guarded(self._gate.why, moment) if moment is not None else ""
+        shown = state.guarded(moment.show) if moment is not None and why else None
+        if moment is None or not why or shown is None:
+            return False
+        self._gate.hold(moment, why, shown)
+        return True
+
+
+@dataclass(slots=True)
+class RecordedMoment:
+    """A place between two events of a step under way."""
+
+    state: State
+    when: When
+    event: OneEvent
+    given: Mapping[EdgeRecord, Any]
+    """The gradients that the Node which has just run gave."""
+    _numbers: Numbers | None = field(default=None, init=False)
+
+    @property
+    def step(self) -> int:
+        """The number of the open step."""
+        return self.state.step_number
+
+    def show(self) -> dict[str, Any]:
+        """Write the step so far; where it stands."""
+        numbers = self._numbers = Numbers(self.state.of_the_step(self.state.steps.log))
+        position = sum(1 for _ in events_of(numbers.records))
+        if position:
+            self.state.hand_over_so_far(numbers)
+        return {"step": self.step, "position": position}
+
+    def fetch(self, kind: str, number: int) -> Kept:
+        """A tensor in full."""
+        made = self.state.guarded(self._fetch, kind, number)
+        if made is None:
+            raise LookupError("the tensor could not be copied")
+        if isinstance(made, str):
+            raise LookupError(made)
+        return made
+
+    def _fetch(self, kind: str, number: int) -> Kept | str:
+        tensor, why = self._gradient(number) if kind == "gradient" else self._value(number)
+        if tensor is None:
+            return why
+        captor = Captor()
+        captor.begin_step(ALL)
+        copied = captor.copy(tensor, host_array(tensor))
+        return "its elements cannot be copied" if copied is None else kept_of(copied)
+
+    def _value(self, number: int) -> tuple[torch.Tensor | None, str]:
+        slots = list(self._numbers.slots) if self._numbers is not None else []
+        if not 0 <= number < len(slots):
+            return None, f"the step so far has no value {number}"
+        slot = slots[number]
+        tensor = slot.reference() if slot.reference is not None else None
+        writer = self._writer(slot)
+        if writer != NONE:
+            return None, f"overwritten by #{writer}"
+        return tensor, "freed"
+
+    def _gradient(self, number: int) -> tuple[torch.Tensor | None, str]:
+        edges = self._numbers.edges if self._numbers is not None else ()
+        if not 0 <= number < len(edges):
+            return None, f"the step so far has no gradient {number}"
+        edge = edges[number][1]
+        if edge.target < 0 and edge.slot is not None and edge.slot.reference is not None:
+            leaf = edge.slot.reference()
+            return (None if leaf is None else leaf.grad), "freed"
+        found = self.given.get(edge)
+        return (found, "") if isinstance(found, torch.Tensor) else (None, "freed")
+
+    def _writer(self, slot: Slot) -> int:
+        """The position on the tape of what wrote over a Value since, or NONE."""
+        assert self._numbers is not None
+        for position, (record, _) in enumerate(events_of(self._numbers.records)):
+            if isinstance(record, OpRecord) and any(out.written and out.base is slot for out in record.outputs):
+                return position
+        return NONE
+
+
+# ---------------------------------------------------------------------- what is known of an event
+
+
+def _coming(state: State, function: Callable[..., Any], frame: FrameType) -> OneEvent:
+    place, calls = state.places.of(frame), state.thread.calls
+    variable = place.call.variable if place is not None and place.direct else ""
+    name = function.__name__ if isinstance(function, type) else op_name(function)
+    phase = "update" if state.steps.trained and not state.grad else "forward"
+    return OneEvent(name, phase, "op", (variable,), calls[-1].path if calls else "", _source(place))
+
+
+def _of_op(record: OpRecord, phase: str) -> OneEvent:
+    about = [] if record.outputs and not record.update else [slot.name for slot in record.inputs]
+    return OneEvent(
+        record.name,
+        phase,
+        "update" if record.update else "op",
+        (record.variable, *about),
+        record.call.path if record.call is not None else "",
+        _source(record.place),
+        tuple(slot.dtype for slot in record.outputs),
+        tuple(slot.device for slot in record.outputs),
+        record.tags,
+        seconds=record.duration,
+        outputs=tuple([_row(slot.measured) for slot in record.outputs if slot.measured is not None]),
+    )
+
+
+def _of_node(node: NodeRecord, rows: Sequence[Row] = ()) -> OneEvent:
+    owner, leaf = node.owner, node.leaf
+    labels = (owner.name, owner.variable) if owner is not None else (leaf.name,) if leaf is not None else ()
+    slots = [edge.slot for edge in node.edges if edge.slot is not None]
+    return OneEvent(
+        node.name,
+        "backward",
+        "accumulate" if leaf is not None else "node",
+        labels,
+        owner.call.path if owner is not None and owner.call is not None else "",
+        _source(owner.place if owner is not None else None),
+        tuple(slot.dtype for slot in slots),
+        tuple(slot.device for slot in slots),
+        owner.tags if owner is not None else (),
+        (sum(one.bytes for one in node.saved), len(node.saved)),
+        edges=rows,
+    )
+
+
+def _rows_of(node: NodeRecord, backward: BackwardRecord) -> list[Row]:
+    """The statistics of what a Node gave, without the factor of a GradScaler."""
+    scale = backward.scale
+    return [_row(edge.measured, scale) for edge in node.edges if edge.measured is not None]
+
+
+def _source(place: Place | None) -> str:
+    return f"{place.call.site.file}:{place.call.site.line}" if place is not None and place.call.site.file else ""
+
+
+def _row(measured: Measured, scale: Measured | None = None) -> Row:
+    def row() -> tuple[float, ...]:
+        found = row_of_measured(measured)
+        if scale is None:
+            return found
+        count, low, high, total, squares, *counts = found
+        factor = row_of_measured(scale)[1]
+        return count, low / factor, high / factor, total / factor, squares / factor**2, *counts
+
+    return row

@@ -1,0 +1,235 @@
+"""Live pause: a training in a second process is held between two events, and goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from held import Training, environment, plainly
+
+from gradwalk.control import ControlError
+from gradwalk.recording.format import RecordingError
+from gradwalk.recording.reader import open_recording
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return plainly(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture
+def train(tmp_path):
+    made = []
+
+    def start(*args, **kwargs):
+        made.append(Training(tmp_path, *args, **kwargs))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.link.close()
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+def before(text):
+    return {"text": text, "when": "before"}
+
+
+def after(text):
+    return {"text": text, "when": "after"}
+
+
+def test_breakpoints_hold_in_forward_and_backward_and_the_training_ends_with_the_same_bits(train, plain):
+    run = train()
+    run.tell("breakpoints", breakpoints=[before("$op(mm)|$op(matmul)"), after("$op(PowBackward0)")])
+    seen = [run.next("held")]
+    for _ in range(5):
+        run.tell("continue")
+        seen.append(run.next("held"))
+    line = run.script.read_text(encoding="utf-8").splitlines().index("    h = MyReLU.apply(x @ w1)") + 1
+    assert [(one["when"], one["name"]) for one in seen[:3]] == [
+        ("before", "matmul"), ("before", "matmul"), ("after", "PowBackward0")
+    ]  # fmt: skip
+    assert seen[0]["source"] == f"{run.script}:{line}"
+    assert seen[0]["why"] == "breakpoint $op(mm)|$op(matmul)"
+    assert seen[2]["phase"] == "backward"
+    assert [one["step"] for one in seen] == [0, 0, 0, 0, 1, 1], "before the first op of a step it is not known to begin one"
+    run.tell("breakpoints", breakpoints=[])
+    run.tell("continue")
+    code, out, _ = run.end()
+    assert (code, out) == (0, plain)
+
+
+def test_every_event_of_a_step_can_be_stopped_at_and_the_step_so_far_is_in_the_recording(train, plain):
+    run = train()
+    run.tell("breakpoints", breakpoints=[before("$op(MyReLU)")])
+    first = run.next("held")
+    run.tell("breakpoints", breakpoints=[])
+    names, positions = [], []
+    with open_recording(run.run) as recording:
+        for _ in range(16):
+            run.tell("next-event")
+            held = run.next("held")
+            names.append(held["name"])
+            positions.append(held["position"])
+            recording.poll()
+            trace = recording[len(recording) - 1]
+            assert (trace.step, len(trace.tape), trace.done) == (held["step"], held["position"], False)
+    assert first["name"] == "MyReLU"
+    assert names[:8] == ["clamp", "MyReLU", "matmul", "mul_", "sub", "pow", "sum", "SumBackward0"]
+    assert names[8:] == [
+        *("PowBackward0", "SubBackward0", "MulBackward0", "MmBackward0", "AccumulateGrad"),
+        *("MyReLUBackward", "MmBackward0", "AccumulateGrad"),
+    ]
+    assert positions == sorted(set(positions))
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+    with open_recording(run.run) as recording:
+        assert [recording[step].done for step in range(len(recording))] == [True] * 12
+
+
+def test_a_condition_on_numbers_holds_after_the_event_that_meets_it(train):
+    run = train()
+    run.tell("pause")
+    run.next("held")
+    with pytest.raises(ControlError, match="only known after it"):
+        run.tell("breakpoints", breakpoints=[before("$grad(rms>1)")])
+    run.tell("breakpoints", breakpoints=[after("$phase(bwd) $grad(absmax>1e-9) $op(Acc*)")])
+    run.tell("continue")
+    held = run.next("held")
+    assert held["name"] == "AccumulateGrad"
+    with open_recording(run.run) as recording:
+        trace = recording[len(recording) - 1]
+    assert trace.gradients[2][-1] > 0 or np.nanmax(np.abs(trace.gradients[1:3])) > 1e-9
+    run.tell("breakpoints", breakpoints=[after("$grad(rms>1e30)")])
+    run.tell("continue")
+    assert run.end()[0] == 0, "a condition that never holds never holds the training"
+
+
+def test_a_step_that_is_followed_is_held_in_the_next_one(train, plain):
+    run = train()
+    with open_recording_when_there(run) as recording:
+        while len(recording) < 6:
+            recording.poll()
+            time.sleep(0.005)
+    run.tell("pause")
+    held = run.next("held")
+    assert held["step"] >= 6
+    run.tell("next-step")
+    again = run.next("held")
+    assert again["step"] == held["step"] + 1
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+
+
+def open_recording_when_there(run):
+    while True:
+        with contextlib.suppress(RecordingError):
+            return open_recording(run.run)
+        time.sleep(0.01)
+
+
+def test_tensors_of_a_held_step_come_whole_or_say_why_not(train):
+    run = train()
+    run.tell("breakpoints", breakpoints=[after("$op(MulBackward0)")])
+    run.next("held")
+    with open_recording(run.run) as recording:
+        graph = recording[len(recording) - 1].graph
+    values = {value.name or f"%{value.id}": value for value in graph.values}
+    got = run.tell("fetch", kind="value", number=values["w1"].id)
+    assert np.load(got["file"], allow_pickle=False).shape == (6, 5)
+    old = next(v for v in graph.values if any(other.base == v.id for other in graph.values) and v.op >= 0)
+    with pytest.raises(ControlError, match=r"overwritten by #\d+"):
+        run.tell("fetch", kind="value", number=old.id)
+    freed = next(v for v in graph.values if v.op >= 0 and graph.ops[v.op].name == "sub")
+    with pytest.raises(ControlError, match="freed"):  # pow saved it, and its Node has let go
+        run.tell("fetch", kind="value", number=freed.id)
+    edge = next(e for e in graph.edges if e.source >= 0 and graph.nodes[e.source].name == "MulBackward0")
+    whole = np.load(run.tell("fetch", kind="gradient", number=edge.id)["file"], allow_pickle=False)
+    assert whole.shape == (8, 3)
+    earlier = next(e for e in graph.edges if e.source >= 0 and graph.nodes[e.source].name == "PowBackward0")
+    with pytest.raises(ControlError, match="freed"):
+        run.tell("fetch", kind="gradient", number=earlier.id)
+    run.tell("continue")
+    with pytest.raises(ControlError, match=r"not held|gone on"):
+        run.tell("fetch", kind="value", number=0)
+    run.tell("detach")
+    assert run.end()[0] == 0
+    assert not (run.run / "fetched").exists()
+
+
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from gradwalk.control_link import ControlLink
+
+    def told(frame):
+        print(frame["event"], flush=True)
+
+    link = ControlLink(Path(sys.argv[1]), told, lambda: None)
+    link.send("breakpoints", breakpoints=[{"text": "$op(sum)"}]).result(10)
+    time.sleep(60)
+"""
+
+
+def test_an_app_that_is_killed_while_it_holds_lets_the_training_go_on(train, plain, tmp_path):
+    run = train()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(run.run)], stdout=subprocess.PIPE, text=True, env=environment()
+    )
+    assert holder.stdout.readline().strip() == "held"
+    assert run.next("held")["name"] == "sum"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.process.wait(0.5)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    assert run.end()[:2] == (0, plain)
+
+
+def test_ctrl_c_and_stop_end_a_training_that_is_held(train):
+    run = train()
+    run.tell("breakpoints", breakpoints=[before("$op(sum)")])
+    run.next("held")
+    run.tell("stop")
+    code, _, error = run.end()
+    assert code in (-signal.SIGINT, 130)
+    assert "KeyboardInterrupt" in error
+    with open_recording(run.run) as recording:
+        assert recording.ended == "stopped"
+
+
+def test_steps_that_are_not_wanted_are_looked_at_while_a_breakpoint_is_set(train, plain):
+    run = train(options=("--every", "5"))
+    run.tell("breakpoints", breakpoints=[before("$op(sum)")])
+    steps = []
+    for _ in range(4):
+        steps.append(run.next("held")["step"])
+        run.tell("continue")
+    assert steps == [0, 1, 2, 3]
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+
+
+def test_breakpoints_that_make_no_sense_are_refused_with_a_sentence(train):
+    run = train()
+    run.tell("pause")
+    run.next("held")
+    for wrong in ("mm", [1], [{"text": "$op(", "when": "before"}], [{"text": "mm", "when": "during"}], [{"text": "  "}]):
+        with pytest.raises(ControlError) as refused:
+            run.tell("breakpoints", breakpoints=wrong)
+        assert str(refused.value)[0].islower() or str(refused.value)[0] == "a"
+    with pytest.raises(ControlError, match="what to fetch"):
+        run.tell("fetch", kind="module", number=1)
+    with pytest.raises(ControlError, match="no value 10000"):
+        run.tell("fetch", number=10000)
+    run.tell("detach")
+    assert run.end()[0] == 0
