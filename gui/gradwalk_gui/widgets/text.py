@@ -57,6 +57,7 @@ class TextBlock(QLabel):
 
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._heights: dict[int, int] = {}
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(
@@ -73,12 +74,23 @@ class TextBlock(QLabel):
     def show_html(self, html: str) -> None:
         """Show rich text; nothing for an empty one."""
         if html != self.text():
+            self._heights.clear()
             self.setText(html)
         self.setVisible(bool(html))
 
+    def heightForWidth(self, width: int) -> int:
+        """The height that the text takes at a width; laid out once for each."""
+        if width not in self._heights:
+            self._heights[width] = super().heightForWidth(width)
+        return self._heights[width]
+
+    def sizeHint(self) -> QSize:
+        """The size to start from. (A QLabel would try many widths to find a pleasing one.)"""
+        return QSize(0, self.heightForWidth(max(self.width(), 100)))
+
     def minimumSizeHint(self) -> QSize:
         """Any width will do."""
-        return QSize(0, super().minimumSizeHint().height())
+        return QSize(0, self.fontMetrics().height())
 
 
 LONGEST = 240
