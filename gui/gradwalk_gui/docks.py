@@ -31,6 +31,7 @@ PLACES = (
     Place("loss", "Plots", Area.BottomDockWidgetArea),
     Place("log", "Log", Area.BottomDockWidgetArea),
     Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
+    Place("tensor", "Tensor", Area.RightDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
@@ -124,9 +125,11 @@ def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
     else:
         window.addDockWidget(Area.RightDockWidgetArea, docks["source"], Qt.Orientation.Vertical)
     window.tabifyDockWidget(docks["loss"], docks["log"])
+    window.tabifyDockWidget(docks["inspector"], docks["tensor"])
     for name, dock in docks.items():
         dock.setVisible(name in SHOWN[layout])
     docks["loss"].raise_()
+    docks["inspector"].raise_()
 
 
 def share_out(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:

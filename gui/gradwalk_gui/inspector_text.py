@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from gradwalk.scales import scale_of_edge, scale_of_value
 from gradwalk.tape import index, shape_of
 from gradwalk.trace import NONE, Saved, Site, Trace
@@ -16,6 +19,9 @@ from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
 from .widgets.text import coloured, link, mono, rows, shape_html, shown
+
+Text: TypeAlias = Callable[[Trace, Selection, Theme], str]
+"""What there is to say of one thing, as rich text."""
 
 
 def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: int = NONE) -> str:
@@ -146,6 +152,13 @@ def target_of_link(text: str) -> Selection | None:
     return None
 
 
+def frame_of_link(text: str) -> tuple[str, int] | None:
+    """The file and the line that a link leads to."""
+    kind, _, rest = text.partition(":")
+    line, _, file = rest.partition(":")
+    return (file, int(line)) if kind == "frame" and line.isdigit() and file else None
+
+
 def saved(trace: Trace, subject: Selection, theme: Theme) -> str:
     """The saved tensors of a Node, or of the Nodes of an op."""
     graph = trace.graph
@@ -231,13 +244,13 @@ def _spaces(text: str) -> str:
 
 
 def stack(site: Site, theme: Theme) -> str:
-    """The Python stack, innermost call first."""
+    """The Python stack, innermost call first; each line is a link to its place."""
     frames = [(frame.file, frame.line, frame.function) for frame in reversed(site.stack)]
     here = (site.file, site.line, site.function)
     if not frames or frames[0][:2] != here[:2]:
         frames.insert(0, here)
     lines = [
-        f'<div style="margin-top:2px">{mono(f"{_base(file)}:{line}")} '
+        f'<div style="margin-top:2px">{link(f"{_base(file)}:{line}", f"frame:{line}:{file}", theme)} '
         f"{coloured(f'in {function}' if function and function != '<module>' else '', theme.subtle)}</div>"
         for file, line, function in frames
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
-from gradwalk.trace import Event, Trace
+from gradwalk.trace import Event, TensorKey, Trace
 
 from . import showing
 
@@ -110,6 +110,16 @@ class State:
     """Whether the minimap shows where the graph is larger than its view."""
     can_undo: bool = False
     can_redo: bool = False
+    tensor: TensorKey | None = None
+    """Which tensor of what is looked at is looked into; where it is not one of them, the first is."""
+    colour_range: float | None = None
+    """The absolute value of the strongest colours of tensors, where it is locked; None: each has its own."""
+    closed: tuple[str, ...] = ()
+    """The sections of the inspector that are folded."""
+    frame: tuple[str, int] | None = None
+    """A file and a line of it to show in the source instead of the event's, until the playhead or the selection moves."""
+    editor: str = ""
+    """What opens source files: see ``editors.EDITORS``."""
 
     @property
     def events(self) -> int:
@@ -155,6 +165,7 @@ def resolve(wish: State, old: State) -> State:
         selection=selection,
         picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
         highlight=wish.highlight if selection is not None else "",
+        frame=wish.frame if (step, position, selection) == (old.step, old.position, old.selection) else None,
         view=_view_for(wish.view, trace, old),
     )
 

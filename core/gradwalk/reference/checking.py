@@ -72,6 +72,16 @@ def elements_of(trace: Trace, op: Op) -> int:
     return sum(math.prod(shape_of(trace, value)) for value in values)
 
 
+def why_not(trace: Trace, op: Op) -> str:
+    """Why an op cannot be checked, as far as that is seen without computing: an input that is not there. Else nothing."""
+    try:
+        for value in op.inputs:
+            _whole(trace.tensors.get(("value", value)), named(trace.graph, value))
+    except NotThereError as error:
+        return _sentence(error)
+    return ""
+
+
 def check(trace: Trace, op: Op) -> Check:
     """Compare the outputs and the input gradients of an op with its formula. Never raises: what cannot be is said."""
     return _Checking(trace, op).made()
@@ -82,9 +92,10 @@ class _Checking:
 
     def __init__(self, trace: Trace, op: Op) -> None:
         self.trace, self.graph, self.op = trace, trace.graph, op
-        nodes = index(self.graph).nodes_of_op[op.id]
-        self.edges = [edge for edge in self.graph.edges if not edge.none and {edge.source, edge.target} & set(nodes)]
-        self.nodes = frozenset(nodes)
+        look = index(self.graph)
+        self.nodes = frozenset(look.nodes_of_op[op.id])
+        touching = {edge for node in self.nodes for edge in (*look.edges_into[node], *look.edges_from[node])}
+        self.edges = [edge for edge in map(self.graph.edges.__getitem__, sorted(touching)) if not edge.none]
 
     def made(self) -> Check:
         with np.errstate(all="ignore"):
@@ -93,17 +104,16 @@ class _Checking:
                 tensors = {value: self._value(value) for step in steps for value in self._outside(step, steps)}
                 found, outs = run(steps, tensors)
                 outputs = self._outputs(found)
+                rows = self._forward(steps, tensors, found, outputs)
             except REFUSED as error:
                 return Check(sentence=_sentence(error))
-            rows = self._forward(steps, tensors, found, outputs)
-            tolerance = self._tolerance()
-            if any(math.isinf(row.error) and not row.place and row.recorded != row.recorded for row in rows):
+            if any(math.isinf(row.error) and row.recorded != row.recorded and row.expected != row.expected for row in rows):
                 return Check(sentence=f"the arguments of {self.op.name} as recorded do not tell all of this call")
             try:
                 back, sentence = self._backward(steps, tensors, found, outs, outputs)
             except REFUSED as error:
                 back, sentence = (), _sentence(error)
-        return Check((*rows, *back), tolerance, sentence, steps)
+        return Check((*rows, *back), self._tolerance(), sentence, steps)
 
     def _outside(self, step: Step, steps: Sequence[Step]) -> list[int]:
         """The Values that a step reads and no step makes."""
@@ -241,13 +251,18 @@ class _Checking:
 
 
 def _elements(kept: Kept | None, name: str) -> Any:
+    data = _whole(kept, name).data
+    return data.astype(np.float64) if data.dtype.kind == "f" else data
+
+
+def _whole(kept: Kept | None, name: str) -> Kept:
     if kept is None:
         raise NotThereError(f"the elements of {name} are not kept in this step")
     if not kept.complete:
         raise NotThereError(f"only a sample of {name} is recorded")
     if kept.data.dtype.kind == "c":
         raise NotThereError(f"{name} has complex numbers, which no formula is for")
-    return kept.data.astype(np.float64) if kept.data.dtype.kind == "f" else kept.data
+    return kept
 
 
 def _errors(seen: Array, expected: Array, moved: Array | None, tolerance: float) -> Array:

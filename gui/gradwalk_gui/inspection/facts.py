@@ -116,6 +116,11 @@ def tensors_of(trace: Trace, position: int, subject: Selection) -> tuple[Tensor,
     return ()
 
 
+def chosen_of(tensors: tuple[Tensor, ...], wanted: TensorKey | None) -> Tensor | None:
+    """The tensor that is looked into: the wanted one where it is among them, else the first; None of none."""
+    return next((tensor for tensor in tensors if tensor.key == wanted), tensors[0] if tensors else None)
+
+
 def gradients_of(graph: Graph, value: int) -> tuple[int, ...]:
     """The edges that carry the gradient of a Value; of ``w1.grad`` the edges into it."""
     of = graph.values[value].gradient_of

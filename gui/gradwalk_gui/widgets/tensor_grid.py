@@ -34,14 +34,18 @@ CELL = (56.0, 24.0)
 
 
 class TensorGrid(QWidget):
-    """Paints float64 ``[rows, columns]``. Ctrl+wheel, + and - zoom; dragging and the arrow keys move; 0 shows all."""
+    """Paints float64 ``[rows, columns]``. Ctrl+wheel, + and - zoom; dragging and the arrow keys move; 0 shows all.
+
+    ``large``: it takes all the room that there is, and the wheel zooms without Ctrl.
+    """
 
     pointed = Signal(int, int)
     """Row and column under the pointer; -1, -1 when it leaves."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False) -> None:
         super().__init__(parent)
         self.theme = theme
+        self._large = large
         self._data: NDArray[np.float64] = np.zeros((0, 0))
         self._scale = 0.0
         self._dtype = "float64"
@@ -49,7 +53,7 @@ class TensorGrid(QWidget):
         self._origin = QPointF()
         self._dragged_from: QPointF | None = None
         self._picture: QImage | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding if large else QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAccessibleName("Tensor grid")
@@ -119,7 +123,7 @@ class TensorGrid(QWidget):
     def _wanted_height(self) -> int:
         """Small matrices get cells with numbers, large ones keep their proportions within bounds."""
         rows, columns = (int(size) for size in self._data.shape)
-        if not rows or not columns:
+        if not rows or not columns or self._large:
             return LOWEST
         if columns * NUMBERS_FROM <= max(self.width(), 1):
             return round(max(min(rows * CELL[1], HIGHEST), CELL[1])) + 2
@@ -227,8 +231,8 @@ class TensorGrid(QWidget):
         return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom with Ctrl; otherwise leave the wheel to the panel."""
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        """Zoom (in a panel that scrolls with Ctrl only; otherwise the wheel is the panel's)."""
+        if self._large or event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom_by(1.25 ** (event.angleDelta().y() / 120), event.position())
             event.accept()
         else:

@@ -133,3 +133,13 @@ def rows(pairs: list[tuple[str, str]], theme: Theme) -> str:
         for left, right in pairs
     )
     return f'<table cellspacing="0" cellpadding="0">{body}</table>' if pairs else ""
+
+
+def listing(text: str, theme: Theme) -> str:
+    """Code as HTML: small, in the font of numbers, indented as it stands; long lines wrap."""
+    lines = []
+    for line in text.splitlines():
+        bare = line.lstrip(" ")
+        lines.append(f"{'&nbsp;' * (len(line) - len(bare))}{shown(bare)}" or "&nbsp;")
+    style = f"font-family:'{NUMBER_FAMILY}';font-size:11px;color:{theme.text}"
+    return f'<div style="{style}">{"<br>".join(lines)}</div>' if lines else ""

@@ -35,7 +35,7 @@ def plain(block):
 
 def under(view, symbol, row=0):
     """What stands under a symbol of the formula card."""
-    return next(token.under for token in view.formula.card().rows[row].tokens if token.text == symbol)
+    return next(token.under for token in view.formula.card.card().rows[row].tokens if token.text == symbol)
 
 
 def fan_out(first=((1.0, -2.0),), second=((0.5, 2.0),)):

@@ -20,9 +20,10 @@ from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
 from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.views.source import SourceView
+from gradwalk_gui.views.tensor import TensorView
 from gradwalk_gui.widgets.text import ElidedLabel
 
-VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView)
+VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView, TensorView)
 
 
 class Counting(Panel):
@@ -122,14 +123,14 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["events", "inspector", "loss", "outline", "source"]
+    names = ["events", "inspector", "loss", "outline", "source", "tensor"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source"))
+    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source", "tensor"))
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

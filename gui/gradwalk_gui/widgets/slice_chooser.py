@@ -1,0 +1,92 @@
+"""Chooses a slice of a tensor: a box per axis in which one index is picked, and (with room) which axes are rows and columns."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
+
+from gradwalk.trace import Shape
+
+from ..inspection.slicing import Slice, first_slice, with_axis, with_index
+from ..panel import GRID
+from ..theme import font
+
+
+class SliceChooser(QWidget):
+    """Hidden where there is nothing to choose. ``axes`` says whether rows and columns can be chosen too."""
+
+    changed = Signal()
+
+    def __init__(self, *, axes: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shape: Shape = ()
+        self._axes, self._in_a_row = axes, 4 if axes else 2
+        self.slice = first_slice(())
+        self.boxes: list[QSpinBox] = []
+        self.rows, self.columns = QComboBox(self), QComboBox(self)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(GRID // 2)
+        for combo, name in ((self.rows, "Axis of the rows"), (self.columns, "Axis of the columns")):
+            combo.setAccessibleName(name)
+            combo.setToolTip(name)
+        self.rows.activated.connect(lambda axis: self._become(with_axis(self.slice, rows=axis)))
+        self.columns.activated.connect(lambda axis: self._become(with_axis(self.slice, columns=axis)))
+
+    def set_shape(self, shape: Shape) -> None:
+        """Choose in a tensor of another shape; of the same number of dimensions the choice stays as far as it fits."""
+        if shape == self._shape:
+            return
+        old, self._shape = self.slice, shape
+        self.slice = first_slice(shape)
+        if len(old.at) == len(shape):
+            self.slice = Slice(old.rows, old.columns, tuple(min(i, max(n - 1, 0)) for i, n in zip(old.at, shape, strict=True)))
+        self._build()
+
+    def has_choice(self) -> bool:
+        """Whether there is anything to choose."""
+        return bool(self.boxes) or (self._axes and len(self._shape) > 1)
+
+    def _become(self, new: Slice) -> None:
+        self.slice = new
+        self._build()
+        self.changed.emit()
+
+    def _build(self) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                if widget not in (self.rows, self.columns):
+                    widget.deleteLater()
+        self.boxes = [self._box(axis) for axis in self.slice.others()]
+        widgets: list[QWidget] = [*self._choosers(), *self.boxes]
+        for place, widget in enumerate(widgets):
+            self._grid.addWidget(widget, place // self._in_a_row, place % self._in_a_row)
+            widget.show()
+
+    def _choosers(self) -> list[QWidget]:
+        if not self._axes or len(self._shape) < 2:
+            return []
+        for combo, chosen in ((self.rows, self.slice.rows), (self.columns, self.slice.columns)):
+            combo.clear()
+            combo.addItems([f"dim {axis} ({size})" for axis, size in enumerate(self._shape)])
+            combo.setCurrentIndex(chosen)
+        return [QLabel("rows"), self.rows, QLabel("columns"), self.columns]
+
+    def _box(self, axis: int) -> QSpinBox:
+        size = self._shape[axis]
+        box = QSpinBox(self)
+        box.setRange(0, max(size - 1, 0))
+        box.setValue(self.slice.at[axis])
+        box.setPrefix(f"dim {axis}: ")
+        box.setSuffix(f" / {size}")
+        box.setAccessibleName(f"index in dimension {axis}")
+        box.setWrapping(True)
+        box.setFont(font(11, numbers=True))
+        box.valueChanged.connect(lambda index: self._pick(axis, index))
+        return box
+
+    def _pick(self, axis: int, index: int) -> None:
+        self.slice = with_index(self.slice, axis, index)
+        self.changed.emit()
