@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from gradwalk.scales import scale_of_edge, scale_of_value
-from gradwalk.tape import index, shape_of
+from gradwalk.tape import index
 from gradwalk.trace import NONE, Saved, Site, Trace
 
 from .inspection.facts import title_of
@@ -18,7 +17,7 @@ from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape
 from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
-from .widgets.text import coloured, link, mono, rows, shape_html, shown
+from .widgets.text import breakable, coloured, link, mono, rows, shape_html, shown, unbroken
 
 Text: TypeAlias = Callable[[Trace, Selection, Theme], str]
 """What there is to say of one thing, as rich text."""
@@ -65,7 +64,7 @@ def _flow_of(trace: Trace, position: int, node: int, theme: Theme, *, named: boo
     came, gone = incoming(trace, position, node), outgoing(trace, position, node)
     if not came and not gone:
         return ""
-    lines = [_flow_line("" if place else "in", f"from {part.other}", part, theme) for place, part in enumerate(came)]
+    lines = [_flow_line("" if place else "in", f"from {breakable(part.other)}", part, theme) for place, part in enumerate(came)]
     is_leaf = trace.graph.nodes[node].leaf != NONE
     name, op = trace.graph.nodes[node].name, trace.graph.nodes[node].op
     middle = "added to .grad" if is_leaf else f"local derivative of {trace.graph.ops[op].name if op != NONE else name}"
@@ -73,7 +72,7 @@ def _flow_of(trace: Trace, position: int, node: int, theme: Theme, *, named: boo
         f'<tr><td style="color:{theme.subtle}">{"+" if is_leaf else "×"}</td>'
         f'<td colspan="2" style="color:{theme.subtle};padding-left:8px">{shown(middle)}</td></tr>'
     )
-    lines += [_flow_line("" if place else "=", f"to {part.other}", part, theme) for place, part in enumerate(gone)]
+    lines += [_flow_line("" if place else "=", f"to {breakable(part.other)}", part, theme) for place, part in enumerate(gone)]
     head = f'<div style="color:{theme.subtle};margin-top:4px">gradient through {shown(name)}</div>' if named else ""
     return f'{head}<table cellspacing="0" cellpadding="2" width="100%">{"".join(lines)}</table>'
 
@@ -83,7 +82,7 @@ def _flow_line(sign: str, other: str, part: Flow, theme: Theme) -> str:
     shape = f", {shape_html(shape_text(part.shape))}" if part.shape is not None else ""
     return (
         f'<tr><td width="20" style="color:{theme.subtle}">{sign}</td>'
-        f'<td style="padding-left:8px">{link(part.label, f"edge:{part.edge}", theme)}<br>'
+        f'<td style="padding-left:8px">{link(breakable(part.label), f"edge:{part.edge}", theme)}<br>'
         f'<span style="color:{theme.subtle}">{shown(other)}{shape}</span></td>'
         f'<td align="right">{right}</td></tr>'
     )
@@ -92,10 +91,10 @@ def _flow_line(sign: str, other: str, part: Flow, theme: Theme) -> str:
 def rms_text(part: Flow, theme: Theme) -> str:
     """``RMS 3.2``, or why there is no number."""
     if not part.there:
-        return coloured(NOT_YET, theme.faint)
+        return coloured(unbroken(NOT_YET), theme.faint)
     text = magnitude(part.stats)
     if text == EXACTLY_ZERO or not text[:1].isdigit():
-        return coloured(text, theme.bad if text in ("NaN", "Inf") else theme.subtle)
+        return coloured(unbroken(text), theme.bad if text in ("NaN", "Inf") else theme.subtle)
     return f"{coloured('RMS', theme.subtle)}&nbsp;{mono(text)}"
 
 
@@ -110,12 +109,12 @@ def _sum(meeting: Meeting, theme: Theme) -> str:
         sign = "" if place == 1 else "+"
         lines.append(
             f'<tr><td width="20">{sign}</td><td style="padding-left:8px"><b>g{place}</b> '
-            f'{coloured(f"from {part.other}", theme.subtle)}</td><td align="right">{rms_text(part, theme)}</td></tr>'
+            f'{coloured(f"from {breakable(part.other)}", theme.subtle)}</td><td align="right">{rms_text(part, theme)}</td></tr>'
         )
     total = (
         f"{coloured('RMS', theme.subtle)}&nbsp;{mono(number(meeting.total, 3))}"
         if meeting.there and meeting.total == meeting.total
-        else coloured("not counted" if meeting.there else NOT_YET, theme.faint)
+        else coloured(unbroken("not counted" if meeting.there else NOT_YET), theme.faint)
     )
     names = " + ".join(f"g{place}" for place in range(1, len(meeting.parts) + 1))
     lines.append(
@@ -174,46 +173,6 @@ def _saved(tensor: Saved, theme: Theme) -> str:
     shape = shape_text(tensor.shape).replace(" ", "\N{NO-BREAK SPACE}")
     first = link(shape, f"value:{tensor.value}", theme) if tensor.value != NONE else shown(shape)
     return f"{first} &nbsp;{coloured(f'{tensor.dtype}, {bytes_text(tensor.bytes)}, v{tensor.version}', theme.subtle)}"
-
-
-def properties(trace: Trace, subject: Selection, theme: Theme) -> str:
-    """dtype, device, requires_grad, version, arguments."""
-    graph = trace.graph
-    if subject.kind == "module":
-        call = graph.modules[subject.id]
-        return rows([("class", shown(call.kind)), ("path", mono(call.path))], theme)
-    if subject.kind == "node":
-        node = graph.nodes[subject.id]
-        return rows([("sequence", mono(str(node.sequence)))] if node.leaf == NONE else [], theme)
-    if subject.kind == "edge":
-        edge = graph.edges[subject.id]
-        pairs = [("output of source", mono(str(edge.output))), ("input_nr of target", mono(str(edge.input_nr)))]
-        return rows(pairs + _scaled(scale_of_edge(trace, edge.id)), theme)
-    op = graph.ops[subject.id] if subject.kind == "op" else None
-    values = [graph.values[value] for value in (op.outputs if op is not None else (subject.id,))]
-    pairs = [(name, mono(text)) for name, text in (op.arguments if op is not None else ())]
-    if values:
-        pairs += [
-            ("shape", mono(_all(shape_text(shape_of(trace, value.id)) for value in values))),
-            ("dtype", mono(_all(value.dtype for value in values))),
-            ("device", mono(_all(value.device for value in values))),
-            ("requires_grad", mono(_all(str(value.requires_grad) for value in values))),
-        ]
-        pairs += _scaled(scale_of_value(trace, values[0].id))
-        if any(value.version for value in values):
-            pairs.append(("version", mono(_all(str(value.version) for value in values))))
-    if op is not None and op.tags:
-        pairs.append(("ran", mono(", ".join(op.tags))))
-    return rows(pairs, theme)
-
-
-def _scaled(scale: float) -> list[tuple[str, str]]:
-    """How a gradient was recorded under a GradScaler."""
-    return [] if scale == 1.0 else [("recorded", f"scaled by {mono(f'{scale:g}')}, shown without")]
-
-
-def _all(texts: object) -> str:
-    return ", ".join(dict.fromkeys(texts))  # type: ignore[call-overload]
 
 
 def code(lines: list[Line], colour: str, theme: Theme) -> str:

@@ -20,12 +20,13 @@ from ..sections.check import CheckPart
 from ..sections.formula import FormulaPart
 from ..sections.look import Look, look_of
 from ..sections.part import Part, TextPart
+from ..sections.property_text import properties
 from ..sections.source import SourcePart
 from ..sections.tensors import DistributionPart, StatisticsPart, TensorPart
 from ..session import Session
 from ..state import Play, Selection, State
 from ..theme import Theme, font
-from ..widgets.text import ElidedLabel, TextBlock, shown
+from ..widgets.text import Column, ElidedLabel, TextBlock, shown
 
 WHILE_PLAYING = 120
 """Milliseconds between two updates while the playhead moves by itself; faster than that nobody reads."""
@@ -46,6 +47,10 @@ class InspectorView(Panel):
         self.subject: Selection | None = None
         self._late = QTimer(self, interval=WHILE_PLAYING, singleShot=True)
         self._late.timeout.connect(lambda: self._show(self.session.state))
+        self._shown: Look | None = None
+        self._later = 0
+        self._below = QTimer(self, interval=0, singleShot=True)
+        self._below.timeout.connect(self._show_below)
         self.name = ElidedLabel(Qt.TextElideMode.ElideMiddle, self)
         self.name.setFont(font(18, QFont.Weight.DemiBold))
         self.variable = ElidedLabel(Qt.TextElideMode.ElideMiddle, self)
@@ -56,7 +61,7 @@ class InspectorView(Panel):
         self.statistics, self.tensor = StatisticsPart(theme), TensorPart(theme)
         self.links = _text("Inputs and outputs", "Inputs and outputs", texts.links, theme)
         self.saved = _text("Saved tensors", "Saved tensors", texts.saved, theme)
-        self.properties = _text("Properties", "Properties", texts.properties, theme)
+        self.properties = _text("Properties", "Properties", properties, theme)
         self.source, self.check = SourcePart(theme), CheckPart(theme)
         self.why = TextPart("Why no gradient?", "Why no gradient", _why, theme)
         self.parts: tuple[Part, ...] = (
@@ -84,7 +89,7 @@ class InspectorView(Panel):
         pane.said.connect(self.said)
 
     def _arrange(self) -> None:
-        sheet = QWidget()
+        sheet = Column()
         sheet.setObjectName("sheet")
         column = QVBoxLayout(sheet)
         column.setContentsMargins(2 * GRID, GRID + GRID // 2, 2 * GRID, 2 * GRID)
@@ -130,18 +135,34 @@ class InspectorView(Panel):
     def _show(self, state: State) -> None:
         look = look_of(state)
         if look is None:
-            self.subject = None
+            self.subject = self._shown = None
             self.message.setText(empty_text(state.trace) if state.trace is not None else "")
             self._pages.setCurrentWidget(self.message)
             return
         moved = look.subject != self.subject
         self.subject = look.subject
         self._pages.setCurrentWidget(self.area)
-        self._show_head(look)
-        for part in self.parts:
-            part.show_look(look)
         if moved:
             self.area.verticalScrollBar().setValue(0)
+        self._show_head(look)
+        self._shown = look
+        self._later = self._first_below()
+        for part in self.parts[: self._later]:
+            part.show_look(look)
+        if self._later < len(self.parts):
+            self._below.start()
+
+    def _first_below(self) -> int:
+        """The number of the first section that is out of sight, below: it and what follows is shown a moment later."""
+        end = self.area.verticalScrollBar().value() + self.area.viewport().height()
+        below = (place for place, part in enumerate(self.parts) if part.isVisible() and part.y() > end)
+        return next(below, len(self.parts))
+
+    def _show_below(self) -> None:
+        """What was left out by the last :meth:`_show`; nobody sees that it comes after what is in sight."""
+        if self._shown is not None:
+            for part in self.parts[self._later :]:
+                part.show_look(self._shown)
 
     def _show_head(self, look: Look) -> None:
         title = title_of(look.trace.graph, look.subject)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ..inspection.formula import Card, Row, Token, numbers_text
@@ -15,6 +15,7 @@ from ..theme import Theme, font
 
 SYMBOL, UNDER = 15, 11
 PAD = 12
+WRAPPED = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
 LINE = 14
 """Height of one line of shapes or numbers."""
 
@@ -35,6 +36,7 @@ class FormulaCard(QWidget):
         super().__init__(parent)
         self.theme = theme
         self._card: Card | None = None
+        self._placed: dict[int, list[Placed]] = {}
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -48,6 +50,7 @@ class FormulaCard(QWidget):
     def show_card(self, card: Card | None) -> None:
         """Show formulas; nothing for None."""
         self._card = card
+        self._placed.clear()
         self.setVisible(card is not None)
         self.setAccessibleDescription(str(card) if card is not None else "")
         self.updateGeometry()
@@ -65,6 +68,8 @@ class FormulaCard(QWidget):
         """The height that the content takes at a width."""
         if self._card is None:
             return 0
+        if not self._card.rows:
+            return self._sentence_box(width).height() + 2 * PAD
         placed = self._place(width)
         return round(max((p.box.bottom() for p in placed), default=PAD + 20) + PAD)
 
@@ -88,7 +93,7 @@ class FormulaCard(QWidget):
         if not self._card.rows:
             painter.setFont(font(13))
             painter.setPen(QColor(self.theme.subtle))
-            painter.drawText(self.rect().adjusted(PAD, 0, -PAD, 0), Qt.AlignmentFlag.AlignVCenter, self._card.sentence)
+            painter.drawText(self.rect().adjusted(PAD, 0, -PAD, 0), WRAPPED, self._card.sentence)
             return
         placed = self._place(self.width())
         self._paint_bars(painter, placed)
@@ -104,8 +109,17 @@ class FormulaCard(QWidget):
             return True
         return super().event(event)
 
+    def _sentence_box(self, width: int) -> QRect:
+        sentence = self._card.sentence if self._card is not None else ""
+        return QFontMetrics(font(13)).boundingRect(QRect(0, 0, max(width - 2 * PAD, 40), 10_000), WRAPPED, sentence)
+
     def _place(self, width: int) -> list[Placed]:
-        """The tokens of all rows, flowing left to right and wrapped at ``width``."""
+        """The tokens of all rows, flowing left to right and wrapped at ``width``; worked out once for each width."""
+        if width not in self._placed:
+            self._placed[width] = self._flowed(width)
+        return self._placed[width]
+
+    def _flowed(self, width: int) -> list[Placed]:
         placed: list[Placed] = []
         top = float(PAD)
         for row in self._card.rows if self._card is not None else ():

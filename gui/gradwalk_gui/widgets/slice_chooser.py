@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QWidget
 
 from gradwalk.trace import Shape
 
@@ -68,11 +68,11 @@ class SliceChooser(QWidget):
     def _choosers(self) -> list[QWidget]:
         if not self._axes or len(self._shape) < 2:
             return []
-        for combo, chosen in ((self.rows, self.slice.rows), (self.columns, self.slice.columns)):
+        for combo, what, chosen in ((self.rows, "rows", self.slice.rows), (self.columns, "columns", self.slice.columns)):
             combo.clear()
-            combo.addItems([f"dim {axis} ({size})" for axis, size in enumerate(self._shape)])
+            combo.addItems([f"{what}: dim {axis} ({size})" for axis, size in enumerate(self._shape)])
             combo.setCurrentIndex(chosen)
-        return [QLabel("rows"), self.rows, QLabel("columns"), self.columns]
+        return [self.rows, self.columns]
 
     def _box(self, axis: int) -> QSpinBox:
         size = self._shape[axis]

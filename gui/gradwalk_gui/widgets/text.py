@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -50,6 +51,19 @@ class ElidedLabel(QLabel):
         self.setToolTip(self._full if shown != self._full else "")
 
 
+class Column(QWidget):
+    """Holds blocks of text one below the other, all as wide as itself without its margins."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell the blocks their width."""
+        super().resizeEvent(event)
+        layout = self.layout()
+        if layout is not None and event.size().width() != event.oldSize().width():
+            margins = layout.contentsMargins()
+            for block in self.findChildren(TextBlock):
+                block.set_column(max(self.width() - margins.left() - margins.right(), 1))
+
+
 class TextBlock(QLabel):
     """Rich text that wraps, can be selected, and whose links are plain signals; hidden while empty."""
 
@@ -58,6 +72,7 @@ class TextBlock(QLabel):
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._heights: dict[int, int] = {}
+        self._column = 0
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(
@@ -79,20 +94,29 @@ class TextBlock(QLabel):
         self.setVisible(bool(html))
 
     def heightForWidth(self, width: int) -> int:
-        """The height that the text takes at a width; laid out once for each."""
+        """The height that the text takes at a width (in a column at the column's); laid out once for each."""
+        width = self._column or width
         if width not in self._heights:
             self._heights[width] = super().heightForWidth(width)
         return self._heights[width]
 
+    def set_column(self, width: int) -> None:
+        """The width of the column that the text stands in: layouts ask for many others, and each costs a layout of the text."""
+        if width != self._column:
+            self._column = width
+            self.updateGeometry()
+
     def sizeHint(self) -> QSize:
-        """The size to start from. (A QLabel would try many widths to find a pleasing one.)"""
-        return QSize(0, self.heightForWidth(max(self.width(), 100)))
+        """One line: the height comes of the width. (A QLabel would try many widths to find a pleasing one.)"""
+        return QSize(0, self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
         """Any width will do."""
         return QSize(0, self.fontMetrics().height())
 
 
+UNBROKEN = 20
+"""Characters of a name that there is always room for on one line."""
 LONGEST = 240
 """Characters of a name; Qt takes seconds to break a line of thousands."""
 
@@ -110,9 +134,21 @@ def mono(text: str, colour: str = "") -> str:
     return f'<span style="{style}">{shown(text)}</span>'
 
 
+def unbroken(text: str) -> str:
+    """Text whose words stay on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def breakable(text: str) -> str:
+    """A long name that may be broken between its parts: ``NativeLayerNormBackward0``, ``blocks.11.mlp.out.bias``."""
+    if len(text) <= UNBROKEN:
+        return text
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[._])(?=\w)", "\N{ZERO WIDTH SPACE}", text)
+
+
 def shape_html(text: str) -> str:
     """A shape in the font of numbers that never breaks, as HTML."""
-    return mono(text.replace(" ", "\N{NO-BREAK SPACE}"))
+    return mono(unbroken(text))
 
 
 def coloured(text: str, colour: str) -> str:

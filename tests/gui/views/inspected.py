@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 
 import numpy as np
+from PySide6.QtWidgets import QApplication
 
 from gradwalk.builder import GraphBuilder
 from gradwalk.sample import statistics_of
@@ -28,8 +29,15 @@ def opened(*traces):
 
 
 def plain(block):
+    """The text of a block, when all sections are filled: those out of sight come a moment later."""
+    QApplication.processEvents()
     return re.sub(
-        r"\s+", " ", re.sub(r"<[^>]+>", " ", block.text()).replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
+        r"\s+",
+        " ",
+        re.sub(r"<[^>]+>", " ", block.text())
+        .replace("&nbsp;", " ")
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .replace("\N{ZERO WIDTH SPACE}", ""),
     ).strip()
 
 

@@ -251,9 +251,9 @@ def test_modules_have_their_parameters_and_ops(show):
     session.select(Selection("module", outer))
     assert (view.name.full_text(), plain(view.links.text)) == (
         "net",
-        "modules net.fc Linear parameters fc.weight 2 leaf ops linear",
+        "outputs linear output 2 modules net.fc Linear parameters fc.weight 2 leaf ops linear",
     )
-    assert plain(view.properties.text) == "class MLP path net"
+    assert plain(view.properties.text) == "class MLP path net parameters 2"
     view.grab()
 
 
