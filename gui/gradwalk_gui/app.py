@@ -89,9 +89,7 @@ def build(kept: settings.Settings, file: Path | None) -> tuple[Window, Shell]:
     from .window import Window
 
     session = Session()
-    session.set(
-        theme=kept.theme, reduced_motion=kept.reduced_motion, log_loss=kept.log_loss, minimap=kept.minimap, speed=kept.speed
-    )
+    session.set(**{name: getattr(kept, name) for name in settings.IN_STATE})
     theme = theme_of(session.state)
     style.apply(application(), theme, kept.font_scale)
     window = Window(session, theme)

@@ -33,6 +33,14 @@ class Settings:
     """Where trainings started in the app are recorded; empty for the default."""
     geometry: str = ""
     docks: str = ""
+    closed: tuple[str, ...] = ()
+    """The sections of the inspector that are folded."""
+    editor: str = ""
+    """What opens source files, see ``editors.EDITORS``; empty for the first that is found."""
+
+
+IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor")
+"""The settings that the State holds while the app runs, under the same names."""
 
 
 def file() -> Path:
@@ -59,7 +67,8 @@ def from_json(content: dict[str, Any]) -> Settings:
     if settings.version != VERSION:
         settings = replace(settings, version=VERSION, geometry="", docks="")
     theme = settings.theme if settings.theme in ("system", "light", "dark") else "system"
-    return replace(settings, theme=theme, font_scale=max(0.5, min(settings.font_scale, 3.0)))
+    editor = settings.editor if settings.editor in ("vscode", "pycharm", "environment") else ""
+    return replace(settings, theme=theme, editor=editor, font_scale=max(0.5, min(settings.font_scale, 3.0)))
 
 
 def _fits(value: object, default: object) -> bool:

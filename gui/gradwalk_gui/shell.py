@@ -6,7 +6,7 @@ import base64
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt
 from PySide6.QtGui import QGuiApplication
@@ -284,28 +284,14 @@ class Shell(QObject):
         """The settings as they would be saved now."""
         state = self._session.state
         geometry, docks = self._window.saveGeometry(), self._window.desk.saved()
-        return replace(
-            self._kept,
-            theme=state.theme,
-            reduced_motion=state.reduced_motion,
-            log_loss=state.log_loss,
-            minimap=state.minimap,
-            speed=state.speed,
-            geometry=_text(geometry),
-            docks=_text(docks) or self._kept.docks,
-        )
+        now: dict[str, Any] = {name: getattr(state, name) for name in settings.IN_STATE}
+        return replace(self._kept, **now, geometry=_text(geometry), docks=_text(docks) or self._kept.docks)
 
     def apply_settings(self, wanted: Settings) -> None:
         """Take over preferences."""
         rescaled = wanted.font_scale != self._kept.font_scale
         self._kept = wanted
-        self._session.set(
-            theme=wanted.theme,
-            reduced_motion=wanted.reduced_motion,
-            log_loss=wanted.log_loss,
-            minimap=wanted.minimap,
-            speed=wanted.speed,
-        )
+        self._session.set(**{name: getattr(wanted, name) for name in settings.IN_STATE})
         if rescaled:
             self._dress()
             self._window.make_views_anew()

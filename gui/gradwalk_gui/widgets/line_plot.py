@@ -12,9 +12,8 @@ from ..numbers import exact, number
 from ..theme import Theme, font
 
 TALL, AXIS = 112, 18
-DOTS_UP_TO = 64
-SMOOTH_UP_TO = 300
-"""At most this many elements get a dot each."""
+DOTS_UP_TO, SMOOTH_UP_TO = 64, 300
+"""At most this many elements get a dot each; at most this many points get a smooth line."""
 
 
 class LinePlot(QWidget):
