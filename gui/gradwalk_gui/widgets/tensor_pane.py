@@ -25,6 +25,7 @@ from .text import ElidedLabel
 
 NUMBERS_IN_A_ROW = 8
 """A one-dimensional tensor of at most this many elements is a row of numbers, a longer one a line."""
+BUTTON = 26
 NOT_KEPT = "Not kept for this step: first steps and log-spaced steps are."
 
 
@@ -92,7 +93,7 @@ class TensorPane(QWidget):
         tools = QWidget(self)
         row = QHBoxLayout(tools)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GRID // 2)
+        row.setSpacing(0)
         lock = self._button("lock", "Lock the colour range, over tensors and steps", self._on_lock)
         lock.setCheckable(True)
         row.addWidget(lock)
@@ -114,6 +115,7 @@ class TensorPane(QWidget):
         button.setToolTip(words)
         button.setAccessibleName(words)
         button.setObjectName(name)
+        button.setFixedSize(BUTTON, BUTTON)
         button.clicked.connect(lambda: act())
         self.buttons[name] = button
         return button
@@ -194,7 +196,7 @@ class TensorPane(QWidget):
         return super().eventFilter(watched, event)
 
     def _on_lock(self) -> None:
-        self.locked.emit(largest(self._data) if self.buttons["lock"].isChecked() else None)
+        self.locked.emit((largest(self._data) or None) if self.buttons["lock"].isChecked() else None)
 
     def _copy(self) -> None:
         if self._kept is not None:
