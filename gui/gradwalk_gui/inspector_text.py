@@ -17,8 +17,9 @@ from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape
 from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
-from .widgets.text import breakable, coloured, link, mono, rows, shape_html, shown, unbroken
+from .widgets.text import breakable, breakable_code, coloured, link, mono, rows, shape_html, shown
 
+TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
 Text: TypeAlias = Callable[[Trace, Selection, Theme], str]
 """What there is to say of one thing, as rich text."""
 
@@ -91,10 +92,10 @@ def _flow_line(sign: str, other: str, part: Flow, theme: Theme) -> str:
 def rms_text(part: Flow, theme: Theme) -> str:
     """``RMS 3.2``, or why there is no number."""
     if not part.there:
-        return coloured(unbroken(NOT_YET), theme.faint)
+        return coloured(NOT_YET, theme.faint)
     text = magnitude(part.stats)
     if text == EXACTLY_ZERO or not text[:1].isdigit():
-        return coloured(unbroken(text), theme.bad if text in ("NaN", "Inf") else theme.subtle)
+        return coloured(text, theme.bad if text in ("NaN", "Inf") else theme.subtle)
     return f"{coloured('RMS', theme.subtle)}&nbsp;{mono(text)}"
 
 
@@ -114,7 +115,7 @@ def _sum(meeting: Meeting, theme: Theme) -> str:
     total = (
         f"{coloured('RMS', theme.subtle)}&nbsp;{mono(number(meeting.total, 3))}"
         if meeting.there and meeting.total == meeting.total
-        else coloured(unbroken("not counted" if meeting.there else NOT_YET), theme.faint)
+        else coloured("not counted" if meeting.there else NOT_YET, theme.faint)
     )
     names = " + ".join(f"g{place}" for place in range(1, len(meeting.parts) + 1))
     lines.append(
@@ -135,7 +136,7 @@ def links(trace: Trace, subject: Selection, theme: Theme) -> str:
 def _links(group: Group, theme: Theme) -> str:
     made = [
         f"{link(one.text, f'{one.to.kind}:{one.to.id}', theme)}"
-        + (f" &nbsp;{coloured(one.detail, theme.subtle)}" if one.detail else "")
+        + (f" &nbsp;{coloured(one.detail.replace(' × ', TIMES), theme.subtle)}" if one.detail else "")
         for one in group.links
     ]
     if group.more:
@@ -199,7 +200,7 @@ def note(text: str, theme: Theme) -> str:
 def _spaces(text: str) -> str:
     """Leading spaces that stay, and lines that may wrap at the others."""
     bare = text.lstrip(" ")
-    return "&nbsp;" * (len(text) - len(bare)) + shown(bare)
+    return "&nbsp;" * (len(text) - len(bare)) + shown(breakable_code(bare))
 
 
 def stack(site: Site, theme: Theme) -> str:

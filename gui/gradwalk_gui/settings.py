@@ -34,7 +34,7 @@ class Settings:
     geometry: str = ""
     docks: str = ""
     closed: tuple[str, ...] = ()
-    """The sections of the inspector that are folded."""
+    """The sections of the inspector that are closed."""
     editor: str = ""
     """What opens source files, see ``editors.EDITORS``; empty for the first that is found."""
 

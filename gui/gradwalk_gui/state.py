@@ -115,7 +115,7 @@ class State:
     colour_range: float | None = None
     """The absolute value of the strongest colours of tensors, where it is locked; None: each has its own."""
     closed: tuple[str, ...] = ()
-    """The sections of the inspector that are folded."""
+    """The sections of the inspector that are closed."""
     frame: tuple[str, int] | None = None
     """A file and a line of it to show in the source instead of the event's, until the playhead or the selection moves."""
     editor: str = ""

@@ -18,7 +18,7 @@ CHECK, CHECKING = "Check this op", "Checking ..."
 
 
 class CheckPart(Part):
-    """Small ops are checked when they are looked at, larger ones with a button; nothing is checked while it is folded."""
+    """Small ops are checked when they are looked at, larger ones with a button; nothing is checked while it is closed."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("NumPy reference", theme)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QSizePolicy
+from PySide6.QtWidgets import QSizePolicy
 
 from gradwalk.tape import why_not_counted
 from gradwalk.trace import Kept, TensorKey, Trace
@@ -17,6 +17,7 @@ from ..numbers import count, shape_text
 from ..panel import phase_colour
 from ..state import Selection
 from ..theme import Theme
+from ..widgets.elided_combo import ElidedCombo
 from ..widgets.health_bar import HealthBar
 from ..widgets.histogram import HistogramPlot
 from ..widgets.stats_table import Column, StatsTable, texts_of
@@ -33,7 +34,7 @@ class DistributionPart(Part):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("Distribution", theme)
-        self.chooser = QComboBox()
+        self.chooser = ElidedCombo()
         self.chooser.setAccessibleName("Tensor to look into")
         self.chooser.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.chooser.activated.connect(self._on_chosen)

@@ -33,7 +33,7 @@ WHILE_PLAYING = 120
 
 
 class InspectorView(Panel):
-    """Sections from top to bottom; each hides itself while it has nothing to say, and stays folded once it is."""
+    """Sections from top to bottom; each hides itself while it has nothing to say, and stays closed once it is."""
 
     title = "Inspector"
 

@@ -129,7 +129,8 @@ class FormulaCard(QWidget):
                 space = 6.0 if token.space else 0.0
                 if left + space + size.width() > width - PAD and left > PAD + GRID:
                     left, top, space = float(PAD + 3 * GRID), bottom + 4, 0.0
-                placed.append(Placed(token, QRectF(left + space, top, size.width(), size.height()), row))
+                wide = min(float(size.width()), max(width - PAD - left - space, 1.0))
+                placed.append(Placed(token, QRectF(left + space, top, wide, size.height()), row))
                 left += space + size.width()
                 bottom = max(bottom, top + size.height())
             top = bottom + GRID
@@ -151,7 +152,10 @@ class FormulaCard(QWidget):
         known = bool(token.under)
         painter.setFont(_symbol_font(known))
         painter.setPen(QColor(theme.text if piece.row.now else theme.subtle))
-        painter.drawText(QRectF(box.left(), box.top(), box.width(), 20), Qt.AlignmentFlag.AlignCenter, token.text)
+        text = token.text
+        if _size(token).width() > box.width():
+            text = QFontMetricsF(_symbol_font(known)).elidedText(text, Qt.TextElideMode.ElideMiddle, box.width())
+        painter.drawText(QRectF(box.left(), box.top(), box.width(), 20), Qt.AlignmentFlag.AlignCenter, text)
         under = QRectF(box.left(), box.top() + 20, box.width(), box.height() - 20)
         if token.numbers is not None:
             _paint_numbers(painter, under, numbers_text(token.numbers), theme)

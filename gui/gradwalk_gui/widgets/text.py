@@ -6,8 +6,8 @@ import re
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QWidget
 
 from ..theme import NUMBER_FAMILY, Theme
 
@@ -86,6 +86,25 @@ class TextBlock(QLabel):
         self.setSizePolicy(policy)
         self.linkActivated.connect(self.followed)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy what is selected as it was, without the places where it may break."""
+        if event.matches(QKeySequence.StandardKey.Copy) and self.hasSelectedText():
+            self._copy()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy."""
+        if self.hasSelectedText():
+            menu = QMenu(self)
+            menu.addAction("Copy", self._copy)
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(event.globalPos())
+
+    def _copy(self) -> None:
+        plain = self.selectedText().replace(BREAK, "").replace("\N{NO-BREAK SPACE}", " ").replace("\N{PARAGRAPH SEPARATOR}", "\n")
+        QGuiApplication.clipboard().setText(plain.replace("\N{LINE SEPARATOR}", "\n"))
+
     def show_html(self, html: str) -> None:
         """Show rich text; nothing for an empty one."""
         if html != self.text():
@@ -115,6 +134,8 @@ class TextBlock(QLabel):
         return QSize(0, self.fontMetrics().height())
 
 
+BREAK = "\N{ZERO WIDTH SPACE}"
+"""Where a line may break although nothing is seen there; it is not copied."""
 UNBROKEN = 20
 """Characters of a name that there is always room for on one line."""
 LONGEST = 240
@@ -134,21 +155,21 @@ def mono(text: str, colour: str = "") -> str:
     return f'<span style="{style}">{shown(text)}</span>'
 
 
-def unbroken(text: str) -> str:
-    """Text whose words stay on one line."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def breakable(text: str) -> str:
     """A long name that may be broken between its parts: ``NativeLayerNormBackward0``, ``blocks.11.mlp.out.bias``."""
     if len(text) <= UNBROKEN:
         return text
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[._])(?=\w)", "\N{ZERO WIDTH SPACE}", text)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[._])(?=\w)", BREAK, text)
+
+
+def breakable_code(text: str) -> str:
+    """Code that may be broken inside a long piece without spaces: after a dot, a comma, a bracket or ``=``."""
+    return re.sub(rf"\S{{{UNBROKEN},}}", lambda piece: re.sub(r"(?<=[.,(\[=])(?=\w)", BREAK, piece.group()), text)
 
 
 def shape_html(text: str) -> str:
     """A shape in the font of numbers that never breaks, as HTML."""
-    return mono(unbroken(text))
+    return mono(text.replace(" ", "\N{NO-BREAK SPACE}"))
 
 
 def coloured(text: str, colour: str) -> str:
