@@ -25,6 +25,7 @@ from ..inspection.elements import largest
 from ..numbers import exact, number, shape_text
 from ..theme import Theme, font
 from .diverging import colours
+from .hatching import hatched, mask_of
 
 HIGHEST, LOWEST = 208, 44
 NUMBERS_FROM, SIGNS_FROM, LINES_FROM = 46.0, 11.0, 6.0
@@ -53,6 +54,8 @@ class TensorGrid(QWidget):
         self._origin = QPointF()
         self._dragged_from: QPointF | None = None
         self._picture: QImage | None = None
+        self._bad: QImage | None = None
+        """Opaque where an element is NaN or Inf; None where none is."""
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding if large else QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
@@ -70,7 +73,7 @@ class TensorGrid(QWidget):
         same_size = data.shape == self._data.shape
         self._data = data
         self._scale = largest(data) if scale is None else scale
-        self._picture = None
+        self._picture, self._bad = None, mask_of(~np.isfinite(data))
         self.setAccessibleDescription(f"{shape_text(data.shape)}, largest absolute value {number(self._scale)}")
         if not same_size:
             self.fit()
@@ -163,6 +166,8 @@ class TensorGrid(QWidget):
         painter.drawImage(box, self._image())
         if min(wide, high) >= LINES_FROM:
             self._paint_cells(painter, wide, high)
+        elif self._bad is not None:
+            painter.drawPixmap(0, 0, hatched(self, box, self._bad, self.theme.panel))
         if self.hasFocus():
             painter.setPen(QPen(QColor(self.theme.accent), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))

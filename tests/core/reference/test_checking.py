@@ -60,6 +60,7 @@ def trace(tmp_path_factory):
         z = z + torch.where(x > 0, x, 0.0).sum() + torch.where(x > 0, 0.0, x).sum() + (2**x).sum() + (1 - x).sum()
         z = z + torch.cat([x, x]).pow(2).sum() + x.max(dim=1).values.sum() + x.clone().relu_().sum()
         a, b = x.split(2, dim=1)
+        z = z + F.layer_norm(F.layer_norm(x, (4,)), (4,)).square().mean()  # a gradient that is rounding alone
         z = z + (a * b).sum() + F.softmax(x, dim=1).sum() + F.layer_norm(x, (4,), w).sum() + torch.stack((x, x)).prod()
         z.backward()
     return gradwalk.open_recording(folder)[0]

@@ -140,6 +140,13 @@ def test_nan_and_inf_are_hatched_in_their_colour(show):
     assert {bad, view.theme.panel} <= colours(0, 0)
     assert {bad, view.theme.panel} <= colours(1, 1)
     assert bad not in colours(0, 1)
+    data = np.zeros((200, 200), np.float32)
+    data[:100] = np.nan
+    small = show(TensorView, step_with(kept(data)), size=(400, 400)).pane.grid
+    assert small.cell()[1] < 6
+    picture, (wide, high) = small.grab().toImage(), small.cell()
+    assert {bad, view.theme.panel} <= colours(5, 20), "hatched too where cells are too small for one each"
+    assert bad not in colours(130, 20)
     assert grid.text_of(0, 0) == "NaN"
     assert grid.text_of(1, 1) == "-Inf"
 
