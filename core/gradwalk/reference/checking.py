@@ -92,6 +92,7 @@ class _Checking:
 
     def __init__(self, trace: Trace, op: Op) -> None:
         self.trace, self.graph, self.op = trace, trace.graph, op
+        self.random = np.random.default_rng(0)
         look = index(self.graph)
         self.nodes = frozenset(look.nodes_of_op[op.id])
         touching = {edge for node in self.nodes for edge in (*look.edges_into[node], *look.edges_from[node])}
@@ -213,7 +214,7 @@ class _Checking:
 
     def _rounded(self, tensors: Tensors) -> Tensors:
         """The same numbers, each off by a random part of what its dtype rounds away."""
-        random, unit = np.random.default_rng(0), ROUNDING.get(self._coarsest(), 0.0)
+        random, unit = self.random, ROUNDING.get(self._coarsest(), 0.0)
         return {
             value: array * (1 + unit * random.uniform(-1, 1, array.shape)) if array.dtype.kind == "f" else array
             for value, array in ((value, np.asarray(array)) for value, array in tensors.items())
