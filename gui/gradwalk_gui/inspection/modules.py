@@ -16,7 +16,10 @@ from .subject import ops_inside
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boundary:
-    """Ids of Values: what is read inside and made outside, what is made inside and read outside (or by nothing), leaves."""
+    """Ids of Values: what is read inside and made outside, what is made inside and read outside (or by nothing), parameters.
+
+    Parameters are all leaves, and those that are frozen.
+    """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -36,7 +39,7 @@ def _boundary(key: Same[Graph], module: int) -> Boundary:
     read = dict.fromkeys(value for op in forward for value in op.inputs)
     made = dict.fromkeys(value for op in forward for value in op.outputs)
     outside = [value for value in read if value not in made]
-    leaves = tuple(value for value in outside if graph.values[value].role == "leaf")
+    leaves = tuple(value for value in outside if graph.values[value].role == "leaf" or graph.values[value].parameter)
     inputs = tuple(value for value in outside if value not in leaves)
     outputs = tuple(value for value in made if _goes_out(graph, look.consumers[value], inside))
     return Boundary(inputs, outputs, leaves)

@@ -43,10 +43,11 @@ class Cube(torch.autograd.Function):
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 80)
+        self.first, self.last, self.frozen = nn.Linear(6, 5), nn.Linear(5, 80), nn.Linear(6, 6)
+        self.frozen.requires_grad_(False)
 
     def forward(self, x):
-        return self.last(Cube.apply(torch.tanh(self.first(x))))
+        return self.last(Cube.apply(torch.tanh(self.first(self.frozen(x)))))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_a_wrong_backward_has_a_cross_once_it_has_come(session, show):
 
 def test_a_large_op_is_checked_with_the_button_off_the_windows_thread(session, show, qtbot):
     view = show(InspectorView, session)
-    session.select(op(session, "linear", 1))
+    session.select(op(session, "linear", 2))
     assert plain(view.check.result) == ""
     assert view.check.button.isVisible()
     view.area.ensureWidgetVisible(view.check.button)
@@ -123,13 +124,13 @@ def test_a_large_op_is_checked_with_the_button_off_the_windows_thread(session, s
     qtbot.waitUntil(lambda: not view.check.button.isVisible())
     assert plain(view.check.result).count(AGREES) == 4
     session.select(op(session, "tanh"))
-    session.select(op(session, "linear", 1))
+    session.select(op(session, "linear", 2))
     assert plain(view.check.result).count(AGREES) == 4, "it is remembered"
 
 
 def op_input(session):
     graph = session.state.trace.graph
-    return next(value for value in graph.ops[op(session, "linear").id].inputs if graph.values[value].role == "leaf")
+    return next(value for value in graph.ops[op(session, "linear", 1).id].inputs if graph.values[value].role == "leaf")
 
 
 def test_a_section_is_closed_by_key_and_stays_closed(session, show):
@@ -188,6 +189,11 @@ def test_a_module_has_its_inputs_outputs_parameters_and_what_it_keeps(session, s
     (output,) = boundary_of(graph, first.id).outputs
     assert next(tensor.key for tensor in view._shown.tensors) == ("value", output)
     assert view.tensor.pane.grid.data().shape == (64, 5)
+    assert plain(view.why.text) == ""
+    frozen = next(module for module in graph.modules if module.path.endswith("frozen"))
+    session.select(Selection("module", frozen.id))
+    assert "frozen.weight does not require grad" in plain(view.why.text)
+    assert "frozen.bias does not require grad" in plain(view.why.text)
 
 
 def test_a_line_of_the_stack_opens_its_place_and_long_names_leave_room(session, show):
