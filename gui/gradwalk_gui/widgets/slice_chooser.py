@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QSpinBox, QWidget
 
 from gradwalk.trace import Shape
 
 from ..inspection.slicing import Slice, first_slice, with_axis, with_index
 from ..panel import GRID
 from ..theme import font
+from .elided_combo import ElidedCombo
+
+ROOM, WIDE_ROOM = 136, 184
+"""Logical pixels that a box with its text takes, and a choice of an axis."""
 
 
 class SliceChooser(QWidget):
@@ -20,16 +25,18 @@ class SliceChooser(QWidget):
     def __init__(self, *, axes: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shape: Shape = ()
-        self._axes, self._in_a_row = axes, 4 if axes else 2
+        self._axes, self._in_a_row = axes, 1
         self.slice = first_slice(())
         self.boxes: list[QSpinBox] = []
-        self.rows, self.columns = QComboBox(self), QComboBox(self)
+        self._widgets: list[QWidget] = []
+        self.rows, self.columns = ElidedCombo(self), ElidedCombo(self)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(GRID // 2)
         for combo, name in ((self.rows, "Axis of the rows"), (self.columns, "Axis of the columns")):
             combo.setAccessibleName(name)
             combo.setToolTip(name)
+            combo.setMinimumWidth(1)
         self.rows.activated.connect(lambda axis: self._become(with_axis(self.slice, rows=axis)))
         self.columns.activated.connect(lambda axis: self._become(with_axis(self.slice, columns=axis)))
 
@@ -47,6 +54,14 @@ class SliceChooser(QWidget):
         """Whether there is anything to choose."""
         return bool(self.boxes) or (self._axes and len(self._shape) > 1)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many beside each other as have room."""
+        super().resizeEvent(event)
+        room = max(1, min(event.size().width() // (WIDE_ROOM if self._axes else ROOM), 4))
+        if room != self._in_a_row:
+            self._in_a_row = room
+            self._place()
+
     def _become(self, new: Slice) -> None:
         self.slice = new
         self._build()
@@ -60,8 +75,11 @@ class SliceChooser(QWidget):
                 if widget not in (self.rows, self.columns):
                     widget.deleteLater()
         self.boxes = [self._box(axis) for axis in self.slice.others()]
-        widgets: list[QWidget] = [*self._choosers(), *self.boxes]
-        for place, widget in enumerate(widgets):
+        self._widgets = [*self._choosers(), *self.boxes]
+        self._place()
+
+    def _place(self) -> None:
+        for place, widget in enumerate(self._widgets):
             self._grid.addWidget(widget, place // self._in_a_row, place % self._in_a_row)
             widget.show()
 
@@ -83,6 +101,7 @@ class SliceChooser(QWidget):
         box.setSuffix(f" / {size}")
         box.setAccessibleName(f"index in dimension {axis}")
         box.setWrapping(True)
+        box.setMinimumWidth(1)
         box.setFont(font(11, numbers=True))
         box.valueChanged.connect(lambda index: self._pick(axis, index))
         return box

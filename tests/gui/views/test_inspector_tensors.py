@@ -93,6 +93,13 @@ def test_more_dimensions_have_a_slice_chooser_and_one_is_a_line(show):
     pane.choosers[0].setValue(1)
     pane.choosers[1].setValue(2)
     assert np.array_equal(pane.grid.data(), data["four"][1, 2])
+    view.resize(240, 700)
+    QApplication.processEvents()
+    assert view.area.widget().width() <= view.area.viewport().width(), "nothing sticks out"
+    assert pane.choosers[0].y() < pane.choosers[1].y(), "one below the other"
+    view.resize(420, 700)
+    QApplication.processEvents()
+    assert pane.choosers[0].y() == pane.choosers[1].y()
     session.select(Selection("value", 1))
     assert pane.line.isVisible()
     assert np.array_equal(pane.line.data(), data["line"])
