@@ -165,7 +165,7 @@ def resolve(wish: State, old: State) -> State:
         selection=selection,
         picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
         highlight=wish.highlight if selection is not None else "",
-        frame=wish.frame if (step, position, selection) == (old.step, old.position, old.selection) else None,
+        frame=wish.frame if _unmoved(old, recording, (step, position, selection)) else None,
         view=_view_for(wish.view, trace, old),
     )
 
@@ -176,6 +176,10 @@ def _view_for(view: View, trace: Trace, old: State) -> View:
     if before is not None and before.key != trace.graph.key and (view.hidden or view.isolated):
         view = replace(view, hidden=frozenset(), isolated=frozenset())
     return view if before is trace.graph else showing.settled(view, trace.graph)
+
+
+def _unmoved(old: State, recording: Steps, place: tuple[int, int, Selection | None]) -> bool:
+    return old.recording is recording and (old.step, old.position, old.selection) == place
 
 
 def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:

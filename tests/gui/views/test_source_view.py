@@ -146,6 +146,12 @@ def test_other_files_of_the_stack_can_be_chosen_until_the_playhead_moves(show):
     assert view.code.toPlainText() == texts["/run/train.py"]
     assert view.code.marked_texts() == ["net.f(x)"]
     assert view.header.place.full_text() == "/run/train.py   line 2"
+    before = session.state
+    session.open(OneStep(sites[:1], texts))
+    assert session.state.frame is None, "another recording has other files"
+    session.open(before.recording)
+    session.go_to(0, 1)
+    session.set(frame=("/run/train.py", 2))
     session.next_event()
     assert session.state.frame is None
     assert (files.currentText(), view.code.marked_texts()) == ("net.py", ["b(x)"])
