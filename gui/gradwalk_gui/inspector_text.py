@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from gradwalk.tape import index
-from gradwalk.trace import NONE, Saved, Site, Trace
+from gradwalk.trace import NONE, Site, Trace
 
 from .inspection.facts import title_of
 from .inspection.flow import Flow, Meeting, incoming, meetings, outgoing
 from .inspection.links import Group, groups_of
 from .inspection.source_text import Line
 from .inspection.subject import ALWAYS, DONE, NEXT, RAISED, moment_of, phase_of, state_of
-from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape_text
+from .numbers import EXACTLY_ZERO, NOT_YET, magnitude, number, shape_text
 from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
@@ -49,12 +49,12 @@ def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: in
 
 def flow(trace: Trace, position: int, subject: Selection, theme: Theme) -> str:
     """Incoming gradients x local derivative = outgoing gradients, of a Node or of the Nodes of an op."""
-    nodes = _nodes(trace, subject)
+    nodes = nodes_of(trace, subject)
     parts = [_flow_of(trace, position, node, theme, named=len(nodes) > 1 or subject.kind == "op") for node in nodes]
     return "".join(part for part in parts if part)
 
 
-def _nodes(trace: Trace, subject: Selection) -> tuple[int, ...]:
+def nodes_of(trace: Trace, subject: Selection) -> tuple[int, ...]:
     """A Node itself, or the Nodes of an op."""
     if subject.kind == "op":
         return index(trace.graph).nodes_of_op[subject.id]
@@ -157,23 +157,6 @@ def frame_of_link(text: str) -> tuple[str, int] | None:
     kind, _, rest = text.partition(":")
     line, _, file = rest.partition(":")
     return (file, int(line)) if kind == "frame" and line.isdigit() and file else None
-
-
-def saved(trace: Trace, subject: Selection, theme: Theme) -> str:
-    """The saved tensors of a Node, or of the Nodes of an op."""
-    graph = trace.graph
-    nodes = _nodes(trace, subject)
-    kept = [(node, tensor) for node in nodes for tensor in graph.nodes[node].saved]
-    pairs = [(tensor.name, _saved(tensor, theme)) for _, tensor in kept]
-    if len(kept) > 1:
-        pairs.append(("together", mono(bytes_text(sum(tensor.bytes for _, tensor in kept)))))
-    return rows(pairs, theme)
-
-
-def _saved(tensor: Saved, theme: Theme) -> str:
-    shape = shape_text(tensor.shape).replace(" ", "\N{NO-BREAK SPACE}")
-    first = link(shape, f"value:{tensor.value}", theme) if tensor.value != NONE else shown(shape)
-    return f"{first} &nbsp;{coloured(f'{tensor.dtype}, {bytes_text(tensor.bytes)}, v{tensor.version}', theme.subtle)}"
 
 
 def code(lines: list[Line], colour: str, theme: Theme) -> str:

@@ -21,6 +21,7 @@ from ..sections.formula import FormulaPart
 from ..sections.look import Look, look_of
 from ..sections.part import Part, TextPart
 from ..sections.property_text import properties
+from ..sections.saved_text import saved
 from ..sections.source import SourcePart
 from ..sections.tensors import DistributionPart, StatisticsPart, TensorPart
 from ..session import Session
@@ -60,7 +61,7 @@ class InspectorView(Panel):
         self.formula, self.distribution = FormulaPart(theme), DistributionPart(theme)
         self.statistics, self.tensor = StatisticsPart(theme), TensorPart(theme)
         self.links = _text("Inputs and outputs", "Inputs and outputs", texts.links, theme)
-        self.saved = _text("Saved tensors", "Saved tensors", texts.saved, theme)
+        self.saved = _text("Saved tensors", "Saved tensors", saved, theme)
         self.properties = _text("Properties", "Properties", properties, theme)
         self.source, self.check = SourcePart(theme), CheckPart(theme)
         self.why = TextPart("Why no gradient?", "Why no gradient", _why, theme)

@@ -215,3 +215,19 @@ def test_a_line_of_the_stack_opens_its_place_and_long_names_leave_room(session, 
         text.setTextWidth(view.formula.flow.width())
         assert text.size().width() <= view.formula.flow.width(), "no number and no 'not yet computed' is cut"
     assert view.area.widget().width() <= view.area.viewport().width(), "nothing sticks out"
+
+
+def test_a_saved_tensor_that_was_overwritten_says_by_what(show, tmp_path):
+    x = torch.ones(3, requires_grad=True)
+    with gradwalk.record(tmp_path / "run"):
+        y = x.exp()
+        y.data.add_(1)  # autograd does not see it
+        y.sum().backward()
+    with open_recording(tmp_path / "run") as recording:
+        session = Session()
+        session.open(recording)
+        view = show(InspectorView, session)
+        session.select(op(session, "exp"))
+        assert plain(view.saved.text) == "result 3 float32, 12 B, v0 overwritten since by add_ (event 1)"
+        view.saved.text.linkActivated.emit(f"op:{op(session, 'add_').id}")
+        assert session.state.selection == op(session, "add_")
