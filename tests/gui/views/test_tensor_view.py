@@ -100,6 +100,12 @@ def test_the_wheel_zooms_down_to_single_numbers(show):
         QApplication.sendEvent(grid, event)
     assert grid.cell_at(at) == before
     assert grid.cell()[0] >= 46, "numbers have room"
+    for key in (Qt.Key.Key_Down, *[Qt.Key.Key_Right] * 3):
+        QTest.keyClick(grid, key)
+    assert view.pane.under.full_text() == f"[0, 3] = {data[0, 3]!s}"
+    assert grid.cell_at(QPointF(1, 1)) == (0, 0), "it came into view"
+    QTest.keyClick(grid, Qt.Key.Key_Left)
+    assert view.pane.under.full_text() == f"[0, 2] = {data[0, 2]!s}"
     QTest.keyClick(grid, Qt.Key.Key_0)
     assert grid.cell()[0] < 5
 
