@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,11 @@ class Token:
     numbers: NDArray[np.float64] | None = None
     about: str = ""
     """What the symbol stands for in this step, for the tool tip."""
+    key: TensorKey | None = None
+    dimensions: int = 2
+    """Of the tensor: ``numbers`` has always two, the last ones of them are the tensor's."""
+    role: str = ""
+    """In a backward formula: ``outgoing``, ``incoming`` or ``local``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +102,7 @@ def _card(trace: Trace, position: int, subject: Selection, op: Op, formula: Form
     rows = [Row(_tokens(trace, position, formula.forward, meanings), op.phase, not backward_now)]
     if op.phase == "forward":
         rows += [
-            Row(_tokens(trace, position, text, meanings), "backward", backward_now)
+            Row(with_roles(_tokens(trace, position, text, meanings), f"dL/d{formula.output}"), "backward", backward_now)
             for symbol, text in formula.gradients
             if _wanted(op, formula, symbol)
         ]
@@ -170,7 +175,17 @@ def _symbol(trace: Trace, position: int, text: str, space: bool, meaning: _Meani
     there = is_there(trace, position, index_) if kind == "value" else has_come(trace, position, index_)
     if not there:
         return Token(text, space, _tight(shape), None, f"{about}, {NOT_YET}")
-    return Token(text, space, _tight(shape), _small_numbers(trace, meaning.key, shape, turned), about)
+    numbers = _small_numbers(trace, meaning.key, shape, turned)
+    return Token(text, space, _tight(shape), numbers, about, meaning.key, len(shape))
+
+
+def with_roles(tokens: tuple[Token, ...], incoming: str) -> tuple[Token, ...]:
+    """The tokens of a gradient's formula: what is before the ``=`` goes out, ``dL/dZ`` comes in, the other symbols are local."""
+    made = []
+    for place, token in enumerate(tokens):
+        role = "outgoing" if place == 0 else "incoming" if token.text.removesuffix(".T") == incoming else "local"
+        made.append(replace(token, role=role if token.under else ""))
+    return tuple(made)
 
 
 def _tight(shape: Shape) -> str:

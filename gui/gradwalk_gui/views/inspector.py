@@ -15,8 +15,9 @@ from ..inspection.facts import Tensor, absent_text, kept_at, stats_at, tensors_o
 from ..inspection.formula import card_of
 from ..inspection.kept import kept_before, nearest_kept
 from ..inspection.source_text import excerpt, selected_site, text_of
-from ..inspection.subject import empty_text, phase_of, position_shown, subject_of
+from ..inspection.subject import empty_text, op_behind, phase_of, position_shown, subject_of
 from ..inspection.why import why_no_gradient
+from ..learn_text import numpy_of
 from ..numbers import count, shape_text
 from ..panel import GRID, Panel, mix, phase_colour
 from ..session import Session
@@ -25,6 +26,7 @@ from ..theme import Theme, font
 from ..widgets.formula_card import FormulaCard
 from ..widgets.health_bar import HealthBar
 from ..widgets.histogram import HistogramPlot
+from ..widgets.one_element import OneElement
 from ..widgets.section import Section
 from ..widgets.stats_table import Column, StatsTable, texts_of
 from ..widgets.tensor_pane import TensorPane
@@ -66,6 +68,8 @@ class InspectorView(Panel):
             self._block("Gradient flow"),
             self._block("Sum of gradients"),
         )
+        self.element, self.numpy = OneElement(self.theme), self._block("In NumPy")
+        self.formula.element_chosen.connect(self.element.choose)
         self.chooser = QComboBox()
         self.chooser.setAccessibleName("Tensor to look into")
         self.chooser.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -74,11 +78,13 @@ class InspectorView(Panel):
         self.about_histogram = self._block("About the histogram")
         self.statistics, self.pane = StatsTable(self.theme), TensorPane(self.theme)
         self.pane.wanted.connect(self._go_to_kept)
+        self.pane.element_chosen.connect(self._on_element)
         self.links, self.saved = self._block("Inputs and outputs"), self._block("Saved tensors")
         self.properties, self.code = self._block("Properties"), self._block("Source expression")
         self.stack, self.why = self._block("Python stack"), self._block("Why no gradient")
         for name, parts in {
-            "Formula": (self.formula, self.flow, self.sums),
+            "Formula": (self.formula, self.element, self.flow, self.sums),
+            "In NumPy": (self.numpy,),
             "Distribution": (self.chooser, self.health, self.histogram, self.about_histogram),
             "Statistics": (self.statistics,),
             "Tensor": (self.pane,),
@@ -119,7 +125,7 @@ class InspectorView(Panel):
         """Recolour; rich text is written anew."""
         for section in self.sections.values():
             section.set_theme(self.theme)
-        for part in (self.formula, self.health, self.histogram, self.statistics, self.pane):
+        for part in (self.formula, self.element, self.health, self.histogram, self.statistics, self.pane):
             part.set_theme(self.theme)
         for label in (self.variable, self.message):
             label.setStyleSheet(f"color: {self.theme.subtle};")
@@ -169,6 +175,11 @@ class InspectorView(Panel):
     def _show_formula(self, trace: Trace, position: int, subject: Selection) -> None:
         card = card_of(trace, position, subject)
         self.formula.show_card(card)
+        op = op_behind(trace.graph, subject)
+        self.element.show_op(trace, trace.graph.ops[op] if op != NONE else None)
+        numpy = numpy_of(trace, subject, self.theme)
+        self.numpy.show_html(numpy)
+        self.sections["In NumPy"].setVisible(bool(numpy))
         self.flow.show_html(texts.flow(trace, position, subject, self.theme))
         self.sums.show_html(texts.sums(trace, position, subject, self.theme))
         self.sections["Formula"].setVisible(card is not None or bool(self.flow.text() or self.sums.text()))
@@ -262,6 +273,10 @@ class InspectorView(Panel):
             self._chosen = self._tensors[place].key
             self._show_tensor(self.drawn)
 
+    def _on_element(self, place: tuple[int, ...]) -> None:
+        if self._chosen is not None:
+            self.element.choose(self._chosen, place)
+
     def _on_link(self, target: str) -> None:
         selection = texts.target_of_link(target)
         if selection is not None:
@@ -289,6 +304,7 @@ def _about(shown: Histogram | None) -> str:
 
 SECTIONS = (
     "Formula",
+    "In NumPy",
     "Distribution",
     "Statistics",
     "Tensor",

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QWidget
 
 from ..inspection.elements import largest
 from ..numbers import exact, number, shape_text
@@ -38,6 +38,8 @@ class TensorGrid(QWidget):
 
     pointed = Signal(int, int)
     """Row and column under the pointer; -1, -1 when it leaves."""
+    clicked = Signal(int, int)
+    """Row and column of a cell that was clicked without dragging."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +50,7 @@ class TensorGrid(QWidget):
         self._zoom = 1.0
         self._origin = QPointF()
         self._dragged_from: QPointF | None = None
+        self._pressed = QPointF()
         self._picture: QImage | None = None
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -237,6 +240,7 @@ class TensorGrid(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take a click."""
         self._dragged_from = event.position() if event.button() == Qt.MouseButton.LeftButton else None
+        self._pressed = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the pointer."""
@@ -248,8 +252,12 @@ class TensorGrid(QWidget):
         self.pointed.emit(*(hit or (-1, -1)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag."""
+        """End a drag; where nothing was dragged, a click on a cell."""
+        dragged = (event.position() - self._pressed).manhattanLength() >= QApplication.startDragDistance()
+        hit = self.cell_at(event.position()) if self._dragged_from is not None and not dragged else None
         self._dragged_from = None
+        if hit is not None:
+            self.clicked.emit(*hit)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Forget the pointer."""

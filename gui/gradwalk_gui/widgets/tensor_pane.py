@@ -28,6 +28,8 @@ class TensorPane(QWidget):
 
     wanted = Signal()
     """The person asks for the nearest step that keeps this tensor."""
+    element_chosen = Signal(object)
+    """The index of the element that was clicked."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +62,7 @@ class TensorPane(QWidget):
         for widget in (self._choosing, self.grid, self.line, self.scalar, self._tools, self.note, self.go):
             layout.addWidget(widget)
         self.grid.pointed.connect(self._on_pointed)
+        self.grid.clicked.connect(self._on_clicked)
 
     def _make_tools(self) -> QWidget:
         tools = QWidget(self)
@@ -152,6 +155,10 @@ class TensorPane(QWidget):
             spin.valueChanged.connect(self._show_slice)
             self._chooser_row.addWidget(spin)
             self.choosers.append(spin)
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        place = (*(box.value() for box in self.choosers), row, column)
+        self.element_chosen.emit(place[-self._data.ndim :])
 
     def _on_pointed(self, row: int, column: int) -> None:
         data = self.grid.data()
