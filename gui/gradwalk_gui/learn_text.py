@@ -134,15 +134,15 @@ def numpy_table(rows: list[Row], title: str, theme: Theme) -> str:
     """Two columns: as it was written, and NumPy; the line of what the playhead is at in full colour."""
     titles = ((42, shown(title)), (58, "NumPy"))
     left, right = (f'<td width="{share}%" style="color:{theme.subtle}">{text}</td>' for share, text in titles)
-    return _table([f"<tr>{left}{right}</tr>", *(_row(row, theme) for row in rows)], 3)
+    return _table([f'<tr><td width="12"></td>{left}{right}</tr>', *(_row(row, theme) for row in rows)], 3)
 
 
 def _row(row: Row, theme: Theme) -> str:
     colour = theme.text if row.now else theme.subtle
     mark = theme.backward if row.backward else theme.forward
-    arrow = coloured("← " if row.backward else "→ ", mark) if row.left else ""
+    arrow = coloured("←" if row.backward else "→", mark) if row.left else ""
     right = mono(row.right, colour) if row.right is not None else coloured("no single line; see the formula", theme.subtle)
-    return f'<tr><td valign="top">{arrow}{mono(row.left, colour)}</td><td valign="top">{right}</td></tr>'
+    return f'<tr><td valign="top">{arrow}</td><td valign="top">{mono(row.left, colour)}</td><td valign="top">{right}</td></tr>'
 
 
 def numpy_of(trace: Trace, subject: Selection, theme: Theme) -> str:

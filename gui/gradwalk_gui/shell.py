@@ -29,6 +29,7 @@ from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_d
 from .palette import Palette
 from .player import Player
 from .preferences import Preferences
+from .reruns import Reruns
 from .session import Session
 from .settings import Settings
 from .state import State
@@ -48,6 +49,7 @@ class Shell(QObject):
         self.follower = Follower(session, self)
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
+        self.reruns = Reruns(window, session, self.follower, self.trainings)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -143,6 +145,10 @@ class Shell(QObject):
     def start_example(self, name: str) -> None:
         """Ask for device, steps and seed and start an example."""
         self.trainings.ask("example", name, settings.runs_folder(self._kept))
+
+    def run_again(self) -> None:
+        """Ask what to change in the example that is open, and run it again."""
+        self.reruns.ask(settings.runs_folder(self._kept))
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""

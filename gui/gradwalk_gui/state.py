@@ -110,6 +110,8 @@ class State:
     """Whether the minimap shows where the graph is larger than its view."""
     can_undo: bool = False
     can_redo: bool = False
+    ghost: Steps | None = None
+    """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
 
     @property
     def events(self) -> int:

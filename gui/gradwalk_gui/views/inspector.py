@@ -13,6 +13,7 @@ from .. import inspector_text as texts
 from ..inspection.elements import Histogram, health_of_elements, health_of_stats, histogram_of
 from ..inspection.facts import Tensor, absent_text, kept_at, stats_at, tensors_of, title_of
 from ..inspection.formula import card_of
+from ..inspection.ghost import ghost_kept
 from ..inspection.kept import kept_before, nearest_kept
 from ..inspection.source_text import excerpt, selected_site, text_of
 from ..inspection.subject import empty_text, op_behind, phase_of, position_shown, subject_of
@@ -137,7 +138,7 @@ class InspectorView(Panel):
         if new.trace is None:
             self.message.setText("Open a recording to inspect its ops and tensors.")
             self._pages.setCurrentWidget(self.message)
-        elif (old.trace, old.position, old.selection) != (new.trace, new.position, new.selection) or self._late.isActive():
+        elif _at(old) != _at(new) or self._late.isActive():
             if new.play is not Play.PAUSED and new.selection == old.selection and old.trace is not None:
                 self._late.start() if not self._late.isActive() else None
             else:
@@ -223,7 +224,7 @@ class InspectorView(Panel):
         elif kept is None:
             self.pane.show_not_kept()
         else:
-            self.pane.show_kept(kept)
+            self.pane.show_kept(kept, ghost_kept(state, tensor.key))
 
     def _show_distribution(self, state: State, trace: Trace, tensor: Tensor, kept: Kept | None) -> None:
         health, shown, note = None, None, ""
@@ -291,6 +292,11 @@ class InspectorView(Panel):
             self.pane.show_text("No step of this recording near here keeps this tensor.")
         else:
             self.session.go_to(step, state.position)
+
+
+def _at(state: State) -> tuple[object, ...]:
+    """What the inspector shows depends on these."""
+    return state.trace, state.position, state.selection, state.ghost
 
 
 def _about(shown: Histogram | None) -> str:

@@ -49,6 +49,7 @@ class TensorGrid(QWidget):
         self._dtype = "float64"
         self._zoom = 1.0
         self._origin = QPointF()
+        self._before: NDArray[np.float64] | None = None
         self._dragged_from: QPointF | None = None
         self._pressed = QPointF()
         self._picture: QImage | None = None
@@ -63,9 +64,19 @@ class TensorGrid(QWidget):
         self._picture = None
         self.update()
 
-    def show_data(self, data: NDArray[np.float64], scale: float | None = None, dtype: str = "float64") -> None:
-        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here."""
+    def show_data(
+        self,
+        data: NDArray[np.float64],
+        scale: float | None = None,
+        dtype: str = "float64",
+        before: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here.
+
+        ``before`` is the same matrix in the run before: a cell that differs has its number too, or a marked corner.
+        """
         self._dtype = dtype
+        self._before = before if before is not None and before.shape == data.shape else None
         same_size = data.shape == self._data.shape
         self._data = data
         self._scale = largest(data) if scale is None else scale
@@ -198,9 +209,29 @@ class TensorGrid(QWidget):
         if not np.isfinite(value):
             painter.fillRect(box, QBrush(QColor(self.theme.panel), Qt.BrushStyle.DiagCrossPattern))
         text = self.text_of(row, column) if numbers else ("+" if value > 0 else "-" if value < 0 else "") if signs else ""
+        before = self.before(row, column)
+        if before is not None and not numbers:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self._ink(row, column)))
+            size = min(box.width(), box.height()) / 3
+            painter.drawPolygon([box.topRight(), box.topRight() - QPointF(size, 0), box.topRight() + QPointF(0, size)])
+            painter.setBrush(Qt.BrushStyle.NoBrush)
         if text:
             painter.setPen(QColor(self._ink(row, column)))
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(box if before is None or not numbers else _upper(box), Qt.AlignmentFlag.AlignCenter, text)
+        if before is not None and numbers:
+            painter.setFont(font(9, numbers=True))
+            painter.setOpacity(0.75)
+            painter.drawText(_lower(box), Qt.AlignmentFlag.AlignCenter, f"was {number(before, 3)}")
+            painter.setOpacity(1.0)
+            painter.setFont(font(11, numbers=True))
+
+    def before(self, row: int, column: int) -> float | None:
+        """The element in the run before, where it was another."""
+        if self._before is None:
+            return None
+        old, new = float(self._before[row, column]), float(self._data[row, column])
+        return None if old == new or (old != old and new != new) else old
 
     def _ink(self, row: int, column: int) -> str:
         """Black or white, whichever is read better on the cell."""
@@ -225,7 +256,10 @@ class TensorGrid(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             hit = self.cell_at(QPointF(event.pos()))
             if hit is not None:
-                QToolTip.showText(event.globalPos(), f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}", self)
+                before = self.before(*hit)
+                was = "" if before is None else f", in the run before {exact(before, self._dtype)}"
+                told = f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}{was}"
+                QToolTip.showText(event.globalPos(), told, self)
             return True
         return super().event(event)
 
@@ -283,3 +317,12 @@ class TensorGrid(QWidget):
             self._pull_in()
         else:
             super().keyPressEvent(event)
+
+
+def _upper(box: QRectF) -> QRectF:
+    """The part of a cell for the number, where the one before stands under it."""
+    return QRectF(box.left(), box.top(), box.width(), box.height() * 0.56)
+
+
+def _lower(box: QRectF) -> QRectF:
+    return QRectF(box.left(), box.top() + box.height() * 0.48, box.width(), box.height() * 0.5)

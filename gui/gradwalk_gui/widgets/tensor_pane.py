@@ -11,7 +11,7 @@ from gradwalk.trace import Kept
 
 from ..icons import themed
 from ..inspection.elements import largest, real, slice_of
-from ..numbers import exact, number, shape_text
+from ..numbers import count, exact, number, shape_text
 from ..panel import GRID
 from ..theme import Theme, font
 from .line_plot import LinePlot
@@ -35,6 +35,7 @@ class TensorPane(QWidget):
         super().__init__(parent)
         self.theme = theme
         self._data: NDArray[np.float64] = np.zeros(0)
+        self._before: NDArray[np.float64] | None = None
         self._strongest = 0.0
         self._dtype = "float64"
         self.grid = TensorGrid(theme, self)
@@ -107,8 +108,10 @@ class TensorPane(QWidget):
         """Say that this step does not keep the tensor."""
         self.show_text(NOT_KEPT, offer=True)
 
-    def show_kept(self, kept: Kept) -> None:
-        """Show a tensor's elements."""
+    def show_kept(self, kept: Kept, before: Kept | None = None) -> None:
+        """Show a tensor's elements; ``before`` is the tensor in the run before, whose other numbers stand beside."""
+        same_kind = before is not None and before.data.shape == kept.data.shape
+        self._before = real(before) if before is not None and same_kind else None
         same_shape = self._data.shape == real(kept).shape
         self._data, self._dtype = real(kept), kept.dtype
         self._strongest = largest(self._data)
@@ -124,14 +127,28 @@ class TensorPane(QWidget):
         if data.ndim == 0:
             self._show_only(self.scalar)
             self.scalar.setText(exact(float(data), self._dtype))
+            if self._before is not None and float(self._before) != float(data):
+                self._tell(f"in the run before: {exact(float(self._before), self._dtype)}")
         elif data.ndim == 1 and len(data) > NUMBERS_IN_A_ROW:
             self._show_only(self.line)
             self.line.show_data(data, self._dtype)
         else:
             self._show_only(self.grid, self._tools, *([self._choosing] if self.choosers else []))
-            picked = slice_of(data, tuple(box.value() for box in self.choosers)) if data.size else np.zeros((0, 0))
-            self.grid.show_data(picked, self._strongest, self._dtype)
+            at = tuple(box.value() for box in self.choosers)
+            picked = slice_of(data, at) if data.size else np.zeros((0, 0))
+            before = slice_of(self._before, at) if self._before is not None and data.size else None
+            self.grid.show_data(picked, self._strongest, self._dtype, before)
             self._on_pointed(-1, -1)
+
+        if self._before is not None and data.ndim:
+            apart = int(((data != self._before) & ~(np.isnan(data) & np.isnan(self._before))).sum())
+            if apart:
+                self._tell(f"Not as in the run before: {count(apart, 'element')} of {data.size:,}.")
+
+    def _tell(self, text: str) -> None:
+        """A remark under the tensor."""
+        self.note.setText(text)
+        self.note.setVisible(True)
 
     def _show_only(self, *wanted: QWidget) -> None:
         for widget in (self._choosing, self.grid, self.line, self.scalar, self._tools, self.note, self.go):
@@ -166,4 +183,6 @@ class TensorPane(QWidget):
             self.under.set_full_text(f"±{number(self._strongest)}  {shape_text(self._data.shape)}")
             return
         place = ", ".join([str(box.value()) for box in self.choosers] + [str(row)] * (self._data.ndim > 1) + [str(column)])
-        self.under.set_full_text(f"[{place}] = {exact(float(data[row, column]), self._dtype)}")
+        before = self.grid.before(row, column)
+        was = "" if before is None else f"   was {exact(before, self._dtype)}"
+        self.under.set_full_text(f"[{place}] = {exact(float(data[row, column]), self._dtype)}{was}")
