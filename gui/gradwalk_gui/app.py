@@ -41,10 +41,11 @@ class Options:
     follow: bool = False
     theme: str = ""
     reset: bool = False
+    tour: bool = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``python -m gradwalk_gui [PATH] [--paused | --follow] [--theme light|dark|system] [--reset]``; gives the exit code."""
+    """``python -m gradwalk_gui [PATH] [--paused | --follow] [--theme NAME] [--reset] [--no-tour]``; gives the exit code."""
     options = parse(sys.argv[1:] if argv is None else argv)
     problem = display.problem()
     if problem:
@@ -68,8 +69,9 @@ def parse(argv: Sequence[str]) -> Options:
     where.add_argument("--follow", action="store_true", help="follow the newest step while the recording grows")
     parser.add_argument("--theme", choices=("light", "dark", "system"), default="", help="instead of the one in the preferences")
     parser.add_argument("--reset", action="store_true", help="forget the window's arrangement and the preferences")
+    parser.add_argument("--no-tour", action="store_true", help="do not start the tour, which else starts once with an example")
     given = parser.parse_args(argv)
-    return Options(given.path, given.follow, given.theme, given.reset)
+    return Options(given.path, given.follow, given.theme, given.reset, not given.no_tour)
 
 
 def is_about_to_start(path: Path) -> bool:
@@ -133,6 +135,8 @@ def _run(options: Options, recording: Recording | None) -> int:
         window.say_waiting("Opening", str(options.path))
     quit_on_signals(window.close)
     _tell_faults(window)
+    if options.tour and not kept.toured:
+        shell.tour.arm()
     window.show()
     QTimer.singleShot(FIRST_SHOW_MS, lambda: _after_first_show(window, shell, options, recording))
     code = app.exec()

@@ -83,6 +83,9 @@ class Shell(Protocol):
     def run_again(self) -> None:
         """Ask what to change in the example that is open, and run it again."""
 
+    def show_tour(self) -> None:
+        """Start the tour at its first stop."""
+
     def stop_training(self) -> None:
         """Stop the training that was started here."""
 

@@ -123,6 +123,7 @@ def _tools() -> Iterator[Command]:
 
 def _help() -> Iterator[Command]:
     yield Command("keys", "Keys", "Help", lambda s: s.show_keys(), ("?",), 0, "keyboard")
+    yield Command("tour", "Tour", "Help", lambda s: s.show_tour(), (), 0)
     yield Command("about", "About Gradwalk", "Help", lambda s: s.show_about(), (), 1, "info")
 
 

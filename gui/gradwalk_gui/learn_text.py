@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradwalk.reference.arithmetic import Place, Term
-from gradwalk.reference.numpy_code import gradient_name
+from gradwalk.reference.numpy_words import gradient_name
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph, Trace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -33,6 +34,8 @@ class Settings:
     """Where trainings started in the app are recorded; empty for the default."""
     geometry: str = ""
     docks: str = ""
+    toured: bool = False
+    """Whether the tour has been shown; it starts by itself once."""
 
 
 def file() -> Path:
@@ -97,3 +100,16 @@ def runs_folder(settings: Settings) -> Path:
     here = Path.cwd()
     usable = os.access(here, os.W_OK) and here != Path(here.anchor)
     return (here if usable else platformdirs.user_documents_path()) / "gradwalk-runs"
+
+
+def text_of(data: bytes | bytearray | memoryview) -> str:
+    """What Qt saves of a window, as text."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def bytes_of(text: str) -> bytes:
+    """Read :func:`text_of` back; nothing for what is damaged."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""

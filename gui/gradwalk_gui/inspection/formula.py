@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.reference.numpy_words import ALIASES
 from gradwalk.reference.registry import Formula, formula_of
 from gradwalk.tape import index, label_of, shape_of, value_label
 from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
@@ -20,13 +20,6 @@ from .subject import has_come, is_there, op_behind
 
 SMALL = 4
 """Tensors of at most this many rows and columns show their numbers."""
-ALIASES: Mapping[str, Mapping[str, str]] = {
-    "clamp": {"min": "lo", "max": "hi"},
-    "clip": {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"},
-    "pow": {"exponent": "n"},
-    "power": {"exponent": "n", "x2": "n"},
-}
-"""Per op the symbols that formulas have for its arguments."""
 _TOKEN = re.compile(r"\s*(dL/d\w+|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e[+-]?\d+)?|\*\*|[<>=!]=|\S)")
 NO_FORMULA = "custom Function: no formula"
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from gradwalk.reference.arithmetic import Arithmetic, Place, arithmetic, operands_at
 from gradwalk.reference.bound import Bound, bind, value_of
-from gradwalk.reference.numpy_code import ALIASES, Call, forward_code, gradient_code
+from gradwalk.reference.numpy_code import forward_code, gradient_code
+from gradwalk.reference.numpy_words import ALIASES, Call
 from gradwalk.reference.registry import Formula, formula_of
 from gradwalk.same import Same
 from gradwalk.tape import index, shape_of, value_label

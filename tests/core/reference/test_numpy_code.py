@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradwalk.reference.numpy_code import ALIASES, Call, forward_code, gradient_code
+from gradwalk.reference.numpy_code import forward_code, gradient_code
+from gradwalk.reference.numpy_words import ALIASES, Call
 from gradwalk.reference.registry import formula_of
 
 sys.path.insert(0, str(Path(__file__).parent))
