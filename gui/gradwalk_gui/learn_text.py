@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gradwalk.reference.arithmetic import Place, Term
 from gradwalk.reference.numpy_words import gradient_name
+from gradwalk.same import Same
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph, Trace
 
@@ -154,14 +156,15 @@ def numpy_of(trace: Trace, subject: Selection, theme: Theme) -> str:
             return ""
         name = variable_name(trace, leaf)
         row = Row(graph.nodes[subject.id].name, f"{name}.grad += {gradient_name(name)}", True, True)
-        return numpy_table([row], _written_in(graph), theme)
+        return numpy_table([row], _written_in(Same(graph)), theme)
     lines = lines_of(trace, graph.ops[op_id])
     if lines is None:
         return ""
     nodes = tuple(graph.nodes[node].name for node in index(graph).nodes_of_op[op_id])
-    return numpy_table(numpy_rows(lines, nodes, backward=subject.kind in ("node", "edge")), _written_in(graph), theme)
+    return numpy_table(numpy_rows(lines, nodes, backward=subject.kind in ("node", "edge")), _written_in(Same(graph)), theme)
 
 
-def _written_in(graph: Graph) -> str:
+@lru_cache(maxsize=16)
+def _written_in(key: Same[Graph]) -> str:
     """What the left column is called: a program whose backward is written by hand is NumPy itself."""
-    return "as written" if any(edge.by != NONE for edge in graph.edges) else "PyTorch"
+    return "as written" if any(edge.by != NONE for edge in key.thing.edges) else "PyTorch"

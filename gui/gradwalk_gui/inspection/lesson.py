@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ from gradwalk.reference.numpy_words import ALIASES, Call
 from gradwalk.reference.registry import Formula, formula_of
 from gradwalk.same import Same
 from gradwalk.tape import index, shape_of, value_label
-from gradwalk.trace import NONE, Edge, Op, TensorKey, Trace
+from gradwalk.trace import NONE, Edge, Graph, Op, TensorKey, Trace
 
 from .facts import gradient_label, kept_at
 
@@ -198,9 +199,19 @@ def variable_name(trace: Trace, value: int) -> str:
         return name
     if made.op == NONE:
         return f"t{value}"
-    alike = [op.id for op in graph.ops if op.name == graph.ops[made.op].name]
-    number = alike.index(made.op) + 1 if len(alike) > 1 else ""
-    return f"{graph.ops[made.op].name.strip('_')}_out{number}"
+    return _numbered(Same(graph))[made.op]
+
+
+@lru_cache(maxsize=16)
+def _numbered(key: Same[Graph]) -> tuple[str, ...]:
+    """Per op what its unnamed result is called: ``clamp_out``; of several ops of a name with a number, ``mm_out2``."""
+    names = [op.name.strip("_") for op in key.thing.ops]
+    together, so_far = Counter(names), Counter[str]()
+    made = []
+    for name in names:
+        so_far[name] += 1
+        made.append(f"{name}_out{so_far[name] if together[name] > 1 else ''}")
+    return tuple(made)
 
 
 def local_of(trace: Trace, op: Op, gradient: Outgoing, made: Written) -> tuple[str, tuple[tuple[str, Place, float], ...]]:

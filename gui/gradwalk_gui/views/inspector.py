@@ -177,7 +177,7 @@ class InspectorView(Panel):
         card = card_of(trace, position, subject)
         self.formula.show_card(card)
         op = op_behind(trace.graph, subject)
-        self.element.show_op(trace, trace.graph.ops[op] if op != NONE else None)
+        self.element.show_op(trace, trace.graph.ops[op] if op != NONE else None, position)
         numpy = numpy_of(trace, subject, self.theme)
         self.numpy.show_html(numpy)
         self.sections["In NumPy"].setVisible(bool(numpy))

@@ -11,7 +11,8 @@ from gradwalk.trace import Op, TensorKey, Trace
 
 from .. import learn_text
 from ..inspection.lesson import Outgoing, formula_for, local_of, outgoing_of, strongest, written
-from ..numbers import shape_text
+from ..inspection.subject import has_come
+from ..numbers import NOT_YET, shape_text
 from ..panel import GRID
 from ..theme import Theme, font
 from .text import TextBlock
@@ -27,6 +28,7 @@ class OneElement(QWidget):
         self.theme = theme
         self._trace: Trace | None = None
         self._op: Op | None = None
+        self._position = 0
         self._gradients: tuple[Outgoing, ...] = ()
         self._places: dict[tuple[str, int], Place] = {}
         """The element that was chosen last, per gradient by its label and number of dimensions."""
@@ -65,9 +67,9 @@ class OneElement(QWidget):
         self.theme = theme
         self._write()
 
-    def show_op(self, trace: Trace, op: Op | None) -> None:
-        """The op to learn from; hidden where it sends no gradient that its formula knows."""
-        self._trace, self._op = trace, op
+    def show_op(self, trace: Trace, op: Op | None, position: int) -> None:
+        """The op to learn from, at a playhead position; hidden where it sends no gradient that its formula knows."""
+        self._trace, self._op, self._position = trace, op, position
         self._gradients = outgoing_of(trace, op) if op is not None else ()
         self.setVisible(bool(self._gradients))
         labels = [f"dL/d{gradient.symbol}" for gradient in self._gradients]
@@ -132,6 +134,9 @@ class OneElement(QWidget):
         assert self._trace is not None
         assert self._op is not None
         gradient, shape = self._gradient, self._gradient.shape
+        if not has_come(self._trace, self._position, gradient.edge):
+            self.problem.setText(f"dL/d{gradient.symbol} is {NOT_YET}: the backward comes later in this step.")
+            return ""
         try:
             place = self._places.get(self._slot)
             if place is None or not all(i < size for i, size in zip(place, shape, strict=True)):

@@ -214,6 +214,17 @@ def test_closed_it_works_out_nothing(looking, monkeypatch):
     assert not view.element.text.isVisible()
 
 
+def test_a_gradient_that_has_not_come_is_not_written_out(looking):
+    session, view = looking
+    at(session, "mm", 1)
+    view.element.button.setChecked(True)
+    assert view.element.problem.text() == "dL/dX is not yet computed: the backward comes later in this step."
+    assert not view.element.text.isVisible()
+    session.last_event()
+    session.select(Selection("op", 2))
+    assert "dL/dX[" in plain(view.element.text)
+
+
 def test_what_was_not_kept_is_said(show, tmp_path):
     with gradwalk.record(tmp_path / "run", level="structure"):
         small_net(False)
