@@ -172,7 +172,9 @@ def _after_first_show(window: Window, shell: Shell, options: Options, recording:
     gc.freeze()
 
 
-def render_window(recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light") -> None:
+def render_window(
+    recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light", *, layout: str = "Debug"
+) -> None:
     """Write a picture of the real window (1440x900) with a recording open, in the middle of the backward pass of its first step.
 
     Raises RecordingError for a path that is no recording, OSError where the picture cannot be written.
@@ -188,7 +190,7 @@ def render_window(recording_path: Path | str, png_path: Path | str, theme: str |
     )
     window.resize(*RENDERED_SIZE)
     window.populate()
-    window.desk.arrange("Debug")
+    window.desk.arrange(layout)
     shell.show_recording(recording, Path(recording_path), follow=False)
     trace = shell.session.state.trace
     if trace is not None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
+from gradwalk.demo import DEMOS, example
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import Recording, open_recording
+from gradwalk.refusal import RefusalError
 
-from .again import again_of
+from .again import Again, again_of
 from .live import Follower
 from .rerun_dialog import RerunDialog
 from .runs import Start, TrainingRun
@@ -46,8 +48,9 @@ class Reruns(QObject):
         """Ask what to change in the example that is open; one sentence where what is open cannot be run again."""
         recording = self._follower.recording
         again = again_of(recording.info if recording is not None else None)
-        if isinstance(again, str) or recording is None or not len(recording):
-            self._window.notice.say(again if isinstance(again, str) else "There is no step yet to change anything in.")
+        problem = again if isinstance(again, str) else _problem(recording, again)
+        if problem or recording is None or isinstance(again, str):
+            self._window.notice.say(problem)
             return None
         dialog = RerunDialog(again, recording[0], runs, self._window)
         dialog.accepted.connect(lambda: self.begin(dialog.start()))
@@ -92,3 +95,16 @@ class Reruns(QObject):
         if ghost is not None:
             self._session.set(ghost=None)
             ghost.close()
+
+
+def _problem(recording: Recording | None, again: Again) -> str:
+    """Why an example cannot be run again as it was, or an empty string."""
+    if recording is None or not len(recording):
+        return "There is no step yet to change anything in."
+    try:
+        ours = example(again.target).read_text(encoding="utf-8")
+    except (RefusalError, OSError) as error:
+        return f"The example cannot be run again: {error}."
+    if recording.source(recording.info.script) not in (None, ours):
+        return f"This is a recording of another {DEMOS[again.target]} than the example that comes with this Gradwalk."
+    return ""

@@ -95,6 +95,12 @@ def test_only_examples_with_a_seed_can_be_run_again(opened):
     assert again_of(RunInfo(script="/x/train.py", program=("train.py", "--seed", "3"))).startswith("Only an example")
 
 
+def test_a_script_that_only_has_the_name_of_an_example_is_not_run(ran, monkeypatch):
+    monkeypatch.setattr(type(ran.follower.recording), "source", lambda self, file: "print('mine')")
+    ran.run_again()
+    assert "another numpy_by_hand.py than the example" in ran._window.notice.text
+
+
 def test_the_start_before_is_read_off_the_recording():
     program = ("mlp.py", "--device", "cpu", "--seed=5", "--lr", "0.2", "--set", "fc1.bias[0]=1.0", "--optimizer", "adam")
     assert again_of(RunInfo(script="C:\\x\\mlp_digits.py", program=program, level="tensors")) == Again(
