@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ from .widgets.text import coloured, link, mono, shown
 
 SHOWN = 6
 """So many terms of a sum are written out at first."""
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK, MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"
 SMALL = "font-size:11px"
 
 
@@ -47,11 +48,19 @@ class Local:
     elements: tuple[tuple[str, Place, float], ...]
 
 
-def element(written: Written, output: str, local: Local, theme: Theme, *, whole: bool) -> str:
-    """A sum of incoming times local with its numbers, and the recorded number under it. ``output`` is the output's symbol."""
+def element(written: Written, output: str, local: Local, theme: Theme, *, whole: bool, narrow: bool = False) -> str:
+    """A sum of incoming times local with its numbers, and the recorded number under it. ``output`` is the output's symbol.
+
+    ``whole`` writes all terms out; ``narrow`` puts the two factors into one column.
+    """
     terms = written.sum.terms
     few = terms if whole or len(terms) <= SHOWN + 1 else terms[:SHOWN]
-    rows = [_head(theme), *(_term(term, written, output, local.text, place, theme) for place, term in enumerate(few))]
+    rows = [] if narrow else [_head(theme)]
+    for place, term in enumerate(few):
+        incoming, factor = _factors(term, written, output, local.text, theme)
+        middle = f'<td colspan="2">{incoming}<br>× {factor}</td>' if narrow else f"<td>{incoming}</td><td>{factor}</td>"
+        product = f'<td align="right" valign="bottom">{mono(number(term.product, 5))}</td>'
+        rows.append(f'<tr><td width="14">{"+" if place else ""}</td>{middle}{product}</tr>')
     if not terms:
         rows.append(_wide(coloured("no element of the incoming gradient reaches it", theme.subtle)))
     if len(few) < len(terms):
@@ -75,17 +84,14 @@ def _head(theme: Theme) -> str:
     return f"<tr>{cells}</tr>"
 
 
-def _term(term: Term, written: Written, output: str, local: str, place: int, theme: Theme) -> str:
+def _factors(term: Term, written: Written, output: str, local: str, theme: Theme) -> tuple[str, str]:
+    """The incoming element and the local derivative, each by its name and its number."""
     if term.factor is not None:
         name = f"{term.factor[0]}{index_text(term.factor[1])}"
     else:
         name = local or f"d{output}{index_text(term.place)}/d{written.sum.symbol}"
     incoming = f"dL/d{output}{index_text(term.place)}"
-    return (
-        f'<tr><td width="14">{"+" if place else ""}</td><td>{_two(incoming, term.incoming, theme.backward, theme)}</td>'
-        f"<td>{_two(name, term.local, theme.forward, theme)}</td>"
-        f'<td align="right" valign="bottom">{mono(number(term.product, 5))}</td></tr>'
-    )
+    return _two(incoming, term.incoming, theme.backward, theme), _two(name, term.local, theme.forward, theme)
 
 
 def _two(name: str, value: float, colour: str, theme: Theme) -> str:
@@ -144,7 +150,8 @@ def _row(row: Row, theme: Theme) -> str:
     mark = theme.backward if row.backward else theme.forward
     arrow = coloured("←" if row.backward else "→", mark) if row.left else ""
     right = mono(row.right, colour) if row.right is not None else coloured("no single line; see the formula", theme.subtle)
-    return f'<tr><td valign="top">{arrow}</td><td valign="top">{mono(row.left, colour)}</td><td valign="top">{right}</td></tr>'
+    left = re.sub(r"([.(])", rf"\1{MAY_BREAK}", row.left)
+    return f'<tr><td valign="top">{arrow}</td><td valign="top">{mono(left, colour)}</td><td valign="top">{right}</td></tr>'
 
 
 def numpy_of(trace: Trace, subject: Selection, theme: Theme) -> str:

@@ -102,6 +102,8 @@ class Tour(QObject):
             self.end()
             return
         self._place = place
+        if STOPS[place].dock and not self._window.desk.docks[STOPS[place].dock].isVisible():
+            self._window.desk.show_dock(STOPS[place].dock)
         self.bubble.say(place)
         self._follow()
         if _calm():

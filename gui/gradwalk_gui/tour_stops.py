@@ -14,11 +14,15 @@ from .window import Window
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A heading, a few sentences, and a function that gives the place in the window; None where the thing is not to be seen."""
+    """A heading, a few sentences, and a function that gives the place in the window; None where the thing is not to be seen.
+
+    ``dock`` is the panel that is brought to the front for it.
+    """
 
     title: str
     text: str
     place: Callable[[Window], QRect | None]
+    dock: str = ""
 
 
 def _of(widget: QWidget, window: Window) -> QRect | None:
@@ -87,10 +91,12 @@ STOPS = (
         "Every training step",
         "A bar for each step, as high as its loss, coloured by its gradients; click one to go there. Below, this step's events.",
         _dock("ribbons"),
+        "ribbons",
     ),
     Stop(
         "What is behind a number",
         "The formula with the numbers of this step, one element written out, the same in NumPy, and why a gradient is missing.",
         _dock("inspector"),
+        "inspector",
     ),
 )

@@ -104,6 +104,17 @@ def test_the_window_can_be_used_meanwhile(shown, qtbot):
     qtbot.waitUntil(lambda: not shown.tour.shown)
 
 
+def test_a_panel_that_is_closed_is_shown_for_its_stop(shown, qtbot):
+    shown._window.run(BY_ID["layout-present"])
+    dock = shown._window.desk.docks["inspector"]
+    assert not dock.isVisible()
+    shown.show_tour()
+    for _ in range(4):
+        qtbot.keyClick(shown.tour.bubble, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dock.isVisible() and shown.tour.veil.hole is not None)
+    assert shown.tour.bubble.title.text() == "What is behind a number"
+
+
 def test_it_starts_by_itself_once_with_an_example(shown, qtbot, monkeypatch, tmp_path):
     shown.tour._waiter.setInterval(10)
     shown.tour.arm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gradwalk.reference.arithmetic import Place
@@ -17,6 +18,8 @@ from ..panel import GRID
 from ..theme import Theme, font
 from .text import TextBlock
 
+NARROW = 240
+"""Under this many pixels incoming and local share a column."""
 SHOW, HIDE = "Show the arithmetic of one element", "Hide the arithmetic"
 
 
@@ -149,7 +152,14 @@ class OneElement(QWidget):
         formula = formula_for(self._op)
         assert formula is not None
         local = learn_text.Local(*local_of(self._trace, self._op, gradient, made))
-        return learn_text.element(made, formula.output, local, self.theme, whole=self._whole)
+        narrow = self.width() < NARROW
+        return learn_text.element(made, formula.output, local, self.theme, whole=self._whole, narrow=narrow)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The factors side by side, or one under the other where there is no room."""
+        super().resizeEvent(event)
+        if (event.oldSize().width() < NARROW) != (event.size().width() < NARROW):
+            self._write()
 
     def _show_parts(self) -> None:
         opened = self.button.isChecked()

@@ -21,7 +21,7 @@ from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.widgets.formula_card import number_cells, numbers_text
 
 sys.path.insert(0, str(Path(__file__).parent))
-from inspected import plain
+from inspected import plain as plain_text
 
 
 class MyReLU(torch.autograd.Function):
@@ -34,6 +34,10 @@ class MyReLU(torch.autograd.Function):
     def backward(ctx, grad):
         (x,) = ctx.saved_tensors
         return grad * (x > 0)
+
+
+def plain(block):
+    return plain_text(block).replace("\N{ZERO WIDTH SPACE}", "")
 
 
 def small_net(custom):
@@ -203,6 +207,18 @@ def test_many_terms_are_folded_and_unfold(show, tmp_path):
         assert plain(view.element.text).count("X[") == 20
         view.element.text.followed.emit("terms:few")
         assert plain(view.element.text).count("X[") == 6
+
+
+def test_a_narrow_inspector_puts_the_factors_into_one_column(looking, qtbot):
+    session, view = looking
+    at(session, "MmBackward0")
+    view.element.button.setChecked(True)
+    assert "× local" in plain(view.element.text)
+    view.resize(230, 700)
+    qtbot.waitUntil(lambda: "× local" not in plain(view.element.text))
+    assert re.search(r"dL/dZ\[\d, 1\] \S+ × W\[\d, 1\]", plain(view.element.text))
+    view.resize(420, 700)
+    qtbot.waitUntil(lambda: "× local" in plain(view.element.text))
 
 
 def test_closed_it_works_out_nothing(looking, monkeypatch):
