@@ -16,6 +16,7 @@ from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
 from ..numbers import NOT_YET, number, shape_text
 from ..state import Selection
 from .facts import is_loss, kept_at, stats_at
+from .lesson import incoming_edges, outgoing_of
 from .subject import has_come, is_there, op_behind
 
 SMALL = 4
@@ -70,6 +71,8 @@ class _Meaning:
     key: TensorKey | None
     label: str
     argument: str = ""
+    others: tuple[int, ...] = ()
+    """Further edges: the gradient is the sum of what meets on them."""
 
 
 def card_of(trace: Trace, position: int, subject: Selection) -> Card | None:
@@ -113,26 +116,21 @@ def _meanings(trace: Trace, op: Op, formula: Formula) -> dict[str, _Meaning]:
     made = {aliases.get(name, name): _Meaning(None, name, text) for name, text in op.arguments}
     named = list(zip(formula.inputs, op.inputs, strict=False))
     named += [(formula.output, op.outputs[0])] if op.outputs else []
+    edges = {gradient.symbol: (gradient.edge,) for gradient in outgoing_of(trace, op)} | {
+        formula.output: incoming_edges(trace, op)
+    }
     for symbol, value in named:
         made[symbol] = _Meaning(("value", value), value_label(graph, value))
-        edge = _edge_of(trace, op, value)
-        label = f"gradient of {value_label(graph, value)}"
-        made[f"dL/d{symbol}"] = _Meaning(("gradient", edge) if edge != NONE else None, label)
+        first, *others = edges.get(symbol) or (NONE,)
+        key: TensorKey | None = ("gradient", first) if first != NONE else None
+        made[f"dL/d{symbol}"] = _Meaning(key, f"gradient of {value_label(graph, value)}", others=tuple(others))
     return made
 
 
 def _scalar_operand(op: Op, formula: Formula) -> dict[str, str]:
     """Of ``x * 2`` the 2 is the argument ``other`` and stands where the formula has its second input."""
     left_over = formula.inputs[len(op.inputs) :]
-    return {"other": left_over[0]} if left_over else {}
-
-
-def _edge_of(trace: Trace, op: Op, value: int) -> int:
-    """The edge with the gradient of a Value that this op gives or takes, or NONE."""
-    graph, look = trace.graph, index(trace.graph)
-    nodes = look.nodes_of_op[op.id]
-    touching = [edge for node in nodes for edge in (*look.edges_from[node], *look.edges_into[node])]
-    return next((edge for edge in touching if graph.edges[edge].value == value), NONE)
+    return dict.fromkeys(("other", "x1", "x2"), left_over[0]) if left_over else {}
 
 
 def _tokens(trace: Trace, position: int, text: str, meanings: dict[str, _Meaning]) -> tuple[Token, ...]:
@@ -165,10 +163,13 @@ def _symbol(trace: Trace, position: int, text: str, space: bool, meaning: _Meani
     shape = shape_of(trace, value)
     shape = shape[::-1] if turned else shape
     about = f"{meaning.label}: {shape_text(shape)}"
-    there = is_there(trace, position, index_) if kind == "value" else has_come(trace, position, index_)
+    edges = (index_, *meaning.others)
+    there = is_there(trace, position, index_) if kind == "value" else all(has_come(trace, position, edge) for edge in edges)
     if not there:
         return Token(text, space, _tight(shape), None, f"{about}, {NOT_YET}")
-    numbers = _small_numbers(trace, meaning.key, shape, turned)
+    keys: list[TensorKey] = [meaning.key, *(("gradient", edge) for edge in meaning.others)]
+    parts = [part for part in (_small_numbers(trace, key, shape, turned) for key in keys) if part is not None]
+    numbers = np.sum(parts, axis=0) if len(parts) == len(keys) else None
     return Token(text, space, _tight(shape), numbers, about, meaning.key, len(shape))
 
 

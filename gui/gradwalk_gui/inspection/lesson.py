@@ -112,14 +112,20 @@ def _bound(key: Same[Trace], op_id: int) -> Bound:
     return bind(formula, op.arguments, tensors, _incoming(trace, op), out)
 
 
-def _incoming(trace: Trace, op: Op) -> NDArray[np.float64]:
-    """dL/d output: where gradients meet, their sum. Raises ValueError where none was recorded."""
-    into = [trace.graph.edges[e] for node in index(trace.graph).nodes_of_op[op.id] for e in index(trace.graph).edges_into[node]]
+def incoming_edges(trace: Trace, op: Op) -> tuple[int, ...]:
+    """The edges that bring the gradient of an op's first output, in the last backward that came here."""
+    look = index(trace.graph)
+    into = [trace.graph.edges[edge] for node in look.nodes_of_op[op.id] for edge in look.edges_into[node]]
     of_output = [edge for edge in into if edge.value in op.outputs[:1] and not edge.none]
     last = max((edge.backward for edge in of_output), default=0)
-    parts = [_gradient(trace, edge) for edge in of_output if edge.backward == last]
+    return tuple(edge.id for edge in of_output if edge.backward == last)
+
+
+def _incoming(trace: Trace, op: Op) -> NDArray[np.float64]:
+    """dL/d output: where gradients meet, their sum. Raises ValueError where none was recorded."""
+    parts = [_gradient(trace, trace.graph.edges[edge]) for edge in incoming_edges(trace, op)]
     if not parts:
-        raise ValueError("no gradient came in")
+        raise ValueError(f"the gradient of what {op.name} gives was not computed in this step")
     total: NDArray[np.float64] = np.sum(parts, axis=0)
     return total
 

@@ -43,6 +43,7 @@ class OneElement(QWidget):
         self.which, self.index = QComboBox(), QLineEdit()
         self.which.setAccessibleName("Gradient")
         self.which.activated.connect(lambda: self._write())
+        self.index.setMaxLength(64)
         self.index.setAccessibleName("Index of the element")
         self.index.setFont(font(12, numbers=True))
         self.index.returnPressed.connect(self._on_index)

@@ -209,6 +209,28 @@ def test_many_terms_are_folded_and_unfold(show, tmp_path):
         assert plain(view.element.text).count("X[") == 6
 
 
+def test_gradients_that_meet_come_in_as_their_sum(show, tmp_path):
+    with gradwalk.record(tmp_path / "run"):
+        w = torch.tensor([[0.5, -1.0]], requires_grad=True)
+        a = w.exp()
+        ((a * a).sum() + a.sum()).backward()
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        trace = recording[0]
+        session = Session()
+        session.open(recording)
+        view = show(InspectorView, session)
+        at(session, "ExpBackward0")
+        (row,) = [row for row in view.formula.card().rows if row.phase == "backward"]
+        (incoming,) = [token.numbers for token in row.tokens if token.role == "incoming"]
+        np.testing.assert_allclose(incoming, 2 * np.exp([[0.5, -1.0]]) + 1, rtol=1e-6)
+        for name in ("exp", "mul"):
+            op = next(op for op in trace.graph.ops if op.name == name)
+            for gradient in outgoing_of(trace, op):
+                assert all(written(trace, op, gradient, (0, place)).agrees for place in range(2))
+        assert [gradient.symbol for gradient in outgoing_of(trace, op)] == ["X", "Y"]
+        assert len({gradient.edge for gradient in outgoing_of(trace, op)}) == 2
+
+
 def test_a_narrow_inspector_puts_the_factors_into_one_column(looking, qtbot):
     session, view = looking
     at(session, "MmBackward0")
