@@ -65,9 +65,8 @@ def test_a_changed_weight_and_learning_rate_are_those_of_the_training(tmp_path, 
     np.testing.assert_allclose(made, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("wish", ["w1[1000,0]=1", "w3[0,0]=1", "w1[0]=1"])
-def test_a_weight_that_is_not_there_is_one_sentence(tmp_path, wish):
-    result = run("numpy_by_hand.py", "--set", wish, cwd=tmp_path)
+def test_a_weight_that_is_not_there_is_one_sentence(tmp_path):
+    result = run("numpy_by_hand.py", "--set", "w1[1000,0]=1", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.endswith("there is w1 [1000, 100] and w2 [100, 10]\n")
     assert len(result.stderr.splitlines()) == 1

@@ -64,7 +64,7 @@ def test_an_edited_example_runs_again_and_the_run_before_is_its_ghost(ran, qtbot
     assert shell.session.state.ghost is None
 
 
-def test_what_is_typed_wrong_gets_one_sentence(ran, qtbot, focus):
+def test_what_is_typed_wrong_gets_one_sentence_and_another_script_is_not_run(ran, qtbot, focus, monkeypatch):
     dialog = dialog_of(ran, qtbot, focus)
     for rate, weights, sentence in (
         ("", "", "Nothing is changed: type another learning rate, or a weight to set."),
@@ -84,6 +84,9 @@ def test_what_is_typed_wrong_gets_one_sentence(ran, qtbot, focus):
     assert dialog.start().changes == ("w1[3,2]=0.5", "w2[1,1]=-1.0", "w2[0,0]=0.001")
     assert not dialog.problem.isVisible()
     dialog.reject()
+    monkeypatch.setattr(type(ran.follower.recording), "source", lambda self, file: "print('mine')")
+    ran.run_again()
+    assert "another numpy_by_hand.py than the example" in ran._window.notice.text
 
 
 def test_only_examples_with_a_seed_can_be_run_again(opened):
@@ -93,12 +96,6 @@ def test_only_examples_with_a_seed_can_be_run_again(opened):
     info = RunInfo(script="/x/autograd.py", program=("autograd.py", "--steps", "7"))
     assert again_of(info) == "autograd.py was started without --seed: the same values cannot be drawn again."
     assert again_of(RunInfo(script="/x/train.py", program=("train.py", "--seed", "3"))).startswith("Only an example")
-
-
-def test_a_script_that_only_has_the_name_of_an_example_is_not_run(ran, monkeypatch):
-    monkeypatch.setattr(type(ran.follower.recording), "source", lambda self, file: "print('mine')")
-    ran.run_again()
-    assert "another numpy_by_hand.py than the example" in ran._window.notice.text
 
 
 def test_the_start_before_is_read_off_the_recording():
