@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .demo_files import change_text, example, parse_change
 from .device import probe_cuda
 from .platform import PATIENT_THREADS, has_display, python_module
 from .refusal import RefusalError
@@ -22,7 +22,6 @@ from .run.place import RUNS, identity, run_folder
 from .run.program import find_program
 from .run.recorded import say
 
-DEMOS = {"numpy": "numpy_by_hand.py", "autograd": "autograd.py", "function": "custom_function.py", "mlp": "mlp_digits.py"}
 MOST_SEEDS = 2**31
 PICTURES = ("graph.svg", "graph.png", "graph.pdf", "loss.png", "window.png")
 
@@ -45,39 +44,9 @@ class Demo:
     def command_line(self) -> list[str]:
         """The arguments that the example is started with."""
         seed = [] if self.seed is None else ["--seed", str(self.seed)]
-        lr = [] if self.lr is None else ["--lr", repr(self.lr)]
+        lr = [] if self.lr is None else [f"--lr={self.lr!r}"]
         changes = [word for change in self.changes for word in ("--set", change)]
         return ["--device", self.device, "--steps", str(self.train_steps), *seed, *lr, *changes, *self.arguments]
-
-
-_CHANGE = re.compile(r"([A-Za-z_][\w.]*)\[(\d+(?:,\d+)*)\]=(\S+)")
-
-
-def parse_change(text: str) -> tuple[str, tuple[int, ...], float]:
-    """A change of a weight, ``w1[3, 2] = 0.5``, as name, place and number. Raises RefusalError."""
-    match = _CHANGE.fullmatch("".join(text.split()))
-    try:
-        if match is None:
-            raise ValueError
-        name, place, number = match.groups()
-        return name, tuple(map(int, place.split(","))), float(number)
-    except ValueError:
-        raise RefusalError(f"{text!r} changes no weight; write a name, a place and a number, such as w1[3,2]=0.5") from None
-
-
-def change_text(name: str, place: tuple[int, ...], number: float) -> str:
-    """A change as :func:`parse_change` reads it."""
-    return f"{name}[{','.join(map(str, place))}]={number!r}"
-
-
-def example(name: str) -> Path:
-    """The script of a demo: inside the package in a wheel, at the top of the repository otherwise. Raises RefusalError."""
-    inside = Path(__file__).parent / "examples"
-    folder = inside if inside.is_dir() else Path(__file__).parents[2] / "examples"
-    script = folder / DEMOS[name]
-    if not script.is_file():
-        raise RefusalError(f"the example {DEMOS[name]} is missing from this installation")
-    return script
 
 
 def prepare(demo: Demo, options: Options, pictures: Path | None) -> Callable[[], int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
-from gradwalk.demo import DEMOS, change_text, parse_change
+from gradwalk.demo_files import DEMOS, change_text, parse_change
 from gradwalk.recording.info import RunInfo
 from gradwalk.refusal import RefusalError
 from gradwalk.tape import shape_of

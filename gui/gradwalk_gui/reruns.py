@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
-from gradwalk.demo import DEMOS, example
+from gradwalk.demo_files import DEMOS, example
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import Recording, open_recording
 from gradwalk.refusal import RefusalError

@@ -306,7 +306,7 @@ def test_a_demo_can_be_repeated_with_a_change(gradwalk, tmp_path):
     again = gradwalk("demo", "numpy", "--train-steps", 3, "--record", "again", *changed)
     assert first.stdout.split("\n")[0] != again.stdout.split("\n")[0]
     with open_recording(tmp_path / "again") as recording, open_recording(tmp_path / "first") as before:
-        assert recording.info.program[-4:] == ("--lr", "2e-06", "--set", "w1[3,2]=0.5")
+        assert recording.info.program[-3:] == ("--lr=2e-06", "--set", "w1[3,2]=0.5")
         new, old = recording[0].tensors["value", 1].data, before[0].tensors["value", 1].data
         assert np.argwhere(new != old).tolist() == [[3, 2]]
         assert new[3, 2] == 0.5
