@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -37,6 +38,8 @@ class Settings:
     """The sections of the inspector that are closed."""
     editor: str = ""
     """What opens source files, see ``editors.EDITORS``; empty for the first that is found."""
+    toured: bool = False
+    """Whether the tour has been shown; it starts by itself once."""
 
 
 IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor")
@@ -106,3 +109,16 @@ def runs_folder(settings: Settings) -> Path:
     here = Path.cwd()
     usable = os.access(here, os.W_OK) and here != Path(here.anchor)
     return (here if usable else platformdirs.user_documents_path()) / "gradwalk-runs"
+
+
+def text_of(data: bytes | bytearray | memoryview) -> str:
+    """What Qt saves of a window, as text."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def bytes_of(text: str) -> bytes:
+    """Read :func:`text_of` back; nothing for what is damaged."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""

@@ -120,6 +120,8 @@ class State:
     """A file and a line of it to show in the source instead of the event's, until the playhead or the selection moves."""
     editor: str = ""
     """What opens source files: see ``editors.EDITORS``."""
+    ghost: Steps | None = None
+    """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
 
     @property
     def events(self) -> int:

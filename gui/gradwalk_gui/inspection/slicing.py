@@ -50,7 +50,12 @@ def sliced(data: NDArray[np.float64], what: Slice) -> NDArray[np.float64]:
     return picked.T if what.rows > what.columns else picked
 
 
+def index_of(what: Slice, row: int, column: int) -> tuple[int, ...]:
+    """The whole index of an element of the slice."""
+    places = {what.rows: row, what.columns: column}
+    return tuple(places.get(axis, i) for axis, i in enumerate(what.at))
+
+
 def index_text(what: Slice, row: int, column: int) -> str:
     """The whole index of an element: ``[0, 3, 17]``."""
-    places = {what.rows: row, what.columns: column}
-    return f"[{', '.join(str(places.get(axis, i)) for axis, i in enumerate(what.at))}]"
+    return f"[{', '.join(map(str, index_of(what, row, column)))}]"

@@ -11,6 +11,7 @@ from gradwalk.trace import Kept, TensorKey, Trace
 from .. import inspector_text as texts
 from ..inspection.elements import Histogram, health_of_elements, health_of_stats, histogram_of
 from ..inspection.facts import Tensor, absent_text, kept_at, stats_at
+from ..inspection.ghost import ghost_kept
 from ..inspection.kept import kept_before
 from ..inspection.subject import phase_of
 from ..numbers import count, shape_text
@@ -167,4 +168,4 @@ def show_in(pane: TensorPane, look: Look) -> None:
         pane.show_not_kept()
     else:
         pane.step = look.trace.step
-        pane.show_kept(kept, tensor.label, look.state.colour_range)
+        pane.show_kept(kept, tensor.label, look.state.colour_range, ghost_kept(look.state, tensor.key))

@@ -15,6 +15,7 @@ from ..inspection.facts import title_of
 from ..inspection.kept import nearest_kept
 from ..inspection.subject import empty_text, position_shown
 from ..inspection.why import why_no_gradient
+from ..learn_text import numpy_of
 from ..panel import GRID, Panel
 from ..sections.check import CheckPart
 from ..sections.formula import FormulaPart
@@ -64,9 +65,10 @@ class InspectorView(Panel):
         self.saved = _text("Saved tensors", "Saved tensors", saved, theme)
         self.properties = _text("Properties", "Properties", properties, theme)
         self.source, self.check = SourcePart(theme), CheckPart(theme)
+        self.numpy = _text("In NumPy", "In NumPy", numpy_of, theme)
         self.why = TextPart("Why no gradient?", "Why no gradient", _why, theme)
         self.parts: tuple[Part, ...] = (
-            *(self.formula, self.distribution, self.statistics, self.tensor, self.links),
+            *(self.formula, self.numpy, self.distribution, self.statistics, self.tensor, self.links),
             *(self.saved, self.properties, self.source, self.check, self.why),
         )
         self.sections = {part.title: part for part in self.parts}
@@ -88,6 +90,7 @@ class InspectorView(Panel):
         pane.locked.connect(lambda scale: self.session.set(colour_range=scale))
         pane.enlarged.connect(self.enlarged)
         pane.said.connect(self.said)
+        pane.element_chosen.connect(self._on_element)
 
     def _arrange(self) -> None:
         sheet = Column()
@@ -182,6 +185,11 @@ class InspectorView(Panel):
     def _on_tensor(self, key: TensorKey) -> None:
         self.session.set(tensor=key)
 
+    def _on_element(self, place: tuple[int, ...]) -> None:
+        look = look_of(self.session.state)
+        if look is not None and look.tensor is not None:
+            self.formula.element.choose(look.tensor.key, place)
+
     def _on_opened(self, title: str, opened: bool) -> None:
         closed = set(self.session.state.closed) ^ {title} if opened == (title in self.session.state.closed) else None
         if closed is not None:
@@ -206,7 +214,7 @@ class InspectorView(Panel):
 
 
 def _looks_at(state: State) -> tuple[object, ...]:
-    return state.trace, state.position, state.selection
+    return state.trace, state.position, state.selection, state.ghost
 
 
 def _text(title: str, name: str, html: texts.Text, theme: Theme) -> TextPart:

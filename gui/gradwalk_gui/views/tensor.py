@@ -97,7 +97,7 @@ class TensorView(Panel):
 
 
 def _looks_at(state: State) -> tuple[object, ...]:
-    return state.trace, state.position, state.selection, state.tensor, state.colour_range
+    return state.trace, state.position, state.selection, state.tensor, state.colour_range, state.ghost
 
 
 def _about(look: Look) -> str:

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QWidget
 
 from ..inspection.elements import largest
 from ..numbers import exact, number, shape_text
@@ -49,6 +49,8 @@ class TensorGrid(QWidget):
 
     pointed = Signal(int, int)
     """Row and column under the pointer; -1, -1 when it leaves."""
+    clicked = Signal(int, int)
+    """Row and column of a cell that was clicked without dragging."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False) -> None:
         super().__init__(parent)
@@ -59,7 +61,9 @@ class TensorGrid(QWidget):
         self._dtype = "float64"
         self._zoom = 1.0
         self._origin = QPointF()
+        self._before: NDArray[np.float64] | None = None
         self._dragged_from: QPointF | None = None
+        self._pressed = QPointF()
         self._cursor: tuple[int, int] | None = None
         """The cell that the arrow keys stand at."""
         self._picture: QImage | None = None
@@ -76,9 +80,19 @@ class TensorGrid(QWidget):
         self._picture = None
         self.update()
 
-    def show_data(self, data: NDArray[np.float64], scale: float | None = None, dtype: str = "float64") -> None:
-        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here."""
+    def show_data(
+        self,
+        data: NDArray[np.float64],
+        scale: float | None = None,
+        dtype: str = "float64",
+        before: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here.
+
+        ``before`` is the same matrix in the run before: a cell that differs has its number too, or a marked corner.
+        """
         self._dtype = dtype
+        self._before = before if before is not None and before.shape == data.shape else None
         same_size = data.shape == self._data.shape
         self._data = data
         self._scale = largest(data) if scale is None else scale
@@ -210,7 +224,15 @@ class TensorGrid(QWidget):
             for column in range(first_column, last_column):
                 box = QRectF(column * wide - self._origin.x(), row * high - self._origin.y(), wide, high)
                 text = self.text_of(row, column) if numbers else sign_of(float(self._data[row, column])) if signs else ""
-                paint_cell(painter, box, float(self._data[row, column]), text, self._scale, self.theme)
+                before = self.before(row, column)
+                paint_cell(painter, box, float(self._data[row, column]), text, self._scale, self.theme, before)
+
+    def before(self, row: int, column: int) -> float | None:
+        """The element in the run before, where it was another."""
+        if self._before is None:
+            return None
+        old, new = float(self._before[row, column]), float(self._data[row, column])
+        return None if old == new or (old != old and new != new) else old
 
     # mouse and keys
 
@@ -239,7 +261,10 @@ class TensorGrid(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             hit = self.cell_at(QPointF(event.pos()))
             if hit is not None:
-                QToolTip.showText(event.globalPos(), f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}", self)
+                before = self.before(*hit)
+                was = "" if before is None else f", in the run before {exact(before, self._dtype)}"
+                told = f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}{was}"
+                QToolTip.showText(event.globalPos(), told, self)
             return True
         return super().event(event)
 
@@ -254,6 +279,7 @@ class TensorGrid(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take a click."""
         self._dragged_from = event.position() if event.button() == Qt.MouseButton.LeftButton else None
+        self._pressed = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the pointer."""
@@ -265,8 +291,12 @@ class TensorGrid(QWidget):
         self.pointed.emit(*(hit or (-1, -1)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag."""
+        """End a drag; where nothing was dragged, a click on a cell."""
+        dragged = (event.position() - self._pressed).manhattanLength() >= QApplication.startDragDistance()
+        hit = self.cell_at(event.position()) if self._dragged_from is not None and not dragged else None
         self._dragged_from = None
+        if hit is not None:
+            self.clicked.emit(*hit)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Forget the pointer."""

@@ -13,8 +13,8 @@ from gradwalk.trace import Kept
 
 from ..icons import themed
 from ..inspection.elements import largest, real
-from ..inspection.slicing import index_text, sliced
-from ..numbers import exact, number, shape_text
+from ..inspection.slicing import index_of, index_text, sliced
+from ..numbers import count, exact, number, shape_text
 from ..panel import GRID
 from ..theme import Theme, font
 from .line_plot import LinePlot
@@ -43,6 +43,8 @@ class TensorPane(QWidget):
     """The colour range is to be locked at this absolute value; None: each tensor has its own again."""
     said = Signal(str, bool)
     """One sentence on what was done, or (True) could not be done."""
+    element_chosen = Signal(object)
+    """The index of the element that was clicked."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False) -> None:
         super().__init__(parent)
@@ -52,6 +54,7 @@ class TensorPane(QWidget):
         self.step = 0
         """The number of the step, for the names of files."""
         self._data: NDArray[np.float64] = np.zeros(0)
+        self._before: NDArray[np.float64] | None = None
         self._strongest = 0.0
         self._locked: float | None = None
         self._dtype = "float64"
@@ -81,6 +84,7 @@ class TensorPane(QWidget):
         if large:
             layout.addStretch(0)
         self.grid.pointed.connect(self._on_pointed)
+        self.grid.clicked.connect(self._on_clicked)
         for widget in (self.grid, self.line, self.scalar):
             widget.installEventFilter(self)
 
@@ -141,22 +145,39 @@ class TensorPane(QWidget):
         """Say that this step does not keep the tensor."""
         self.show_text(NOT_KEPT, offer=True)
 
-    def show_kept(self, kept: Kept, label: str = "", locked: float | None = None) -> None:
-        """Show a tensor's elements; ``locked`` is the absolute value of the strongest colours, by default its largest."""
+    def show_kept(self, kept: Kept, label: str = "", locked: float | None = None, before: Kept | None = None) -> None:
+        """Show a tensor's elements; ``locked`` is the absolute value of the strongest colours, by default its largest.
+
+        ``before`` is the tensor in the run before, whose other numbers stand beside.
+        """
+        same_kind = before is not None and before.data.shape == kept.data.shape
+        self._before = real(before) if before is not None and same_kind else None
         self._kept, self._label, self._locked = kept, label, locked
         self._data, self._dtype = real(kept), kept.dtype
         self._strongest = largest(self._data) if locked is None else locked
         self.buttons["lock"].setChecked(locked is not None)
         self.chooser.set_shape(self._data.shape)
         self._show_slice()
-        if not kept.complete:
-            self.note.setText(f"An evenly spaced sample of {kept.data.size:,} elements of {shape_text(kept.shape)}.")
-            self.note.setVisible(True)
+
+    def _remarks(self) -> list[str]:
+        """What there is to say of the tensor: that it is a sample, and how it was in the run before."""
+        data, kept, before = self._data, self._kept, self._before
+        said = []
+        if kept is not None and not kept.complete:
+            said.append(f"An evenly spaced sample of {kept.data.size:,} elements of {shape_text(kept.shape)}.")
+        if before is not None:
+            apart = int(((data != before) & ~(np.isnan(data) & np.isnan(before))).sum())
+            if apart and not data.ndim:
+                said.append(f"in the run before: {exact(float(before), self._dtype)}")
+            elif apart:
+                said.append(f"Not as in the run before: {count(apart, 'element')} of {data.size:,}.")
+        return said
 
     def _show_slice(self) -> None:
         data = self._data
-        noted = self._kept is not None and not self._kept.complete
-        parts: list[QWidget] = [self._tools, *([self.note] if noted else [])]
+        remarks = self._remarks()
+        self.note.setText("\n".join(remarks))
+        parts: list[QWidget] = [self._tools, *([self.note] if remarks else [])]
         is_line = data.ndim == 1 and len(data) > NUMBERS_IN_A_ROW
         if data.ndim == 0:
             self._show_only(self.scalar, *parts)
@@ -168,7 +189,8 @@ class TensorPane(QWidget):
             choice: list[QWidget] = [self.chooser] if self.chooser.has_choice() else []
             self._show_only(*choice, *line, self.grid, self.under, *parts)
             picked = sliced(data, self.chooser.slice) if data.size else np.zeros((0, 0))
-            self.grid.show_data(picked, self._strongest, self._dtype)
+            before = sliced(self._before, self.chooser.slice) if self._before is not None and data.size else None
+            self.grid.show_data(picked, self._strongest, self._dtype, before)
             self._on_pointed(-1, -1)
         if is_line:
             self.line.show_data(data, self._dtype)
@@ -186,7 +208,12 @@ class TensorPane(QWidget):
             self.under.set_full_text(f"±{number(self._strongest)}{locked}  {shape_text(self._data.shape)}")
             return
         value = exact(float(data[row, column]), self._dtype)
-        self.under.set_full_text(f"{index_text(self.chooser.slice, row, column)} = {value}")
+        before = self.grid.before(row, column)
+        was = "" if before is None else f"   was {exact(before, self._dtype)}"
+        self.under.set_full_text(f"{index_text(self.chooser.slice, row, column)} = {value}{was}")
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        self.element_chosen.emit(index_of(self.chooser.slice, row, column))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """A double click asks for more room."""
