@@ -33,6 +33,9 @@ from ..widgets.text import Column, ElidedLabel, TextBlock, shown
 WHILE_PLAYING = 120
 """Milliseconds between two updates while the playhead moves by itself; faster than that nobody reads."""
 
+AT_ONCE = 250
+"""Events of a step up to which every section is filled at once; in a longer one those in sight come first."""
+
 
 class InspectorView(Panel):
     """Sections from top to bottom; each hides itself while it has nothing to say, and stays closed once it is."""
@@ -150,7 +153,7 @@ class InspectorView(Panel):
             self.area.verticalScrollBar().setValue(0)
         self._show_head(look)
         self._shown = look
-        self._later = self._first_below()
+        self._later = self._first_below() if len(look.trace.tape) > AT_ONCE else len(self.parts)
         for part in self.parts[: self._later]:
             part.show_look(look)
         if self._later < len(self.parts):

@@ -6,7 +6,6 @@ import re
 from types import MappingProxyType
 
 import numpy as np
-from PySide6.QtWidgets import QApplication
 
 from gradwalk.builder import GraphBuilder
 from gradwalk.sample import statistics_of
@@ -29,8 +28,6 @@ def opened(*traces):
 
 
 def plain(block):
-    """The text of a block, when all sections are filled: those out of sight come a moment later."""
-    QApplication.processEvents()
     return re.sub(
         r"\s+",
         " ",

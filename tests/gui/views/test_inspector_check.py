@@ -231,3 +231,16 @@ def test_a_saved_tensor_that_was_overwritten_says_by_what(show, tmp_path):
         assert plain(view.saved.text) == "result 3 float32, 12 B, v0 overwritten since by add_ (event 1)"
         view.saved.text.linkActivated.emit(f"op:{op(session, 'add_').id}")
         assert session.state.selection == op(session, "add_")
+
+
+def test_in_a_long_step_what_is_in_sight_comes_first(session, show, monkeypatch):
+    view = show(InspectorView, session, size=(420, 300))
+    monkeypatch.setattr("gradwalk_gui.views.inspector.AT_ONCE", 0)
+    session.select(op(session, "tanh"))
+    QApplication.processEvents()
+    before = view.check.result.text()
+    session.select(op(session, "Cube"))
+    assert view.name.full_text() == "Cube"
+    assert view.check.result.text() == before, "out of sight"
+    QApplication.processEvents()
+    assert "the chain of the 2 ops inside" in view.check.result.text()

@@ -138,7 +138,6 @@ def test_a_tensor_that_is_not_kept_offers_the_nearest_step_that_has_it(show):
     assert {part.label for part in view.distribution.health.parts()} == {"not zero"}
     view.tensor.pane.go.click()
     assert (session.state.step, session.state.position) == (0, 3)
-    QApplication.processEvents()
     assert view.tensor.pane.grid.isVisible()
     session = opened(*bare)
     session.go_to(1, 3)

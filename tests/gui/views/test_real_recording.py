@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QApplication
 
 from gradwalk.recording.info import run_info
 from gradwalk.recording.reader import open_recording
@@ -53,7 +52,6 @@ def test_the_inspector_goes_to_the_nearest_step_that_keeps_a_tensor(recording, s
     assert view.tensor.pane.go.isVisible()
     view.tensor.pane.go.click()
     assert session.state.step == 5
-    QApplication.processEvents()
     assert view.tensor.pane.grid.isVisible()
     assert view.distribution.histogram.histogram().before is not None, "step 1 is the one before that keeps it"
 
