@@ -30,12 +30,15 @@ def test_nothing_is_cut_and_the_inspector_is_tall(opened, qtbot, size):
     inspector = window.desk.views["inspector"]
     opened.session.last_event()
     opened.session.select(Selection("op", 2))
-    inspector.element.button.setChecked(True)
-    qtbot.waitUntil(lambda: inspector.numpy.isVisible() and inspector.element.text.isVisible())
-    parts = inspector.formula, inspector.element.text, inspector.numpy
+    inspector.formula.element.button.setChecked(True)
+    qtbot.waitUntil(lambda: inspector.numpy.isVisible() and inspector.formula.element.text.isVisible())
+    parts = inspector.formula.card, inspector.formula.element.text, inspector.numpy.text
     qtbot.waitUntil(lambda: all(part.height() >= part.heightForWidth(part.width()) for part in parts))  # no line is cut
     assert all(part.width() >= part.minimumSizeHint().width() for part in parts)
-    assert max(cell.box.right() for cell in inspector.formula._place(inspector.formula.width())) <= inspector.formula.width()
+    assert (
+        max(cell.box.right() for cell in inspector.formula.card._place(inspector.formula.card.width()))
+        <= inspector.formula.card.width()
+    )
 
 
 def test_another_layout_has_its_usual_corners(opened, qtbot):

@@ -197,7 +197,7 @@ def test_a_module_has_its_inputs_outputs_parameters_and_what_it_keeps(session, s
 
 
 def test_a_line_of_the_stack_opens_its_place_and_long_names_leave_room(session, show):
-    view = show(InspectorView, session, size=(235, 700))
+    view = show(InspectorView, session, size=(295, 700))
     session.select(op(session, "tanh"))
     assert "test_inspector_check.py" in plain(view.source.stack)
     target = view.source.stack.text().split('href="')[2].split('"')[0]
