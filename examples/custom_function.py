@@ -6,6 +6,7 @@ Run it with ``python custom_function.py``, or with ``gradwalk run custom_functio
 """
 
 import argparse
+import re
 
 import numpy as np
 import torch
@@ -29,10 +30,18 @@ class MyReLU(torch.autograd.Function):
         return grad_input
 
 
+def change(text):
+    """``w1[3,2]=0.5`` as a name, a place and a number."""
+    [(name, place, number)] = re.findall(r"^([\w.]+)\[([\d, ]+)\]=(\S+)$", text)
+    return name, tuple(map(int, place.split(","))), float(number)
+
+
 parser = argparse.ArgumentParser(description="Train a two-layer net with a custom autograd Function.")
 parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes CUDA where there is one")
 parser.add_argument("--seed", type=int, help="draw the same values each time; the three two-layer programs then start alike")
 parser.add_argument("--steps", type=int, default=500, help="number of training steps (default: 500)")
+parser.add_argument("--lr", type=float, default=1e-6, help="learning rate (default: 1e-6)")
+parser.add_argument("--set", type=change, action="append", default=[], metavar="W[I,J]=X", help="change a weight: w1[3,2]=0.5")
 options = parser.parse_args()
 
 has_cuda = torch.cuda.is_available()
@@ -42,7 +51,7 @@ device = torch.device("cuda:0" if has_cuda and options.device != "cpu" else "cpu
 
 # Sizes: samples in the batch, inputs, hidden units, outputs.
 N, D_in, H, D_out = 64, 1000, 100, 10
-learning_rate = 1e-6
+learning_rate = options.lr
 
 # Random data, and two weight matrices at random, all float32. Only the weights want a gradient.
 if options.seed is None:
@@ -56,6 +65,18 @@ else:
     y = torch.from_numpy(random.standard_normal((N, D_out), dtype=np.float32)).to(device)
     w1 = torch.from_numpy(random.standard_normal((D_in, H), dtype=np.float32)).to(device).requires_grad_()
     w2 = torch.from_numpy(random.standard_normal((H, D_out), dtype=np.float32)).to(device).requires_grad_()
+
+# Single weights can be set before the training starts: what difference does one make?
+weights = {"w1": w1, "w2": w2}
+for name, place, number in options.set:
+    shape = weights[name].shape if name in weights else ()
+    if len(place) != len(shape) or any(i >= size for i, size in zip(place, shape, strict=True)):
+        parser.exit(2, f"{parser.prog}: --set {name}{list(place)}: there is w1 [{D_in}, {H}] and w2 [{H}, {D_out}]\n")
+    with torch.no_grad():
+        if name == "w1":
+            w1[place] = number
+        else:
+            w2[place] = number
 
 relu = MyReLU.apply
 

@@ -5,6 +5,7 @@ Run it with ``python mlp_digits.py --optimizer adam``, or with ``gradwalk run`` 
 """
 
 import argparse
+import re
 
 import numpy as np
 import torch
@@ -46,11 +47,19 @@ class DigitReader(nn.Module):
         return self.fc3(hidden)
 
 
+def change(text):
+    """``fc1.weight[3,2]=0.5`` as a name, a place and a number."""
+    [(name, place, number)] = re.findall(r"^([\w.]+)\[([\d, ]+)\]=(\S+)$", text)
+    return name, tuple(map(int, place.split(","))), float(number)
+
+
 parser = argparse.ArgumentParser(description="Train a small nn.Module on made-up digits.")
 parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes CUDA where there is one")
 parser.add_argument("--seed", type=int, help="use the same digits and the same first weights each time")
 parser.add_argument("--steps", type=int, default=500, help="number of training steps (default: 500)")
 parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd", help="how the weights are updated (default: sgd)")
+parser.add_argument("--lr", type=float, help="learning rate (default: 0.1 for sgd, 3e-3 for adam)")
+parser.add_argument("--set", type=change, action="append", default=[], metavar="W[I,J]=X", help="as in fc1.weight[3,2]=0.5")
 parser.add_argument("--batch", type=int, default=64, help="images in a step (default: 64)")
 options = parser.parse_args()
 
@@ -67,9 +76,17 @@ all_images, all_labels = torch.from_numpy(pixels).to(device), torch.from_numpy(d
 
 model = DigitReader().to(device)
 if options.optimizer == "adam":
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3 if options.lr is None else options.lr)
 else:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1 if options.lr is None else options.lr, momentum=0.9)
+
+# Single weights can be set before the training starts: what difference does one make?
+weights = dict(model.named_parameters())
+for name, place, number in options.set:
+    shape = weights[name].shape if name in weights else ()
+    if len(place) != len(shape) or any(i >= size for i, size in zip(place, shape, strict=True)):
+        parser.exit(2, f"{parser.prog}: --set {name}{list(place)}: there is no such element of {', '.join(weights)}\n")
+    weights[name].data[place] = number
 
 for step in range(options.steps):
     # A batch of images, taken at random.

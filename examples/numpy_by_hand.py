@@ -7,20 +7,30 @@ Every ``grad_...`` below is the derivative of the loss with respect to the varia
 """
 
 import argparse
+import re
 
 import numpy as np
+
+
+def change(text):
+    """``w1[3,2]=0.5`` as a name, a place and a number."""
+    [(name, place, number)] = re.findall(r"^([\w.]+)\[([\d, ]+)\]=(\S+)$", text)
+    return name, tuple(map(int, place.split(","))), float(number)
+
 
 parser = argparse.ArgumentParser(description="Train a two-layer net in NumPy, with the backward pass written by hand.")
 parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="NumPy has one device, the CPU")
 parser.add_argument("--seed", type=int, help="draw the same values each time; the three two-layer programs then start alike")
 parser.add_argument("--steps", type=int, default=500, help="number of training steps (default: 500)")
+parser.add_argument("--lr", type=float, default=1e-6, help="learning rate (default: 1e-6)")
+parser.add_argument("--set", type=change, action="append", default=[], metavar="W[I,J]=X", help="change a weight: w1[3,2]=0.5")
 options = parser.parse_args()
 if options.device == "cuda":
     parser.exit(2, f"{parser.prog}: NumPy computes on the CPU only; leave out --device cuda\n")
 
 # Sizes: samples in the batch, inputs, hidden units, outputs.
 N, D_in, H, D_out = 64, 1000, 100, 10
-learning_rate = 1e-6
+learning_rate = options.lr
 
 # Random data, and two weight matrices at random, all float64.
 if options.seed is None:
@@ -34,6 +44,14 @@ else:
     y = random.standard_normal((N, D_out), dtype=np.float32).astype(np.float64)
     w1 = random.standard_normal((D_in, H), dtype=np.float32).astype(np.float64)
     w2 = random.standard_normal((H, D_out), dtype=np.float32).astype(np.float64)
+
+# Single weights can be set before the training starts: what difference does one make?
+weights = {"w1": w1, "w2": w2}
+for name, place, number in options.set:
+    shape = weights[name].shape if name in weights else ()
+    if len(place) != len(shape) or any(i >= size for i, size in zip(place, shape, strict=True)):
+        parser.exit(2, f"{parser.prog}: --set {name}{list(place)}: there is w1 [{D_in}, {H}] and w2 [{H}, {D_out}]\n")
+    weights[name][place] = number
 
 for step in range(options.steps):
     # Forward: from the inputs to the prediction.

@@ -35,6 +35,7 @@ def main() -> None:
         mlp = record("mlp", Path(scratch), 60)
         for theme in (LIGHT, DARK):
             render_window(autograd, SHOTS / f"window-{theme.name}.png", theme=theme.name)
+        render_window(autograd, SHOTS / "learn-light.png", layout="Learn")
         with open_recording(mlp) as recording:
             trace = recording[0]
             save_graph(trace, len(trace.tape), View(), SHOTS / "mlp-light.png", LIGHT, scale=1.5)

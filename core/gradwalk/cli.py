@@ -134,6 +134,8 @@ def run_command(script: str, arguments: tuple[str, ...], **wishes: Any) -> Calla
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
 @click.option("--seed", type=click.IntRange(min=0), help="Draw the same random values each time.")
 @click.option("--train-steps", type=click.IntRange(min=1), default=500, show_default=True, help="Train for so many steps.")
+@click.option("--lr", type=float, metavar="X", help="The learning rate (default: the example's own).")
+@click.option("--set", "changes", multiple=True, metavar="W[I,J]=X", help="Set a weight first, such as: --set 'w1[3,2]=0.5'")
 @click.option(
     "--pictures",
     type=click.Path(path_type=Path),
@@ -146,6 +148,8 @@ def demo_command(
     device: str,
     seed: int | None,
     train_steps: int,
+    lr: float | None,
+    changes: tuple[str, ...],
     pictures: Path | None,
     **wishes: Any,
 ) -> Callable[[], int]:
@@ -155,7 +159,7 @@ def demo_command(
     """
     from .demo import Demo, prepare
 
-    return prepare(Demo(name, device, seed, train_steps, arguments), _options(**wishes), pictures)
+    return prepare(Demo(name, device, seed, train_steps, arguments, lr, changes), _options(**wishes), pictures)
 
 
 @commands.command("info", short_help="A recording in a few figures.")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
 
+from .demo_files import change_text, example, parse_change
 from .device import probe_cuda
 from .platform import PATIENT_THREADS, has_display, python_module
 from .refusal import RefusalError
@@ -20,7 +22,7 @@ from .run.place import RUNS, identity, run_folder
 from .run.program import find_program
 from .run.recorded import say
 
-DEMOS = {"numpy": "numpy_by_hand.py", "autograd": "autograd.py", "function": "custom_function.py", "mlp": "mlp_digits.py"}
+MOST_SEEDS = 2**31
 PICTURES = ("graph.svg", "graph.png", "graph.pdf", "loss.png", "window.png")
 
 
@@ -33,28 +35,32 @@ class Demo:
     seed: int | None = None
     train_steps: int = 500
     arguments: tuple[str, ...] = ()
+    lr: float | None = None
+    """The learning rate; None for the example's own."""
+    changes: tuple[str, ...] = ()
+    """Weights to set before the training starts, each as ``w1[3,2]=0.5``."""
 
     @property
     def command_line(self) -> list[str]:
         """The arguments that the example is started with."""
         seed = [] if self.seed is None else ["--seed", str(self.seed)]
-        return ["--device", self.device, "--steps", str(self.train_steps), *seed, *self.arguments]
-
-
-def example(name: str) -> Path:
-    """The script of a demo: inside the package in a wheel, at the top of the repository otherwise. Raises RefusalError."""
-    inside = Path(__file__).parent / "examples"
-    folder = inside if inside.is_dir() else Path(__file__).parents[2] / "examples"
-    script = folder / DEMOS[name]
-    if not script.is_file():
-        raise RefusalError(f"the example {DEMOS[name]} is missing from this installation")
-    return script
+        lr = [] if self.lr is None else [f"--lr={self.lr!r}"]
+        changes = [word for change in self.changes for word in ("--set", change)]
+        return ["--device", self.device, "--steps", str(self.train_steps), *seed, *lr, *changes, *self.arguments]
 
 
 def prepare(demo: Demo, options: Options, pictures: Path | None) -> Callable[[], int]:
-    """Check what was asked for, make the run folder, and give what runs the example. Raises RefusalError."""
+    """Check what was asked for, make the run folder, and give what runs the example. Raises RefusalError.
+
+    A seed is always given to the example, and is so part of the recording: it can be run again with the same values.
+    """
     if demo.device == "cuda":
         _want_cuda(demo)
+    if demo.lr is not None and not math.isfinite(demo.lr):
+        raise RefusalError("the learning rate (--lr) is a finite number, such as 1e-6")
+    changes = tuple(change_text(*parse_change(change)) for change in demo.changes)
+    seed = secrets.randbelow(MOST_SEEDS) if demo.seed is None else demo.seed
+    demo = replace(demo, seed=seed, changes=changes)
     script = example(demo.name)
     os.environ.setdefault(*PATIENT_THREADS)
     if options.window and has_display():
@@ -76,7 +82,7 @@ def _want_cuda(demo: Demo) -> None:
 
 def _without_window(run: Run, demo: Demo, options: Options, pictures: bool) -> int:
     wishes = options.wishes
-    total = ceil(min(demo.train_steps, wishes.steps or demo.train_steps) / wishes.every)
+    total = math.ceil(min(demo.train_steps, wishes.steps or demo.train_steps) / wishes.every)
     with _progress(lambda: run.recording.steps, total):
         code = run.execute()
         run.recording.stop()

@@ -31,7 +31,7 @@ def scale_of_edge(trace: Trace, edge: int) -> float:
 
 def scale_of_value(trace: Trace, value: int) -> float:
     """The factor that a Value carries which is a gradient (``w.grad``): 1 for none, and after ``unscale_``."""
-    return _scale_of_value(trace, value, _last_edges(trace.graph))
+    return _scale_of_value(trace, value, _last_edges(trace.graph)) if trace.scales else 1.0
 
 
 def scales_in_words(trace: Trace) -> str:

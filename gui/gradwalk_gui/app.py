@@ -41,10 +41,11 @@ class Options:
     follow: bool = False
     theme: str = ""
     reset: bool = False
+    tour: bool = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``python -m gradwalk_gui [PATH] [--paused | --follow] [--theme light|dark|system] [--reset]``; gives the exit code."""
+    """``python -m gradwalk_gui [PATH] [--paused | --follow] [--theme NAME] [--reset] [--no-tour]``; gives the exit code."""
     options = parse(sys.argv[1:] if argv is None else argv)
     problem = display.problem()
     if problem:
@@ -68,8 +69,9 @@ def parse(argv: Sequence[str]) -> Options:
     where.add_argument("--follow", action="store_true", help="follow the newest step while the recording grows")
     parser.add_argument("--theme", choices=("light", "dark", "system"), default="", help="instead of the one in the preferences")
     parser.add_argument("--reset", action="store_true", help="forget the window's arrangement and the preferences")
+    parser.add_argument("--no-tour", action="store_true", help="do not start the tour, which else starts once with an example")
     given = parser.parse_args(argv)
-    return Options(given.path, given.follow, given.theme, given.reset)
+    return Options(given.path, given.follow, given.theme, given.reset, not given.no_tour)
 
 
 def is_about_to_start(path: Path) -> bool:
@@ -89,9 +91,7 @@ def build(kept: settings.Settings, file: Path | None) -> tuple[Window, Shell]:
     from .window import Window
 
     session = Session()
-    session.set(
-        theme=kept.theme, reduced_motion=kept.reduced_motion, log_loss=kept.log_loss, minimap=kept.minimap, speed=kept.speed
-    )
+    session.set(**{name: getattr(kept, name) for name in settings.IN_STATE})
     theme = theme_of(session.state)
     style.apply(application(), theme, kept.font_scale)
     window = Window(session, theme)
@@ -133,6 +133,8 @@ def _run(options: Options, recording: Recording | None) -> int:
         window.say_waiting("Opening", str(options.path))
     quit_on_signals(window.close)
     _tell_faults(window)
+    if options.tour and not kept.toured:
+        shell.tour.arm()
     window.show()
     QTimer.singleShot(FIRST_SHOW_MS, lambda: _after_first_show(window, shell, options, recording))
     code = app.exec()
@@ -168,7 +170,9 @@ def _after_first_show(window: Window, shell: Shell, options: Options, recording:
     gc.freeze()
 
 
-def render_window(recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light") -> None:
+def render_window(
+    recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light", *, layout: str = "Debug"
+) -> None:
     """Write a picture of the real window (1440x900) with a recording open, in the middle of the backward pass of its first step.
 
     Raises RecordingError for a path that is no recording, OSError where the picture cannot be written.
@@ -184,7 +188,7 @@ def render_window(recording_path: Path | str, png_path: Path | str, theme: str |
     )
     window.resize(*RENDERED_SIZE)
     window.populate()
-    window.desk.arrange("Debug")
+    window.desk.arrange(layout)
     shell.show_recording(recording, Path(recording_path), follow=False)
     trace = shell.session.state.trace
     if trace is not None:

@@ -80,6 +80,12 @@ class Shell(Protocol):
     def toggle_theme(self) -> None:
         """Change between the light and the dark theme."""
 
+    def run_again(self) -> None:
+        """Ask what to change in the example that is open, and run it again."""
+
+    def show_tour(self) -> None:
+        """Start the tour at its first stop."""
+
     def stop_training(self) -> None:
         """Stop the training that was started here."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .again import Again, again_of
 from .command import Command, Run, always, do, flip, has_trace
 from .commands_view import LAYOUTS, MEASURES, selected, view_menu
 from .state import Play, State
@@ -95,7 +96,12 @@ def _run() -> Iterator[Command]:
     yield Command("slower", "Slower", "Run", do("faster", -1), ("-",), 1, "slower")
     yield Command("faster", "Faster", "Run", do("faster", 1), ("=", "+"), 1, "faster")
     yield Command("loop", "Loop the step", "Run", flip("loop"), ("L",), 1, "loop", always, lambda state: state.loop)
+    yield Command("run-again", "Edit and run again...", "Run", lambda s: s.run_again(), ("Ctrl+R",), 2, "", _can_run_again)
     yield Command("stop", "Stop training", "Run", lambda s: s.stop_training(), ("Ctrl+Alt+S",), 2, "stop", needs_training=True)
+
+
+def _can_run_again(state: State) -> bool:
+    return isinstance(again_of(getattr(state.recording, "info", None)), Again)
 
 
 def _plays(state: State) -> bool:
@@ -117,6 +123,7 @@ def _tools() -> Iterator[Command]:
 
 def _help() -> Iterator[Command]:
     yield Command("keys", "Keys", "Help", lambda s: s.show_keys(), ("?",), 0, "keyboard")
+    yield Command("tour", "Tour", "Help", lambda s: s.show_tour(), (), 0)
     yield Command("about", "About Gradwalk", "Help", lambda s: s.show_about(), (), 1, "info")
 
 

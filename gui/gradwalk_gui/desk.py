@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Protocol, TypeAlias, cast
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
@@ -26,6 +26,8 @@ class View(Protocol):
 
 
 Factory: TypeAlias = Callable[[Session, Theme], QWidget]
+APART = QSize(760, 680)
+"""The size of a panel that opens in a window of its own."""
 FOCUSED = ("graph", "events", "op-ribbon", "step-ribbon")
 """The panels in which keys without Ctrl or Alt act."""
 
@@ -45,6 +47,7 @@ VIEWS: Mapping[str, Factory] = {
     "outline": lazily("views.outline", "OutlineView"),
     "loss": lazily("views.loss", "LossView"),
     "log": lazily("views.log", "LogView"),
+    "tensor": lazily("views.tensor", "TensorView"),
 }
 
 
@@ -171,6 +174,15 @@ class Desk(QMainWindow):
         """Show a panel and bring it to the front of its tabs."""
         self.docks[name].show()
         self.docks[name].raise_()
+
+    def show_apart(self, name: str) -> None:
+        """Show a panel that is not there in a window of its own; one that is comes to the front."""
+        dock = self.docks[name]
+        if not dock.isVisible():
+            dock.setFloating(True)
+            dock.resize(APART)
+            docks.pull_on_screen(dock)
+        self.show_dock(name)
 
     def set_floats_visible(self, visible: bool) -> None:
         """Floating panels go and come with the desk."""

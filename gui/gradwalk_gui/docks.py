@@ -31,6 +31,7 @@ PLACES = (
     Place("loss", "Plots", Area.BottomDockWidgetArea),
     Place("log", "Log", Area.BottomDockWidgetArea),
     Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
+    Place("tensor", "Tensor", Area.RightDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
@@ -41,8 +42,10 @@ SHOWN = {
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
-SOURCE_BELOW = ("Debug",)
-"""The layouts in which the source is beside the plots; else it is under the inspector."""
+SOURCE_BELOW = ("Debug", "Learn")
+"""The layouts in which the source is under the graph, beside the plots if they show; else it is under the inspector."""
+TALL_INSPECTOR = ("Learn",)
+"""The layouts in which the inspector goes from top to bottom, with room for formula, arithmetic and NumPy."""
 
 
 class DockTitle(QWidget):
@@ -113,7 +116,8 @@ def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
         dock.setFloating(False)
         window.removeDockWidget(dock)
     window.setCorner(Qt.Corner.BottomLeftCorner, Area.BottomDockWidgetArea)
-    window.setCorner(Qt.Corner.BottomRightCorner, Area.BottomDockWidgetArea)
+    right = Area.RightDockWidgetArea if layout in TALL_INSPECTOR else Area.BottomDockWidgetArea
+    window.setCorner(Qt.Corner.BottomRightCorner, right)
     for name in ("outline", "events"):
         window.addDockWidget(Area.LeftDockWidgetArea, docks[name], Qt.Orientation.Vertical)
     window.addDockWidget(Area.RightDockWidgetArea, docks["inspector"], Qt.Orientation.Vertical)
@@ -124,18 +128,22 @@ def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
     else:
         window.addDockWidget(Area.RightDockWidgetArea, docks["source"], Qt.Orientation.Vertical)
     window.tabifyDockWidget(docks["loss"], docks["log"])
+    window.tabifyDockWidget(docks["inspector"], docks["tensor"])
     for name, dock in docks.items():
         dock.setVisible(name in SHOWN[layout])
     docks["loss"].raise_()
+    docks["inspector"].raise_()
 
 
 def share_out(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
     """Give the panels of a named layout their usual sizes; needs the window at its real size."""
     width, height = window.width(), window.height()
-    side, wide = max(272, round(width * 0.19)), max(280, round(width * 0.22))
+    side, wide = max(272, round(width * 0.19)), max(280, round(width * (0.31 if layout in TALL_INSPECTOR else 0.22)))
     window.resizeDocks([docks["events"], docks["inspector"]], [side, wide], Qt.Orientation.Horizontal)
     window.resizeDocks([docks["outline"], docks["events"]], [height // 5, height // 2], Qt.Orientation.Vertical)
-    if layout in SOURCE_BELOW:
+    if layout in TALL_INSPECTOR:
+        window.resizeDocks([docks["source"]], [height // 4], Qt.Orientation.Vertical)
+    elif layout in SOURCE_BELOW:
         window.resizeDocks([docks["loss"], docks["source"]], [width * 11 // 20, width * 9 // 20], Qt.Orientation.Horizontal)
     else:
         window.resizeDocks([docks["inspector"], docks["source"]], [height * 3 // 5, height * 2 // 5], Qt.Orientation.Vertical)

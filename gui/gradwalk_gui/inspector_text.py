@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from gradwalk.scales import scale_of_edge, scale_of_value
-from gradwalk.tape import index, shape_of
-from gradwalk.trace import NONE, Saved, Site, Trace
+from collections.abc import Callable
+from typing import TypeAlias
+
+from gradwalk.tape import index
+from gradwalk.trace import NONE, Site, Trace
 
 from .inspection.facts import title_of
 from .inspection.flow import Flow, Meeting, incoming, meetings, outgoing
 from .inspection.links import Group, groups_of
 from .inspection.source_text import Line
 from .inspection.subject import ALWAYS, DONE, NEXT, RAISED, moment_of, phase_of, state_of
-from .numbers import EXACTLY_ZERO, NOT_YET, bytes_text, magnitude, number, shape_text
+from .numbers import EXACTLY_ZERO, NOT_YET, magnitude, number, shape_text
 from .panel import PHASE_MARKS, phase_colour
 from .state import Selection
 from .theme import NUMBER_FAMILY, Theme
-from .widgets.text import coloured, link, mono, rows, shape_html, shown
+from .widgets.text import breakable, breakable_code, coloured, link, mono, rows, shape_html, shown
+
+TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+Text: TypeAlias = Callable[[Trace, Selection, Theme], str]
+"""What there is to say of one thing, as rich text."""
 
 
 def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: int = NONE) -> str:
@@ -43,12 +49,12 @@ def who(trace: Trace, position: int, subject: Selection, theme: Theme, event: in
 
 def flow(trace: Trace, position: int, subject: Selection, theme: Theme) -> str:
     """Incoming gradients x local derivative = outgoing gradients, of a Node or of the Nodes of an op."""
-    nodes = _nodes(trace, subject)
+    nodes = nodes_of(trace, subject)
     parts = [_flow_of(trace, position, node, theme, named=len(nodes) > 1 or subject.kind == "op") for node in nodes]
     return "".join(part for part in parts if part)
 
 
-def _nodes(trace: Trace, subject: Selection) -> tuple[int, ...]:
+def nodes_of(trace: Trace, subject: Selection) -> tuple[int, ...]:
     """A Node itself, or the Nodes of an op."""
     if subject.kind == "op":
         return index(trace.graph).nodes_of_op[subject.id]
@@ -59,7 +65,7 @@ def _flow_of(trace: Trace, position: int, node: int, theme: Theme, *, named: boo
     came, gone = incoming(trace, position, node), outgoing(trace, position, node)
     if not came and not gone:
         return ""
-    lines = [_flow_line("" if place else "in", f"from {part.other}", part, theme) for place, part in enumerate(came)]
+    lines = [_flow_line("" if place else "in", f"from {breakable(part.other)}", part, theme) for place, part in enumerate(came)]
     is_leaf = trace.graph.nodes[node].leaf != NONE
     name, op = trace.graph.nodes[node].name, trace.graph.nodes[node].op
     middle = "added to .grad" if is_leaf else f"local derivative of {trace.graph.ops[op].name if op != NONE else name}"
@@ -67,7 +73,7 @@ def _flow_of(trace: Trace, position: int, node: int, theme: Theme, *, named: boo
         f'<tr><td style="color:{theme.subtle}">{"+" if is_leaf else "×"}</td>'
         f'<td colspan="2" style="color:{theme.subtle};padding-left:8px">{shown(middle)}</td></tr>'
     )
-    lines += [_flow_line("" if place else "=", f"to {part.other}", part, theme) for place, part in enumerate(gone)]
+    lines += [_flow_line("" if place else "=", f"to {breakable(part.other)}", part, theme) for place, part in enumerate(gone)]
     head = f'<div style="color:{theme.subtle};margin-top:4px">gradient through {shown(name)}</div>' if named else ""
     return f'{head}<table cellspacing="0" cellpadding="2" width="100%">{"".join(lines)}</table>'
 
@@ -77,7 +83,7 @@ def _flow_line(sign: str, other: str, part: Flow, theme: Theme) -> str:
     shape = f", {shape_html(shape_text(part.shape))}" if part.shape is not None else ""
     return (
         f'<tr><td width="20" style="color:{theme.subtle}">{sign}</td>'
-        f'<td style="padding-left:8px">{link(part.label, f"edge:{part.edge}", theme)}<br>'
+        f'<td style="padding-left:8px">{link(breakable(part.label), f"edge:{part.edge}", theme)}<br>'
         f'<span style="color:{theme.subtle}">{shown(other)}{shape}</span></td>'
         f'<td align="right">{right}</td></tr>'
     )
@@ -104,7 +110,7 @@ def _sum(meeting: Meeting, theme: Theme) -> str:
         sign = "" if place == 1 else "+"
         lines.append(
             f'<tr><td width="20">{sign}</td><td style="padding-left:8px"><b>g{place}</b> '
-            f'{coloured(f"from {part.other}", theme.subtle)}</td><td align="right">{rms_text(part, theme)}</td></tr>'
+            f'{coloured(f"from {breakable(part.other)}", theme.subtle)}</td><td align="right">{rms_text(part, theme)}</td></tr>'
         )
     total = (
         f"{coloured('RMS', theme.subtle)}&nbsp;{mono(number(meeting.total, 3))}"
@@ -130,7 +136,7 @@ def links(trace: Trace, subject: Selection, theme: Theme) -> str:
 def _links(group: Group, theme: Theme) -> str:
     made = [
         f"{link(one.text, f'{one.to.kind}:{one.to.id}', theme)}"
-        + (f" &nbsp;{coloured(one.detail, theme.subtle)}" if one.detail else "")
+        + (f" &nbsp;{coloured(one.detail.replace(' × ', TIMES), theme.subtle)}" if one.detail else "")
         for one in group.links
     ]
     if group.more:
@@ -146,61 +152,11 @@ def target_of_link(text: str) -> Selection | None:
     return None
 
 
-def saved(trace: Trace, subject: Selection, theme: Theme) -> str:
-    """The saved tensors of a Node, or of the Nodes of an op."""
-    graph = trace.graph
-    nodes = _nodes(trace, subject)
-    kept = [(node, tensor) for node in nodes for tensor in graph.nodes[node].saved]
-    pairs = [(tensor.name, _saved(tensor, theme)) for _, tensor in kept]
-    if len(kept) > 1:
-        pairs.append(("together", mono(bytes_text(sum(tensor.bytes for _, tensor in kept)))))
-    return rows(pairs, theme)
-
-
-def _saved(tensor: Saved, theme: Theme) -> str:
-    shape = shape_text(tensor.shape).replace(" ", "\N{NO-BREAK SPACE}")
-    first = link(shape, f"value:{tensor.value}", theme) if tensor.value != NONE else shown(shape)
-    return f"{first} &nbsp;{coloured(f'{tensor.dtype}, {bytes_text(tensor.bytes)}, v{tensor.version}', theme.subtle)}"
-
-
-def properties(trace: Trace, subject: Selection, theme: Theme) -> str:
-    """dtype, device, requires_grad, version, arguments."""
-    graph = trace.graph
-    if subject.kind == "module":
-        call = graph.modules[subject.id]
-        return rows([("class", shown(call.kind)), ("path", mono(call.path))], theme)
-    if subject.kind == "node":
-        node = graph.nodes[subject.id]
-        return rows([("sequence", mono(str(node.sequence)))] if node.leaf == NONE else [], theme)
-    if subject.kind == "edge":
-        edge = graph.edges[subject.id]
-        pairs = [("output of source", mono(str(edge.output))), ("input_nr of target", mono(str(edge.input_nr)))]
-        return rows(pairs + _scaled(scale_of_edge(trace, edge.id)), theme)
-    op = graph.ops[subject.id] if subject.kind == "op" else None
-    values = [graph.values[value] for value in (op.outputs if op is not None else (subject.id,))]
-    pairs = [(name, mono(text)) for name, text in (op.arguments if op is not None else ())]
-    if values:
-        pairs += [
-            ("shape", mono(_all(shape_text(shape_of(trace, value.id)) for value in values))),
-            ("dtype", mono(_all(value.dtype for value in values))),
-            ("device", mono(_all(value.device for value in values))),
-            ("requires_grad", mono(_all(str(value.requires_grad) for value in values))),
-        ]
-        pairs += _scaled(scale_of_value(trace, values[0].id))
-        if any(value.version for value in values):
-            pairs.append(("version", mono(_all(str(value.version) for value in values))))
-    if op is not None and op.tags:
-        pairs.append(("ran", mono(", ".join(op.tags))))
-    return rows(pairs, theme)
-
-
-def _scaled(scale: float) -> list[tuple[str, str]]:
-    """How a gradient was recorded under a GradScaler."""
-    return [] if scale == 1.0 else [("recorded", f"scaled by {mono(f'{scale:g}')}, shown without")]
-
-
-def _all(texts: object) -> str:
-    return ", ".join(dict.fromkeys(texts))  # type: ignore[call-overload]
+def frame_of_link(text: str) -> tuple[str, int] | None:
+    """The file and the line that a link leads to."""
+    kind, _, rest = text.partition(":")
+    line, _, file = rest.partition(":")
+    return (file, int(line)) if kind == "frame" and line.isdigit() and file else None
 
 
 def code(lines: list[Line], colour: str, theme: Theme) -> str:
@@ -227,17 +183,17 @@ def note(text: str, theme: Theme) -> str:
 def _spaces(text: str) -> str:
     """Leading spaces that stay, and lines that may wrap at the others."""
     bare = text.lstrip(" ")
-    return "&nbsp;" * (len(text) - len(bare)) + shown(bare)
+    return "&nbsp;" * (len(text) - len(bare)) + shown(breakable_code(bare))
 
 
 def stack(site: Site, theme: Theme) -> str:
-    """The Python stack, innermost call first."""
+    """The Python stack, innermost call first; each line is a link to its place."""
     frames = [(frame.file, frame.line, frame.function) for frame in reversed(site.stack)]
     here = (site.file, site.line, site.function)
     if not frames or frames[0][:2] != here[:2]:
         frames.insert(0, here)
     lines = [
-        f'<div style="margin-top:2px">{mono(f"{_base(file)}:{line}")} '
+        f'<div style="margin-top:2px">{link(f"{_base(file)}:{line}", f"frame:{line}:{file}", theme)} '
         f"{coloured(f'in {function}' if function and function != '<module>' else '', theme.subtle)}</div>"
         for file, line, function in frames
     ]

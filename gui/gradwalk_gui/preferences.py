@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .editors import EDITORS
 from .session import SPEEDS
 from .settings import FONT_SCALES, Settings, runs_folder
 
@@ -44,6 +45,7 @@ class Preferences(QDialog):
         self.theme, self.scale, self.speed = QComboBox(), QComboBox(), QComboBox()
         self.motion, self.log_loss = QCheckBox("Switch states without pulses"), QCheckBox("Logarithmic loss axis")
         self.runs = QLineEdit()
+        self.editor = QComboBox()
         self._rows: list[str] = []
         self._build()
         self._show()
@@ -64,7 +66,7 @@ class Preferences(QDialog):
     def restore(self) -> None:
         """Every preference back to its default; recent recordings and the window's arrangement stay."""
         kept = self._settings
-        self._set(replace(Settings(), recent=kept.recent, geometry=kept.geometry, docks=kept.docks))
+        self._set(replace(Settings(), recent=kept.recent, geometry=kept.geometry, docks=kept.docks, toured=kept.toured))
         self._show()
 
     def _build(self) -> None:
@@ -74,6 +76,9 @@ class Preferences(QDialog):
             self.scale.addItem(f"{scale * 100:.0f} %", scale)
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}x", speed)
+        for name, title in EDITORS:
+            self.editor.addItem(title, name)
+        self.editor.activated.connect(lambda _: self._set(replace(self._settings, editor=self.editor.currentData())))
         self.theme.activated.connect(lambda _: self._set(replace(self._settings, theme=self.theme.currentData())))
         self.scale.activated.connect(lambda _: self._set(replace(self._settings, font_scale=self.scale.currentData())))
         self.speed.activated.connect(lambda _: self._set(replace(self._settings, speed=self.speed.currentData())))
@@ -87,6 +92,7 @@ class Preferences(QDialog):
             ("Reduced motion", self.motion),
             ("Loss", self.log_loss),
             ("Record into", self.runs),
+            ("Open source in", self.editor),
         )
         for title, widget in rows:
             widget.setAccessibleName(title)
@@ -100,6 +106,7 @@ class Preferences(QDialog):
         self.speed.setCurrentIndex(min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - settings.speed)))
         self.motion.setChecked(settings.reduced_motion)
         self.log_loss.setChecked(settings.log_loss)
+        self.editor.setCurrentIndex(max(self.editor.findData(settings.editor), 0))
         self.runs.setText(settings.runs_folder)
         self.runs.setPlaceholderText(str(runs_folder(replace(settings, runs_folder=""))))
 

@@ -39,6 +39,10 @@ class Start:
     """How many steps an example trains, or how many of a script are recorded; 0 for all."""
     seed: int | None = None
     level: str = "statistics"
+    lr: float | None = None
+    """The learning rate of an example; None for its own."""
+    changes: tuple[str, ...] = ()
+    """Weights of an example to set before the training starts, each as ``w1[3,2]=0.5``."""
 
     @property
     def name(self) -> str:
@@ -54,7 +58,10 @@ def command_of(start: Start) -> list[str]:
         return ["run", *common, *first, start.target, *shlex.split(start.arguments)]
     seed = ["--seed", str(start.seed)] if start.seed is not None else []
     steps = ["--train-steps", str(start.steps)] if start.steps else []
-    return ["demo", *common, "--device", start.device, *steps, *seed, start.target]
+    changed = [] if start.lr is None else ["--lr", repr(start.lr)]
+    changed += [word for change in start.changes for word in ("--set", change)]
+    rest = ["--", *shlex.split(start.arguments)] if start.arguments else []
+    return ["demo", *common, "--device", start.device, *steps, *seed, *changed, start.target, *rest]
 
 
 @dataclass(frozen=True, slots=True)

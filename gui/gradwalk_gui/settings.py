@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -33,6 +34,16 @@ class Settings:
     """Where trainings started in the app are recorded; empty for the default."""
     geometry: str = ""
     docks: str = ""
+    closed: tuple[str, ...] = ()
+    """The sections of the inspector that are closed."""
+    editor: str = ""
+    """What opens source files, see ``editors.EDITORS``; empty for the first that is found."""
+    toured: bool = False
+    """Whether the tour has been shown; it starts by itself once."""
+
+
+IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor")
+"""The settings that the State holds while the app runs, under the same names."""
 
 
 def file() -> Path:
@@ -59,7 +70,8 @@ def from_json(content: dict[str, Any]) -> Settings:
     if settings.version != VERSION:
         settings = replace(settings, version=VERSION, geometry="", docks="")
     theme = settings.theme if settings.theme in ("system", "light", "dark") else "system"
-    return replace(settings, theme=theme, font_scale=max(0.5, min(settings.font_scale, 3.0)))
+    editor = settings.editor if settings.editor in ("vscode", "pycharm", "environment") else ""
+    return replace(settings, theme=theme, editor=editor, font_scale=max(0.5, min(settings.font_scale, 3.0)))
 
 
 def _fits(value: object, default: object) -> bool:
@@ -97,3 +109,16 @@ def runs_folder(settings: Settings) -> Path:
     here = Path.cwd()
     usable = os.access(here, os.W_OK) and here != Path(here.anchor)
     return (here if usable else platformdirs.user_documents_path()) / "gradwalk-runs"
+
+
+def text_of(data: bytes | bytearray | memoryview) -> str:
+    """What Qt saves of a window, as text."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def bytes_of(text: str) -> bytes:
+    """Read :func:`text_of` back; nothing for what is damaged."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""

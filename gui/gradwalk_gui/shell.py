@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt
 from PySide6.QtGui import QGuiApplication
@@ -29,10 +28,12 @@ from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_d
 from .palette import Palette
 from .player import Player
 from .preferences import Preferences
+from .reruns import Reruns
 from .session import Session
 from .settings import Settings
 from .state import State
 from .theme import DARK, LIGHT, Theme
+from .tour import Tour
 from .trainings import Trainings
 from .window import Window
 
@@ -48,6 +49,8 @@ class Shell(QObject):
         self.follower = Follower(session, self)
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
+        self.tour = Tour(window, session, self._on_tour)
+        self.reruns = Reruns(window, session, self.follower, self.trainings)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -143,6 +146,10 @@ class Shell(QObject):
     def start_example(self, name: str) -> None:
         """Ask for device, steps and seed and start an example."""
         self.trainings.ask("example", name, settings.runs_folder(self._kept))
+
+    def run_again(self) -> None:
+        """Ask what to change in the example that is open, and run it again."""
+        self.reruns.ask(settings.runs_folder(self._kept))
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""
@@ -253,6 +260,16 @@ class Shell(QObject):
         """Show the sheet of keys."""
         self._open(KeySheet(self._window))
 
+    def show_tour(self) -> None:
+        """Start the tour at its first stop."""
+        self.tour.start()
+
+    def _on_tour(self) -> None:
+        """The tour starts by itself: never again, even if the app is killed now."""
+        self._kept = replace(self._kept, toured=True)
+        if self._file is not None:
+            settings.save(self.present_settings(), self._file)
+
     def show_about(self) -> None:
         """Say what this program is and which versions it runs on."""
         self._open(About(self._window))
@@ -263,7 +280,7 @@ class Shell(QObject):
 
     def reset_window(self) -> None:
         """Forget panels, sizes and preferences."""
-        self.apply_settings(replace(Settings(), recent=self._kept.recent))
+        self.apply_settings(replace(Settings(), recent=self._kept.recent, toured=self._kept.toured))
         self._window.desk.arrange("Debug")
 
     def quit(self) -> None:
@@ -284,35 +301,27 @@ class Shell(QObject):
         """The settings as they would be saved now."""
         state = self._session.state
         geometry, docks = self._window.saveGeometry(), self._window.desk.saved()
+        now: dict[str, Any] = {name: getattr(state, name) for name in settings.IN_STATE}
         return replace(
             self._kept,
-            theme=state.theme,
-            reduced_motion=state.reduced_motion,
-            log_loss=state.log_loss,
-            minimap=state.minimap,
-            speed=state.speed,
-            geometry=_text(geometry),
-            docks=_text(docks) or self._kept.docks,
+            **now,
+            geometry=settings.text_of(geometry.data()),
+            docks=settings.text_of(docks.data()) or self._kept.docks,
         )
 
     def apply_settings(self, wanted: Settings) -> None:
         """Take over preferences."""
         rescaled = wanted.font_scale != self._kept.font_scale
         self._kept = wanted
-        self._session.set(
-            theme=wanted.theme,
-            reduced_motion=wanted.reduced_motion,
-            log_loss=wanted.log_loss,
-            minimap=wanted.minimap,
-            speed=wanted.speed,
-        )
+        self._session.set(**{name: getattr(wanted, name) for name in settings.IN_STATE})
         if rescaled:
             self._dress()
             self._window.make_views_anew()
 
     def restore_window(self) -> None:
         """Size, place and docks as they were saved."""
-        self._window.restore(_bytes(self._kept.geometry), _bytes(self._kept.docks))
+        geometry, desk = (QByteArray(settings.bytes_of(text)) for text in (self._kept.geometry, self._kept.docks))
+        self._window.restore(geometry, desk)
 
     def close(self) -> None:
         """Save the settings and end what was started here."""
@@ -344,14 +353,3 @@ def theme_of(state: State) -> Theme:
         dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
         return DARK if dark else LIGHT
     return DARK if state.theme == "dark" else LIGHT
-
-
-def _text(data: QByteArray) -> str:
-    return base64.b64encode(data.data()).decode("ascii")
-
-
-def _bytes(text: str) -> QByteArray:
-    try:
-        return QByteArray(base64.b64decode(text, validate=True))
-    except ValueError:
-        return QByteArray()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
-from gradwalk.trace import Event, Trace
+from gradwalk.trace import Event, TensorKey, Trace
 
 from . import showing
 
@@ -110,6 +110,18 @@ class State:
     """Whether the minimap shows where the graph is larger than its view."""
     can_undo: bool = False
     can_redo: bool = False
+    tensor: TensorKey | None = None
+    """Which tensor of what is looked at is looked into; where it is not one of them, the first is."""
+    colour_range: float | None = None
+    """The absolute value of the strongest colours of tensors, where it is locked; None: each has its own."""
+    closed: tuple[str, ...] = ()
+    """The sections of the inspector that are closed."""
+    frame: tuple[str, int] | None = None
+    """A file and a line of it to show in the source instead of the event's, until the playhead or the selection moves."""
+    editor: str = ""
+    """What opens source files: see ``editors.EDITORS``."""
+    ghost: Steps | None = None
+    """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
 
     @property
     def events(self) -> int:
@@ -155,6 +167,7 @@ def resolve(wish: State, old: State) -> State:
         selection=selection,
         picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
         highlight=wish.highlight if selection is not None else "",
+        frame=wish.frame if _unmoved(old, recording, (step, position, selection)) else None,
         view=_view_for(wish.view, trace, old),
     )
 
@@ -165,6 +178,10 @@ def _view_for(view: View, trace: Trace, old: State) -> View:
     if before is not None and before.key != trace.graph.key and (view.hidden or view.isolated):
         view = replace(view, hidden=frozenset(), isolated=frozenset())
     return view if before is trace.graph else showing.settled(view, trace.graph)
+
+
+def _unmoved(old: State, recording: Steps, place: tuple[int, int, Selection | None]) -> bool:
+    return old.recording is recording and (old.step, old.position, old.selection) == place
 
 
 def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:

@@ -183,6 +183,8 @@ QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @borde
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; margin: 0 4px; }
 QSlider::handle:horizontal { width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; background: @accent; }
 QSlider::handle:horizontal:disabled, QSlider::sub-page:horizontal:disabled { background: @ghost; }
+#tour { background: @raised; border: 1px solid @ghost; border-radius: 10px; }
+#tour:focus { border: 2px solid @accent; }
 #palette { border: 1px solid @ghost; background: @raised; }
 #key { background: @hover; border: 1px solid @border; border-radius: 4px; padding: 1px 6px; font-size: @small; color: @subtle; }
 #danger { color: @danger; font-weight: 500; }

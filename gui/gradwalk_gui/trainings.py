@@ -43,14 +43,14 @@ class Trainings(QObject):
         dialog.open()
         return dialog
 
-    def begin(self, start: Start) -> TrainingRun:
-        """Start a training and open its recording as soon as it is there."""
+    def begin(self, start: Start, *, follow: bool = True) -> TrainingRun:
+        """Start a training and open its recording as soon as it is there, at its live end where ``follow``."""
         run = TrainingRun(start, self)
         self._all.append(run)
         self.current, self.result = run, None
         run.printed.connect(lambda text, error: self._print(run, text, error=error))
         run.ended.connect(lambda result: self._on_ended(run, result))
-        self._follower.await_recording(run.folder)
+        self._follower.await_recording(run.folder, follow=follow)
         self._log.started(f"{start.name} is running, recorded into {start.folder}")
         self._window.say_waiting(f"Starting {start.name}", "waiting for the first step")
         run.begin()

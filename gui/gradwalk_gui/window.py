@@ -27,6 +27,7 @@ from .welcome import Welcome
 
 if TYPE_CHECKING:
     from .graph.canvas import GraphCanvas
+    from .views.inspector import InspectorView
     from .views.log import LogView
 
 SIZE = (1440, 900)
@@ -96,9 +97,16 @@ class Window(QMainWindow):
         self.graph.menu_asked.connect(self._show_graph_menu)
         self.graph.works.connect(self._show_layout)
         self.graph.remarked.connect(self.status.remark)
+        for view in self.desk.views.values():
+            if hasattr(view, "said"):
+                view.said.connect(self._say)
+        cast("InspectorView", self.desk.views["inspector"]).enlarged.connect(lambda: self.desk.show_apart("tensor"))
         self._show_layout("")
         self.status.zoom(self.graph.zoom)
         self.refresh()
+
+    def _say(self, sentence: str, failed: bool) -> None:
+        self.notice.say(sentence, "error" if failed else "info")
 
     def _show_graph_menu(self, at: QPoint) -> None:
         menu = graph_menu(self.session.state, self.actions_, self)

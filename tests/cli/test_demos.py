@@ -275,3 +275,39 @@ def test_numpy_before_torch_is_no_step(gradwalk, write, tmp_path):
     with open_recording(tmp_path / "run") as recording:
         assert recording.step_numbers().tolist() == [0, 1]
         assert recording.info.kind == "torch"
+
+
+NO_CHANGE = "changes no weight; write a name, a place and a number, such as w1[3,2]=0.5"
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (("--lr", "nan"), "gradwalk: the learning rate (--lr) is a finite number, such as 1e-6"),
+        (("--set", "w1[3"), f"gradwalk: 'w1[3' {NO_CHANGE}"),
+        (
+            ("--set", "w1[3,2]=x"),
+            f"gradwalk: 'w1[3,2]=x' {NO_CHANGE}",
+        ),
+    ],
+)
+def test_a_wrong_change_is_one_sentence_and_makes_no_folder(capsys, tmp_path, wish, sentence):
+    assert main(["demo", "numpy", "--no-window", "--record", str(tmp_path / "run"), *wish]) == 2
+    assert capsys.readouterr().err.splitlines() == [sentence]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_demo_can_be_repeated_with_a_change(gradwalk, tmp_path):
+    first = gradwalk("demo", "numpy", "--train-steps", 3, "--record", "first")
+    with open_recording(tmp_path / "first") as recording:
+        program = recording.info.program
+    seed = program[program.index("--seed") + 1]
+    changed = ("--seed", seed, "--set", "w1[3, 2] = 0.5", "--lr", "2e-6")
+    again = gradwalk("demo", "numpy", "--train-steps", 3, "--record", "again", *changed)
+    assert first.stdout.split("\n")[0] != again.stdout.split("\n")[0]
+    with open_recording(tmp_path / "again") as recording, open_recording(tmp_path / "first") as before:
+        assert recording.info.program[-3:] == ("--lr=2e-06", "--set", "w1[3,2]=0.5")
+        new, old = recording[0].tensors["value", 1].data, before[0].tensors["value", 1].data
+        assert np.argwhere(new != old).tolist() == [[3, 2]]
+        assert new[3, 2] == 0.5
+        assert recording[0].graph.key == before[0].graph.key

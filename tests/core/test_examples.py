@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -43,4 +44,29 @@ def test_no_cuda_is_one_sentence(tmp_path, name):
     result = run(name, "--device", "cuda", cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert result.returncode == 2
     assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["numpy_by_hand.py", "autograd.py"])
+def test_a_changed_weight_and_learning_rate_are_those_of_the_training(tmp_path, name):
+    random = np.random.default_rng(3)
+    shapes = (64, 1000), (64, 10), (1000, 100), (100, 10)
+    x, y, w1, w2 = (random.standard_normal(shape, dtype=np.float32).astype(float) for shape in shapes)
+    w1[3, 2], w2[0, 9] = 40, -7
+    expected = []
+    for _ in range(2):
+        h = x @ w1
+        out = np.maximum(h, 0) @ w2 - y
+        expected.append((out**2).sum())
+        grad = 2 * out @ w2.T * (h > 0)
+        w1, w2 = w1 - 5e-7 * x.T @ grad, w2 - 5e-7 * np.maximum(h, 0).T @ (2 * out)
+    changes = ("--lr", "5e-7", "--set", "w1[3,2]=40", "--set", "w2[0, 9]=-7")
+    made = losses(run(name, "--device", "cpu", "--seed", "3", "--steps", "2", *changes, cwd=tmp_path))
+    np.testing.assert_allclose(made, expected, rtol=1e-4)
+
+
+def test_a_weight_that_is_not_there_is_one_sentence(tmp_path):
+    result = run("numpy_by_hand.py", "--set", "w1[1000,0]=1", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.endswith("there is w1 [1000, 100] and w2 [100, 10]\n")
     assert len(result.stderr.splitlines()) == 1

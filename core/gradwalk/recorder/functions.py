@@ -167,7 +167,8 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         text = f"({', '.join(_text(part) for part in value)}{',' if len(value) == 1 else ''})"
     elif isinstance(value, slice):
-        text = ":".join("" if part is None else str(part) for part in (value.start, value.stop))
+        parts = (value.start, value.stop, *([] if value.step is None else [value.step]))
+        text = ":".join("" if part is None else str(part) for part in parts)
     elif value is Ellipsis:
         text = "..."
     else:

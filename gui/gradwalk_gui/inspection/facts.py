@@ -10,7 +10,11 @@ from gradwalk.trace import NONE, Edge, Graph, Kept, Shape, TensorKey, Trace
 
 from ..numbers import NO_PATH, NOT_YET
 from ..state import Selection
-from .subject import has_come, is_there
+from .modules import boundary_of
+from .subject import edges_of_value, has_come, is_there
+
+MOST_OUTPUTS = 8
+"""Of a module's outputs more than these are links only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +117,21 @@ def tensors_of(trace: Trace, position: int, subject: Selection) -> tuple[Tensor,
         return _edges(trace, position, (*look.edges_from[subject.id], *look.edges_into[subject.id]))
     if subject.kind == "edge":
         return _edges(trace, position, (subject.id,))
-    return ()
+    outputs = boundary_of(graph, subject.id).outputs[:MOST_OUTPUTS]
+    gradients = tuple(edge for value in outputs for edge in gradients_of(graph, value))
+    return (*_values(trace, position, outputs), *_edges(trace, position, gradients))
+
+
+def chosen_of(tensors: tuple[Tensor, ...], wanted: TensorKey | None) -> Tensor | None:
+    """The tensor that is looked into: the wanted one where it is among them, else the first; None of none."""
+    return next((tensor for tensor in tensors if tensor.key == wanted), tensors[0] if tensors else None)
 
 
 def gradients_of(graph: Graph, value: int) -> tuple[int, ...]:
     """The edges that carry the gradient of a Value; of ``w1.grad`` the edges into it."""
-    of = graph.values[value].gradient_of
-    if of != NONE:
+    if graph.values[value].gradient_of != NONE:
         return ()
-    return tuple(edge.id for edge in graph.edges if edge.value == value)
+    return edges_of_value(graph, value)
 
 
 def _values(trace: Trace, position: int, values: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.reference.numpy_words import ALIASES
 from gradwalk.reference.registry import Formula, formula_of
 from gradwalk.tape import index, label_of, shape_of, value_label
 from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
@@ -16,17 +16,11 @@ from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
 from ..numbers import NOT_YET, number, shape_text
 from ..state import Selection
 from .facts import is_loss, kept_at, stats_at
+from .lesson import incoming_edges, outgoing_of
 from .subject import has_come, is_there, op_behind
 
 SMALL = 4
 """Tensors of at most this many rows and columns show their numbers."""
-ALIASES: Mapping[str, Mapping[str, str]] = {
-    "clamp": {"min": "lo", "max": "hi"},
-    "clip": {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"},
-    "pow": {"exponent": "n"},
-    "power": {"exponent": "n", "x2": "n"},
-}
-"""Per op the symbols that formulas have for its arguments."""
 _TOKEN = re.compile(r"\s*(dL/d\w+|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:e[+-]?\d+)?|\*\*|[<>=!]=|\S)")
 NO_FORMULA = "custom Function: no formula"
 
@@ -41,6 +35,11 @@ class Token:
     numbers: NDArray[np.float64] | None = None
     about: str = ""
     """What the symbol stands for in this step, for the tool tip."""
+    key: TensorKey | None = None
+    dimensions: int = 2
+    """Of the tensor: ``numbers`` has always two, the last ones of them are the tensor's."""
+    role: str = ""
+    """In a backward formula: ``outgoing``, ``incoming`` or ``local``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +71,8 @@ class _Meaning:
     key: TensorKey | None
     label: str
     argument: str = ""
+    others: tuple[int, ...] = ()
+    """Further edges: the gradient is the sum of what meets on them."""
 
 
 def card_of(trace: Trace, position: int, subject: Selection) -> Card | None:
@@ -97,7 +98,7 @@ def _card(trace: Trace, position: int, subject: Selection, op: Op, formula: Form
     rows = [Row(_tokens(trace, position, formula.forward, meanings), op.phase, not backward_now)]
     if op.phase == "forward":
         rows += [
-            Row(_tokens(trace, position, text, meanings), "backward", backward_now)
+            Row(with_roles(_tokens(trace, position, text, meanings), f"dL/d{formula.output}"), "backward", backward_now)
             for symbol, text in formula.gradients
             if _wanted(op, formula, symbol)
         ]
@@ -115,26 +116,21 @@ def _meanings(trace: Trace, op: Op, formula: Formula) -> dict[str, _Meaning]:
     made = {aliases.get(name, name): _Meaning(None, name, text) for name, text in op.arguments}
     named = list(zip(formula.inputs, op.inputs, strict=False))
     named += [(formula.output, op.outputs[0])] if op.outputs else []
+    edges = {gradient.symbol: (gradient.edge,) for gradient in outgoing_of(trace, op)} | {
+        formula.output: incoming_edges(trace, op)
+    }
     for symbol, value in named:
         made[symbol] = _Meaning(("value", value), value_label(graph, value))
-        edge = _edge_of(trace, op, value)
-        label = f"gradient of {value_label(graph, value)}"
-        made[f"dL/d{symbol}"] = _Meaning(("gradient", edge) if edge != NONE else None, label)
+        first, *others = edges.get(symbol) or (NONE,)
+        key: TensorKey | None = ("gradient", first) if first != NONE else None
+        made[f"dL/d{symbol}"] = _Meaning(key, f"gradient of {value_label(graph, value)}", others=tuple(others))
     return made
 
 
 def _scalar_operand(op: Op, formula: Formula) -> dict[str, str]:
     """Of ``x * 2`` the 2 is the argument ``other`` and stands where the formula has its second input."""
     left_over = formula.inputs[len(op.inputs) :]
-    return {"other": left_over[0]} if left_over else {}
-
-
-def _edge_of(trace: Trace, op: Op, value: int) -> int:
-    """The edge with the gradient of a Value that this op gives or takes, or NONE."""
-    graph, look = trace.graph, index(trace.graph)
-    nodes = look.nodes_of_op[op.id]
-    touching = [edge for node in nodes for edge in (*look.edges_from[node], *look.edges_into[node])]
-    return next((edge for edge in touching if graph.edges[edge].value == value), NONE)
+    return dict.fromkeys(("other", "x1", "x2"), left_over[0]) if left_over else {}
 
 
 def _tokens(trace: Trace, position: int, text: str, meanings: dict[str, _Meaning]) -> tuple[Token, ...]:
@@ -167,10 +163,23 @@ def _symbol(trace: Trace, position: int, text: str, space: bool, meaning: _Meani
     shape = shape_of(trace, value)
     shape = shape[::-1] if turned else shape
     about = f"{meaning.label}: {shape_text(shape)}"
-    there = is_there(trace, position, index_) if kind == "value" else has_come(trace, position, index_)
+    edges = (index_, *meaning.others)
+    there = is_there(trace, position, index_) if kind == "value" else all(has_come(trace, position, edge) for edge in edges)
     if not there:
         return Token(text, space, _tight(shape), None, f"{about}, {NOT_YET}")
-    return Token(text, space, _tight(shape), _small_numbers(trace, meaning.key, shape, turned), about)
+    keys: list[TensorKey] = [meaning.key, *(("gradient", edge) for edge in meaning.others)]
+    parts = [part for part in (_small_numbers(trace, key, shape, turned) for key in keys) if part is not None]
+    numbers = np.sum(parts, axis=0) if len(parts) == len(keys) else None
+    return Token(text, space, _tight(shape), numbers, about, meaning.key, len(shape))
+
+
+def with_roles(tokens: tuple[Token, ...], incoming: str) -> tuple[Token, ...]:
+    """The tokens of a gradient's formula: what is before the ``=`` goes out, ``dL/dZ`` comes in, the other symbols are local."""
+    made = []
+    for place, token in enumerate(tokens):
+        role = "outgoing" if place == 0 else "incoming" if token.text.removesuffix(".T") == incoming else "local"
+        made.append(replace(token, role=role if token.under else ""))
+    return tuple(made)
 
 
 def _tight(shape: Shape) -> str:

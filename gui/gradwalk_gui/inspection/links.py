@@ -9,8 +9,9 @@ from gradwalk.trace import NONE, Graph, Trace
 
 from ..numbers import shape_text
 from ..state import Selection
-from .facts import gradient_label, is_loss, op_label
-from .subject import ops_inside
+from .facts import gradient_label, gradients_of, is_loss, op_label
+from .modules import boundary_of
+from .subject import inside_of, ops_inside
 
 MOST = 24
 """More links than this in one group are cut, with their number."""
@@ -54,7 +55,7 @@ def _of_op(trace: Trace, op_id: int) -> Groups:
         ("outputs", [_value(trace, value) for value in op.outputs]),
         ("read by", [_op(graph, use) for use in dict.fromkeys(readers)]),
         ("Nodes", [_node(graph, node) for node in index(graph).nodes_of_op[op_id]]),
-        ("inside", [_op(graph, other.id) for other in graph.ops if other.parent == op_id]),
+        ("inside", [_op(graph, other) for other in inside_of(graph, op_id)]),
         ("part of", [_op(graph, op.parent)] if op.parent != NONE else []),
         ("module", [_module(graph, op.module)] if op.module != NONE else []),
     ]
@@ -81,7 +82,7 @@ def _of_value(trace: Trace, value_id: int) -> Groups:
         ("made by", [_op(graph, value.op)] if value.op != NONE else []),
         ("read by", [_op(graph, use) for use in look.consumers[value_id]]),
         ("gradient of", [_value(trace, value.gradient_of)] if value.gradient_of != NONE else []),
-        ("gradients", [_edge(graph, edge.id) for edge in graph.edges if edge.value == value_id and value.gradient_of == NONE]),
+        ("gradients", [_edge(graph, edge) for edge in gradients_of(graph, value_id)]),
         ("Node", [_node(graph, accumulate)] if accumulate != NONE else []),
         ("before", [_value(trace, value.base)] if value.base != NONE else []),
         ("after", [_value(trace, other.id) for other in graph.values if other.base == value_id]),
@@ -101,14 +102,15 @@ def _of_edge(trace: Trace, edge_id: int) -> Groups:
 
 def _of_module(trace: Trace, module_id: int) -> Groups:
     graph = trace.graph
-    ops = ops_inside(graph, module_id)
-    leaves = dict.fromkeys(value for op in ops for value in graph.ops[op].inputs if graph.values[value].role == "leaf")
+    boundary = boundary_of(graph, module_id)
     above = graph.modules[module_id].parent
     return [
         ("module", [_module(graph, above)] if above != NONE else []),
+        ("inputs", [_value(trace, value) for value in boundary.inputs]),
+        ("outputs", [_value(trace, value) for value in boundary.outputs]),
         ("modules", [_module(graph, call.id) for call in graph.modules if call.parent == module_id]),
-        ("parameters", [_value(trace, value) for value in leaves]),
-        ("ops", [_op(graph, op) for op in ops]),
+        ("parameters", [_value(trace, value) for value in boundary.parameters]),
+        ("ops", [_op(graph, op) for op in ops_inside(graph, module_id)]),
     ]
 
 

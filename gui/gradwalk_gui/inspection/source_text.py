@@ -38,22 +38,50 @@ def selected_site(graph: Graph, selection: Selection | None) -> Site | None:
     return graph.sites[graph.ops[op].site] if op != NONE and graph.ops[op].site != NONE else None
 
 
-def text_of(recording: Steps | None, file: str) -> str | None:
-    """The text of a file as it was when recorded, else as it is on this machine, else None.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a file, and what there is to say about where it is from (nothing where that is as it should be)."""
 
-    A recording may come from anywhere: on this machine only local Python files are looked at.
-    """
+    text: str
+    note: str = ""
+
+
+DIFFERS = "as recorded; the file on this machine is different now"
+NOT_RECORDED = "from this machine: the recording does not hold it"
+
+
+def source_of(recording: Steps | None, file: str) -> Source | None:
+    """The text of a file as it was when recorded, else as it is on this machine, else None. No code runs."""
     recorded = recording.source(file) if recording is not None else None
+    here = _on_disk(file)
     if recorded is not None:
-        return recorded
-    if file.startswith(("//", "\\\\")) or not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
-        return None
+        return Source(recorded, DIFFERS if here is not None and _lines(here) != _lines(recorded) else "")
+    return Source(here, NOT_RECORDED) if here is not None else None
+
+
+def text_of(recording: Steps | None, file: str) -> str | None:
+    """The text alone."""
+    recorded = recording.source(file) if recording is not None else None
+    return recorded if recorded is not None else _on_disk(file)
+
+
+def is_local_source(file: str) -> bool:
+    """Whether a file is a Python file on this machine. A recording may come from anywhere, so nothing else is looked at."""
+    return not file.startswith(("//", "\\\\")) and file.endswith((".py", ".pyw")) and os.path.isfile(file)
+
+
+def _on_disk(file: str) -> str | None:
     try:
-        if os.path.getsize(file) > LARGEST:
+        if not is_local_source(file) or os.path.getsize(file) > LARGEST:
             return None
         return Path(file).read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):
         return None
+
+
+def _lines(text: str) -> list[str]:
+    """The lines, whatever they end with."""
+    return text.splitlines()
 
 
 def excerpt(text: str, site: Site, around: int = 2) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from gradwalk.same import Same
 from gradwalk.tape import Moments, event_at, index, moments
 from gradwalk.trace import NONE, Event, Graph, Phase, Trace
 
@@ -70,7 +71,8 @@ def value_moment(trace: Trace, value: int) -> int:
     made = trace.graph.values[value]
     when = moments_of(trace)
     if made.op == NONE and made.gradient_of != NONE:
-        into = [when.edges[e.id] for e in trace.graph.edges if e.target == NONE and e.value == made.gradient_of]
+        edges = edges_of_value(trace.graph, made.gradient_of)
+        into = [when.edges[edge] for edge in edges if trace.graph.edges[edge].target == NONE]
         return int(max(into, default=NONE))
     return int(when.values[value])
 
@@ -113,7 +115,7 @@ def phase_of(trace: Trace, subject: Selection) -> Phase | None:
         return "backward"
     if subject.kind == "value":
         value = graph.values[subject.id]
-        if any(event.kind == "loss" and event.ref == subject.id for event in graph.events):
+        if subject.id in index(graph).losses:
             return "loss"
         if value.op != NONE:
             return graph.ops[value.op].phase
@@ -136,12 +138,44 @@ def op_behind(graph: Graph, subject: Selection) -> int:
 
 
 def ops_inside(graph: Graph, module: int) -> tuple[int, ...]:
-    """The ops that ran inside a module call or one of its children, in order."""
+    """The ops that ran inside a module call or one of its children, in order (cached)."""
+    return _ops_inside(Same(graph), module)
+
+
+@lru_cache(maxsize=64)
+def _ops_inside(key: Same[Graph], module: int) -> tuple[int, ...]:
     inside = {module}
-    for call in graph.modules:
+    for call in key.thing.modules:
         if call.parent in inside:
             inside.add(call.id)
-    return tuple(op.id for op in graph.ops if op.module in inside)
+    return tuple(op.id for op in key.thing.ops if op.module in inside)
+
+
+def inside_of(graph: Graph, op: int) -> tuple[int, ...]:
+    """The ops that ran inside a custom Function, a compiled region or a transform."""
+    return _inside(Same(graph)).get(op, ())
+
+
+@lru_cache(maxsize=16)
+def _inside(key: Same[Graph]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    for op in key.thing.ops:
+        if op.parent != NONE:
+            found.setdefault(op.parent, []).append(op.id)
+    return {parent: tuple(ops) for parent, ops in found.items()}
+
+
+def edges_of_value(graph: Graph, value: int) -> tuple[int, ...]:
+    """The edges that carry the gradient of a Value."""
+    return _edges_by_value(Same(graph)).get(value, ())
+
+
+@lru_cache(maxsize=16)
+def _edges_by_value(key: Same[Graph]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    for edge in key.thing.edges:
+        found.setdefault(edge.value, []).append(edge.id)
+    return {value: tuple(edges) for value, edges in found.items()}
 
 
 def leaf_users(graph: Graph, value: int) -> tuple[int, ...]:

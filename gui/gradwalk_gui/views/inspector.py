@@ -2,107 +2,106 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from functools import partial
 
-from gradwalk.tape import why_not_counted
-from gradwalk.trace import NONE, Kept, TensorKey, Trace
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+
+from gradwalk.trace import NONE, TensorKey
 
 from .. import inspector_text as texts
-from ..inspection.elements import Histogram, health_of_elements, health_of_stats, histogram_of
-from ..inspection.facts import Tensor, absent_text, kept_at, stats_at, tensors_of, title_of
-from ..inspection.formula import card_of
-from ..inspection.kept import kept_before, nearest_kept
-from ..inspection.source_text import excerpt, selected_site, text_of
-from ..inspection.subject import empty_text, phase_of, position_shown, subject_of
+from ..inspection.facts import title_of
+from ..inspection.kept import nearest_kept
+from ..inspection.subject import empty_text, position_shown
 from ..inspection.why import why_no_gradient
-from ..numbers import count, shape_text
-from ..panel import GRID, Panel, mix, phase_colour
+from ..learn_text import numpy_of
+from ..panel import GRID, Panel
+from ..sections.check import CheckPart
+from ..sections.formula import FormulaPart
+from ..sections.look import Look, look_of
+from ..sections.part import Part, TextPart
+from ..sections.property_text import properties
+from ..sections.saved_text import saved
+from ..sections.source import SourcePart
+from ..sections.tensors import DistributionPart, StatisticsPart, TensorPart
 from ..session import Session
 from ..state import Play, Selection, State
 from ..theme import Theme, font
-from ..widgets.formula_card import FormulaCard
-from ..widgets.health_bar import HealthBar
-from ..widgets.histogram import HistogramPlot
-from ..widgets.section import Section
-from ..widgets.stats_table import Column, StatsTable, texts_of
-from ..widgets.tensor_pane import TensorPane
-from ..widgets.text import ElidedLabel, TextBlock, mono, shown
+from ..widgets.text import Column, ElidedLabel, TextBlock, shown
 
 WHILE_PLAYING = 120
 """Milliseconds between two updates while the playhead moves by itself; faster than that nobody reads."""
 
+AT_ONCE = 250
+"""Events of a step up to which every section is filled at once; in a longer one those in sight come first."""
+
 
 class InspectorView(Panel):
-    """Sections from top to bottom; each hides itself while it has nothing to say."""
+    """Sections from top to bottom; each hides itself while it has nothing to say, and stays closed once it is."""
 
     title = "Inspector"
+
+    enlarged = Signal()
+    """The person wants to see the tensor that is looked into with more room."""
+    said = Signal(str, bool)
+    """One sentence on what was done, or (True) could not be done."""
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
         self.subject: Selection | None = None
-        self._tensors: tuple[Tensor, ...] = ()
-        self._chosen: TensorKey | None = None
         self._late = QTimer(self, interval=WHILE_PLAYING, singleShot=True)
         self._late.timeout.connect(lambda: self._show(self.session.state))
+        self._shown: Look | None = None
+        self._later = 0
+        self._below = QTimer(self, interval=0, singleShot=True)
+        self._below.timeout.connect(self._show_below)
         self.name = ElidedLabel(Qt.TextElideMode.ElideMiddle, self)
         self.name.setFont(font(18, QFont.Weight.DemiBold))
         self.variable = ElidedLabel(Qt.TextElideMode.ElideMiddle, self)
         self.variable.setFont(font(13, numbers=True))
-        self.who = self._block("What it is")
-        self.sections = {name: Section(name, self) for name in SECTIONS}
-        self._fill_sections()
+        self.who = TextBlock("What it is")
+        self.who.followed.connect(self._on_link)
+        self.formula, self.distribution = FormulaPart(theme), DistributionPart(theme)
+        self.statistics, self.tensor = StatisticsPart(theme), TensorPart(theme)
+        self.links = _text("Inputs and outputs", "Inputs and outputs", texts.links, theme)
+        self.saved = _text("Saved tensors", "Saved tensors", saved, theme)
+        self.properties = _text("Properties", "Properties", properties, theme)
+        self.source, self.check = SourcePart(theme), CheckPart(theme)
+        self.numpy = _text("In NumPy", "In NumPy", numpy_of, theme)
+        self.why = TextPart("Why no gradient?", "Why no gradient", _why, theme)
+        self.parts: tuple[Part, ...] = (
+            *(self.formula, self.numpy, self.distribution, self.statistics, self.tensor, self.links),
+            *(self.saved, self.properties, self.source, self.check, self.why),
+        )
+        self.sections = {part.title: part for part in self.parts}
         self.message = QLabel(self)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
         self.message.setMargin(2 * GRID)
+        self._connect()
         self._arrange()
         self.begin()
 
-    def _fill_sections(self) -> None:
-        self.formula, self.flow, self.sums = (
-            FormulaCard(self.theme),
-            self._block("Gradient flow"),
-            self._block("Sum of gradients"),
-        )
-        self.chooser = QComboBox()
-        self.chooser.setAccessibleName("Tensor to look into")
-        self.chooser.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.chooser.activated.connect(self._on_tensor)
-        self.health, self.histogram = HealthBar(self.theme), HistogramPlot(self.theme)
-        self.about_histogram = self._block("About the histogram")
-        self.statistics, self.pane = StatsTable(self.theme), TensorPane(self.theme)
-        self.pane.wanted.connect(self._go_to_kept)
-        self.links, self.saved = self._block("Inputs and outputs"), self._block("Saved tensors")
-        self.properties, self.code = self._block("Properties"), self._block("Source expression")
-        self.stack, self.why = self._block("Python stack"), self._block("Why no gradient")
-        for name, parts in {
-            "Formula": (self.formula, self.flow, self.sums),
-            "Distribution": (self.chooser, self.health, self.histogram, self.about_histogram),
-            "Statistics": (self.statistics,),
-            "Tensor": (self.pane,),
-            "Inputs and outputs": (self.links,),
-            "Saved tensors": (self.saved,),
-            "Properties": (self.properties,),
-            "Source": (self.code, self.stack),
-            "Why no gradient?": (self.why,),
-        }.items():
-            for part in parts:
-                self.sections[name].add(part)
-
-    def _block(self, name: str) -> TextBlock:
-        block = TextBlock(name)
-        block.followed.connect(self._on_link)
-        return block
+    def _connect(self) -> None:
+        for part in self.parts:
+            part.followed.connect(self._on_link)
+            part.opened.connect(self._on_opened)
+        self.distribution.chosen.connect(self._on_tensor)
+        pane = self.tensor.pane
+        pane.wanted.connect(self._go_to_kept)
+        pane.locked.connect(lambda scale: self.session.set(colour_range=scale))
+        pane.enlarged.connect(self.enlarged)
+        pane.said.connect(self.said)
+        pane.element_chosen.connect(self._on_element)
 
     def _arrange(self) -> None:
-        sheet = QWidget()
+        sheet = Column()
         sheet.setObjectName("sheet")
         column = QVBoxLayout(sheet)
         column.setContentsMargins(2 * GRID, GRID + GRID // 2, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID // 2)
-        for widget in (self.name, self.variable, self.who, *self.sections.values()):
+        for widget in (self.name, self.variable, self.who, *self.parts):
             column.addWidget(widget)
         column.addStretch(1)
         self.area = QScrollArea(self)
@@ -117,10 +116,8 @@ class InspectorView(Panel):
 
     def apply_theme(self) -> None:
         """Recolour; rich text is written anew."""
-        for section in self.sections.values():
-            section.set_theme(self.theme)
-        for part in (self.formula, self.health, self.histogram, self.statistics, self.pane):
-            part.set_theme(self.theme)
+        for part in self.parts:
+            part.recolour(self.theme)
         for label in (self.variable, self.message):
             label.setStyleSheet(f"color: {self.theme.subtle};")
         if self.drawn.trace is not None:
@@ -128,176 +125,111 @@ class InspectorView(Panel):
 
     def show_state(self, old: State, new: State) -> None:
         """Everything anew where the step, the playhead or the selection moved; nothing for any other change."""
+        for part in self.parts:
+            part.set_open(part.title not in new.closed)
         if new.trace is None:
             self.message.setText("Open a recording to inspect its ops and tensors.")
             self._pages.setCurrentWidget(self.message)
-        elif (old.trace, old.position, old.selection) != (new.trace, new.position, new.selection) or self._late.isActive():
+        elif _looks_at(old) != _looks_at(new) or self._late.isActive():
             if new.play is not Play.PAUSED and new.selection == old.selection and old.trace is not None:
                 self._late.start() if not self._late.isActive() else None
             else:
                 self._late.stop()
                 self._show(new)
+        elif (old.tensor, old.colour_range) != (new.tensor, new.colour_range):
+            self._show_tensor(new)
 
     def _show(self, state: State) -> None:
-        trace, subject = state.trace, subject_of(state)
-        if trace is None or subject is None:
-            self.subject = None
-            self.message.setText(empty_text(trace) if trace is not None else "")
+        look = look_of(state)
+        if look is None:
+            self.subject = self._shown = None
+            self.message.setText(empty_text(state.trace) if state.trace is not None else "")
             self._pages.setCurrentWidget(self.message)
             return
-        moved = subject != self.subject
-        self.subject = subject
+        moved = look.subject != self.subject
+        self.subject = look.subject
         self._pages.setCurrentWidget(self.area)
-        self._tensors = tensors_of(trace, state.position, subject)
-        self._show_head(state, trace, subject)
-        self._show_formula(trace, state.position, subject)
-        self._show_chooser(moved)
-        self._show_statistics(trace)
-        self._show_tensor(state)
-        self._show_rest(state, trace, subject)
         if moved:
             self.area.verticalScrollBar().setValue(0)
+        self._show_head(look)
+        self._shown = look
+        self._later = self._first_below() if len(look.trace.tape) > AT_ONCE else len(self.parts)
+        for part in self.parts[: self._later]:
+            part.show_look(look)
+        if self._later < len(self.parts):
+            self._below.start()
 
-    def _show_head(self, state: State, trace: Trace, subject: Selection) -> None:
-        title = title_of(trace.graph, subject)
+    def _first_below(self) -> int:
+        """The number of the first section that is out of sight, below: it and what follows is shown a moment later."""
+        end = self.area.verticalScrollBar().value() + self.area.viewport().height()
+        below = (place for place, part in enumerate(self.parts) if part.isVisible() and part.y() > end)
+        return next(below, len(self.parts))
+
+    def _show_below(self) -> None:
+        """What was left out by the last :meth:`_show`; nobody sees that it comes after what is in sight."""
+        if self._shown is not None:
+            for part in self.parts[self._later :]:
+                part.show_look(self._shown)
+
+    def _show_head(self, look: Look) -> None:
+        title = title_of(look.trace.graph, look.subject)
         self.name.set_full_text(title.name)
         self.variable.set_full_text(title.variable)
         self.variable.setVisible(bool(title.variable))
-        event = position_shown(state) if state.selection is None else NONE
-        self.who.show_html(texts.who(trace, state.position, subject, self.theme, event))
-
-    def _show_formula(self, trace: Trace, position: int, subject: Selection) -> None:
-        card = card_of(trace, position, subject)
-        self.formula.show_card(card)
-        self.flow.show_html(texts.flow(trace, position, subject, self.theme))
-        self.sums.show_html(texts.sums(trace, position, subject, self.theme))
-        self.sections["Formula"].setVisible(card is not None or bool(self.flow.text() or self.sums.text()))
-
-    def _show_chooser(self, moved: bool) -> None:
-        keys = [tensor.key for tensor in self._tensors]
-        if moved or self._chosen not in keys:
-            self._chosen = keys[0] if keys else None
-        labels = [f"{tensor.label}   {shape_text(tensor.shape)}".rstrip() for tensor in self._tensors]
-        if [self.chooser.itemText(place) for place in range(self.chooser.count())] != labels:
-            self.chooser.clear()
-            self.chooser.addItems(labels)
-        if self._chosen is not None:
-            self.chooser.setCurrentIndex(keys.index(self._chosen))
-        self.chooser.setVisible(len(keys) > 1)
-
-    def _show_statistics(self, trace: Trace) -> None:
-        columns = []
-        for tensor in self._tensors:
-            colour = self.theme.backward if tensor.is_gradient else self.theme.forward
-            stats = stats_at(trace, tensor.key) if tensor.there else None
-            why = why_not_counted(trace, *tensor.key) if tensor.there else absent_text(trace, tensor)
-            sentence = why if stats is None else ""
-            told = texts_of(stats) if stats is not None else ()
-            columns.append(Column(tensor.label, shape_text(tensor.shape), told, colour, sentence))
-        self.statistics.show_columns(tuple(columns))
-        self.sections["Statistics"].setVisible(bool(columns))
+        event = position_shown(look.state) if look.state.selection is None else NONE
+        self.who.show_html(texts.who(look.trace, look.position, look.subject, self.theme, event))
 
     def _show_tensor(self, state: State) -> None:
-        """Distribution and grid of the chosen tensor; a single number has no distribution."""
-        trace = state.trace
-        tensor = next((tensor for tensor in self._tensors if tensor.key == self._chosen), None)
-        self.sections["Tensor"].setVisible(tensor is not None)
-        self.sections["Distribution"].setVisible(tensor is not None and (tensor.shape != () or len(self._tensors) > 1))
-        if tensor is None or trace is None:
-            return
-        kept = kept_at(trace, tensor.key) if tensor.there else None
-        self._show_distribution(state, trace, tensor, kept)
-        if not tensor.there:
-            self.pane.show_text(absent_text(trace, tensor))
-        elif kept is None:
-            self.pane.show_not_kept()
-        else:
-            self.pane.show_kept(kept)
+        look = look_of(state)
+        if look is not None:
+            self.distribution.show_look(look)
+            self.tensor.show_look(look)
 
-    def _show_distribution(self, state: State, trace: Trace, tensor: Tensor, kept: Kept | None) -> None:
-        health, shown, note = None, None, ""
-        if not tensor.there:
-            note = absent_text(trace, tensor)
-        elif kept is None:
-            health = health_of_stats(stats_at(trace, tensor.key))
-            note = "counted from the statistics; the elements are not kept for this step"
-            note = note if health is not None else why_not_counted(trace, *tensor.key)
-        else:
-            health = health_of_elements(kept)
-            if health.total > 1 and state.recording is not None:
-                before = kept_before(state.recording, state.step, state.length, tensor.key, trace.graph)
-                shown = histogram_of(kept, before)
-                note = _about(shown)
-        self.health.show_health(health)
-        self.histogram.show_histogram(shown, self.theme.backward if tensor.is_gradient else self._colour(trace, tensor))
-        self.about_histogram.show_html(texts.note(note, self.theme))
+    def _on_tensor(self, key: TensorKey) -> None:
+        self.session.set(tensor=key)
 
-    def _colour(self, trace: Trace, tensor: Tensor) -> str:
-        phase = phase_of(trace, Selection("value", tensor.key[1]))
-        return phase_colour(phase, self.theme) if phase in ("update", "backward") else self.theme.forward
+    def _on_element(self, place: tuple[int, ...]) -> None:
+        look = look_of(self.session.state)
+        if look is not None and look.tensor is not None:
+            self.formula.element.choose(look.tensor.key, place)
 
-    def _show_rest(self, state: State, trace: Trace, subject: Selection) -> None:
-        theme = self.theme
-        for name, block, html in (
-            ("Inputs and outputs", self.links, texts.links(trace, subject, theme)),
-            ("Saved tensors", self.saved, texts.saved(trace, subject, theme)),
-            ("Properties", self.properties, texts.properties(trace, subject, theme)),
-            ("Why no gradient?", self.why, shown(why_no_gradient(trace, subject))),
-        ):
-            block.show_html(html)
-            self.sections[name].setVisible(bool(html))
-        site = selected_site(trace.graph, subject)
-        self.sections["Source"].setVisible(site is not None)
-        if site is None:
-            return
-        text = text_of(state.recording, site.file)
-        colour = mix(phase_colour(phase_of(trace, subject) or "forward", theme), theme.panel, 0.3).name()
-        lines = excerpt(text, site) if text is not None else []
-        self.code.show_html(texts.code(lines, colour, theme) if lines else mono(site.expression))
-        self.code.setToolTip(site.file)
-        self.stack.show_html(texts.stack(site, theme))
-
-    def _on_tensor(self, place: int) -> None:
-        if 0 <= place < len(self._tensors):
-            self._chosen = self._tensors[place].key
-            self._show_tensor(self.drawn)
+    def _on_opened(self, title: str, opened: bool) -> None:
+        closed = set(self.session.state.closed) ^ {title} if opened == (title in self.session.state.closed) else None
+        if closed is not None:
+            self.session.set(closed=tuple(sorted(closed)))
 
     def _on_link(self, target: str) -> None:
-        selection = texts.target_of_link(target)
+        selection, frame = texts.target_of_link(target), texts.frame_of_link(target)
         if selection is not None:
             self.session.select(selection)
+        elif frame is not None:
+            self.session.set(frame=frame)
 
     def _go_to_kept(self) -> None:
-        state = self.session.state
-        if state.recording is None or state.trace is None or self._chosen is None:
+        state, look = self.session.state, look_of(self.session.state)
+        if state.recording is None or look is None or look.tensor is None:
             return
-        step = nearest_kept(state.recording, state.step, state.length, self._chosen, state.trace.graph)
+        step = nearest_kept(state.recording, state.step, state.length, look.tensor.key, look.trace.graph)
         if step is None:
-            self.pane.show_text("No step of this recording near here keeps this tensor.")
+            self.tensor.pane.show_text("No step of this recording near here keeps this tensor.")
         else:
             self.session.go_to(step, state.position)
 
 
-def _about(shown: Histogram | None) -> str:
-    """What there is to say about a histogram."""
-    if shown is None:
-        return ""
-    notes = ["grey: the step before"] * (shown.before is not None)
-    notes += [f"without {count(shown.zeros, 'exact zero')}"] * bool(shown.zeros)
-    return "; ".join(notes + ["of a sample"] * shown.sample)
+def _looks_at(state: State) -> tuple[object, ...]:
+    return state.trace, state.position, state.selection, state.ghost
 
 
-SECTIONS = (
-    "Formula",
-    "Distribution",
-    "Statistics",
-    "Tensor",
-    "Inputs and outputs",
-    "Saved tensors",
-    "Properties",
-    "Source",
-    "Why no gradient?",
-)
+def _text(title: str, name: str, html: texts.Text, theme: Theme) -> TextPart:
+    return TextPart(title, name, partial(_of_subject, html), theme)
+
+
+def _of_subject(html: texts.Text, look: Look, theme: Theme) -> str:
+    return html(look.trace, look.subject, theme)
+
+
+def _why(look: Look, theme: Theme) -> str:
+    return shown(why_no_gradient(look.trace, look.subject))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
@@ -14,7 +15,7 @@ from ..inspection.losses import BadLosses, step_numbers
 from ..numbers import number
 from ..panel import GRID, Panel
 from ..session import Session
-from ..state import State
+from ..state import State, Steps
 from ..theme import Theme, font
 from ..widgets.text import ElidedLabel
 
@@ -105,7 +106,7 @@ class LossView(Panel):
             button.setChecked(new.log_loss is log)
         if self._plot is None:
             self._say(new)
-        elif (old.recording, old.length, old.log_loss) != (new.recording, new.length, new.log_loss) or _unfinished(old, new):
+        elif _differs(old, new) or _unfinished(old, new):
             if old.recording is not new.recording:
                 self._plot.show_all()
             self._show_losses(new)
@@ -123,6 +124,7 @@ class LossView(Panel):
             losses = np.asarray(state.recording.losses(), dtype=np.float64)
             steps, bad = step_numbers(state.recording, len(losses)), self._bad.of(state.recording, losses)
             plot.show_losses(steps, losses, bad, log=state.log_loss)
+        plot.show_ghost(*losses_of(state.ghost))
         plot.show_marker(state.step if state.trace is not None else -1)
         self._say(state)
         self._read(state)
@@ -145,10 +147,29 @@ class LossView(Panel):
             self.reading.set_full_text("")
             return
         loss = "no loss" if state.trace.loss is None else f"loss {number(state.trace.loss, 5)}"
-        self.reading.set_full_text(f"step {state.trace.step:,}  {loss}")
+        self.reading.set_full_text(f"step {state.trace.step:,}  {loss}{self._before(state.ghost, state.trace.step)}")
+
+    def _before(self, ghost: Steps | None, step: int) -> str:
+        """The loss of the run before at a step, or nothing."""
+        steps, losses = losses_of(ghost)
+        place = np.flatnonzero(steps == step)
+        return f"  before (grey) {number(float(losses[place[0]]), 5)}" if len(place) else ""
 
     def _on_chosen(self, index: int) -> None:
         self.session.go_to(index, self.session.state.position)
+
+
+def _differs(old: State, new: State) -> bool:
+    """Whether the curve or the ghost under it is another one."""
+    return (old.recording, old.length, old.log_loss, old.ghost) != (new.recording, new.length, new.log_loss, new.ghost)
+
+
+def losses_of(ghost: Steps | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Step numbers and losses of the run before, float64 ``[n]`` each; empty where there is none."""
+    if ghost is None:
+        return np.zeros(0), np.zeros(0)
+    losses = np.asarray(ghost.losses(), dtype=np.float64)
+    return step_numbers(ghost, len(losses)), losses
 
 
 def _unfinished(old: State, new: State) -> bool:

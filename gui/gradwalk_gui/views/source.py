@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from gradwalk.tape import event_at, site_of
 from gradwalk.trace import NONE, Graph, Site, Trace
 
-from ..inspection.source_text import selected_site, text_of
+from ..editors import EditorError, open_in_editor
+from ..inspection.source_marks import LineEvents, events_in, files_of
+from ..inspection.source_text import selected_site, source_of
 from ..inspection.subject import empty_text, op_behind, position_shown
 from ..panel import GRID, Panel, phase_colour
 from ..session import Session
 from ..state import Selection, State
-from ..theme import Theme, font
+from ..theme import Theme
 from ..widgets.code_view import CodeView, Range
-from ..widgets.text import ElidedLabel
+from ..widgets.gutter import Mark
+from ..widgets.source_header import SourceHeader
 
 
 class SourceView(Panel):
-    """Marks the event at the playhead strongly, and what is selected with a line under it."""
+    """Marks the event at the playhead strongly, and what is selected with a line under it.
+
+    A click on the numbers beside a line selects the ops there, one after the other; a double click puts the playhead after the
+    first.
+    """
 
     title = "Source"
+
+    said = Signal(str, bool)
+    """One sentence on what was done, or (True) could not be done."""
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
         self._file = ""
-        self._places: dict[int, dict[str, int]] = {}
-        self._places_of: tuple[Trace, str] | None = None
-        self.place = ElidedLabel(Qt.TextElideMode.ElideLeft, self)
+        self._note = ""
+        self._line = 1
+        self._events: dict[int, LineEvents] = {}
+        self._events_of: tuple[Trace, str] | None = None
+        self.header = SourceHeader(self)
+        self.header.chosen.connect(lambda file, line: self.session.set(frame=(file, line)))
+        self.header.edit.connect(self._edit)
         self.code = CodeView(theme, self)
         self.code.line_chosen.connect(self._on_line)
+        self.code.line_entered.connect(self._on_line_entered)
         self.message = QLabel(self)
         self.message.setWordWrap(True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -43,44 +58,55 @@ class SourceView(Panel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, GRID // 2, 0, 0)
         layout.setSpacing(GRID // 2)
-        layout.addWidget(self.place)
+        layout.addWidget(self.header)
         layout.addWidget(page, 1)
-        self.place.setContentsMargins(GRID, 0, GRID, 0)
-        self.place.setFont(font(11))
         self.begin()
 
     def apply_theme(self) -> None:
         """Recolour."""
         self.code.set_theme(self.theme)
-        self.place.setStyleSheet(f"color: {self.theme.subtle};")
+        self.header.set_theme(self.theme)
         self.message.setStyleSheet(f"color: {self.theme.subtle};")
         if self.drawn.trace is not None:
             self._mark(self.drawn)
 
     def show_state(self, old: State, new: State) -> None:
-        """Show the file at the playhead, or of a new selection."""
+        """Show the file that was asked for, else of a new selection, else at the playhead."""
         if new.trace is None:
+            self.header.show_files((), "")
             self._say("Open a recording to see its source.")
             return
         chosen = new.selection is not None and new.selection != old.selection
         site = selected_site(new.trace.graph, new.selection) if chosen else None
-        if site is None:
-            site = event_site(new)
-        if site is None:
+        site = site if site is not None else event_site(new)
+        file, line = new.frame or ((site.file, site.line) if site is not None else ("", 0))
+        self.header.show_files(files_of(new.trace.graph, site), file)
+        if not file:
             self._say(_without_source(new))
             return
-        if site.file != self._file or old.recording is not new.recording or self._pages.currentWidget() is not self.code:
-            text = text_of(new.recording, site.file)
-            if text is None:
-                self._file = ""
-                self._say(f"{site.file} was not recorded and is not on this machine.\n\n{site.expression}", site)
-                return
-            self._file = site.file
-            self.code.show_source(text)
-        self._pages.setCurrentWidget(self.code)
-        self.place.set_full_text(f"{site.file}   {_function(site)}")
+        if not self._show_file(old, new, file):
+            expression = site.expression if site is not None and site.file == file else ""
+            self._say(f"{file} was not recorded and is not on this machine.\n\n{expression}".strip(), f"{file}:{line}")
+            return
+        self._line = line
+        at_site = site is not None and new.frame is None
+        self.header.show_place(
+            f"{file}   {_function(site)}" if site is not None and at_site else f"{file}   line {line}", self._note
+        )
         self._mark(new)
-        self.code.scroll_to(self._range(site, "forward"))
+        self.code.scroll_to(self._range(site, "forward") if site is not None and at_site else self._whole_line(line))
+
+    def _show_file(self, old: State, new: State, file: str) -> bool:
+        """Show the text of a file; False where there is none."""
+        if file != self._file or old.recording is not new.recording or self._pages.currentWidget() is not self.code:
+            found = source_of(new.recording, file)
+            if found is None:
+                self._file = ""
+                return False
+            self._file, self._note = file, found.note
+            self.code.show_source(found.text)
+        self._pages.setCurrentWidget(self.code)
+        return True
 
     def _mark(self, state: State) -> None:
         assert state.trace is not None
@@ -91,35 +117,60 @@ class SourceView(Panel):
             ranges.append(self._range(chosen, _selected_phase(graph, state.selection), strong=now is None))
         if now is not None and now.file == self._file:
             ranges.append(self._range(now, event_at(state.trace, position_shown(state)).phase))
+        if state.frame is not None and state.frame[0] == self._file and all(each.line != state.frame[1] for each in ranges):
+            ranges.append(self._whole_line(state.frame[1]))
         self.code.show_ranges(tuple(ranges))
-        if not self._same_places(state.trace):
-            self._places, self._places_of = places_in(state.trace, self._file), (state.trace, self._file)
-        self.code.show_marks({line: self._colours(found) for line, found in self._places.items()})
+        if not self._same_events(state.trace):
+            self._events, self._events_of = events_in(state.trace, self._file), (state.trace, self._file)
+            self.code.show_marks({line: self._mark_of(found, graph) for line, found in self._events.items()})
+        elif any(mark.theme is not self.theme for mark in self.code.marks().values()):
+            self.code.show_marks({line: self._mark_of(found, graph) for line, found in self._events.items()})
 
-    def _same_places(self, trace: Trace) -> bool:
-        """Whether the lines found last still hold: the same file, structure and order of events."""
-        if self._places_of is None or self._places_of[1] != self._file:
+    def _same_events(self, trace: Trace) -> bool:
+        """Whether the events found last still hold: the same file, structure and order of events."""
+        if self._events_of is None or self._events_of[1] != self._file:
             return False
-        before = self._places_of[0]
+        before = self._events_of[0]
         return before is trace or (before.graph is trace.graph and np.array_equal(before.tape, trace.tape))
 
-    def _colours(self, phases: dict[str, int]) -> tuple[str, ...]:
-        return tuple(phase_colour(phase, self.theme) for phase in sorted(phases, key=_ORDER.index))
+    def _mark_of(self, found: LineEvents, graph: Graph) -> Mark:
+        ops = found.ops
+        label = phase_colour(ops[0][1].phase, self.theme) if ops else self.theme.subtle
+        dots = tuple(phase_colour(phase, self.theme) for phase in found.phases if not ops or phase != ops[0][1].phase)
+        return Mark(found.label(), label, dots, found.told(graph), self.theme)
 
     def _range(self, site: Site, phase: str, *, strong: bool = True) -> Range:
         return Range(site.line, site.column, site.end_line, site.end_column, phase_colour(phase, self.theme), strong)
 
-    def _say(self, text: str, site: Site | None = None) -> None:
+    def _whole_line(self, line: int) -> Range:
+        return Range(line, 0, line, WIDE, self.theme.accent)
+
+    def _say(self, text: str, place: str = "") -> None:
         self.message.setText(text)
         self._pages.setCurrentWidget(self.message)
-        self.place.set_full_text(f"{site.file}:{site.line}   {_function(site)}" if site is not None else "")
+        self.header.show_place(place)
 
     def _on_line(self, line: int) -> None:
-        if line in self._places:
-            self.session.go_to(self.session.state.step, min(self._places[line].values()) + 1)
+        state = self.session.state
+        if line in self._events and state.trace is not None:
+            found = self._events[line].after(state.trace.graph, state.selection)
+            if found is not None:
+                self.session.select(found)
+
+    def _on_line_entered(self, line: int) -> None:
+        if line in self._events:
+            self.session.go_to(self.session.state.step, self._events[line].events[0][0] + 1)
+
+    def _edit(self) -> None:
+        state = self.session.state
+        try:
+            open_in_editor(state.editor, self._file or (state.frame or ("", 0))[0], self._line)
+        except EditorError as error:
+            self.said.emit(str(error), True)
 
 
-_ORDER = ("forward", "backward", "loss", "update")
+WIDE = 100_000
+"""A column past every line: pulled in to its end."""
 
 
 def event_site(state: State) -> Site | None:
@@ -135,17 +186,6 @@ def _selected_phase(graph: Graph, selection: Selection | None) -> str:
         return "backward"
     op = op_behind(graph, selection)
     return graph.ops[op].phase if op != NONE else "forward"
-
-
-def places_in(trace: Trace, file: str) -> dict[int, dict[str, int]]:
-    """Per line of a file (from 1) and phase the tape position of the first event there."""
-    found: dict[int, dict[str, int]] = {}
-    for position in range(len(trace.tape)):
-        event = event_at(trace, position)
-        site = site_of(trace.graph, event)
-        if site is not None and site.file == file:
-            found.setdefault(site.line, {}).setdefault(event.phase, position)
-    return found
 
 
 def _function(site: Site) -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
     QResizeEvent,
     QShowEvent,
     QTextBlock,
@@ -23,6 +20,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from ..panel import mix
 from ..theme import Theme, font
+from .gutter import Gutter, Mark
 from .python_highlighter import PythonHighlighter
 
 TEXT = 13
@@ -49,15 +47,17 @@ def code_font() -> QFont:
 
 
 class CodeView(QPlainTextEdit):
-    """Shows one file. ``marks`` are lines (from 1) with the colours of what happens there."""
+    """Shows one file. ``marks`` are lines (from 1) with what happens there."""
 
     line_chosen = Signal(int)
     """A marked line was clicked in the gutter."""
+    line_entered = Signal(int)
+    """A marked line was double-clicked in the gutter."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self._marks: Mapping[int, tuple[str, ...]] = {}
+        self._marks: Mapping[int, Mark] = {}
         self._ranges: tuple[Range, ...] = ()
         self._shown_text = ""
         self._wanted: Range | None = None
@@ -91,12 +91,13 @@ class CodeView(QPlainTextEdit):
             self.setPlainText(text)
             self._fit_gutter()
 
-    def show_marks(self, marks: Mapping[int, tuple[str, ...]]) -> None:
+    def show_marks(self, marks: Mapping[int, Mark]) -> None:
         """Mark lines in the gutter."""
         self._marks = marks
+        self._fit_gutter()
         self.gutter.update()
 
-    def marks(self) -> Mapping[int, tuple[str, ...]]:
+    def marks(self) -> Mapping[int, Mark]:
         """The marked lines."""
         return self._marks
 
@@ -181,13 +182,8 @@ class CodeView(QPlainTextEdit):
         super().resizeEvent(event)
         self._fit_gutter()
 
-    def gutter_width(self) -> int:
-        """Room for the marks and the longest line number."""
-        digits = max(3, len(str(max(self.blockCount(), 1))))
-        return 20 + digits * self.fontMetrics().horizontalAdvance("9") + 10
-
     def _fit_gutter(self) -> None:
-        width = self.gutter_width()
+        width = self.gutter.needed()
         self.setViewportMargins(width, 0, 0, 0)
         inside = self.contentsRect()
         self.gutter.setGeometry(QRect(inside.left(), inside.top(), width, inside.height()))
@@ -215,53 +211,3 @@ class CodeView(QPlainTextEdit):
     def strong_lines(self) -> set[int]:
         """The lines of the strong pieces."""
         return {line for piece in self._ranges if piece.strong for line in range(piece.line, piece.end_line + 1)}
-
-
-class Gutter(QWidget):
-    """Line numbers and marks at the left of a CodeView."""
-
-    def __init__(self, view: CodeView) -> None:
-        super().__init__(view)
-        self._view = view
-        self.setMouseTracking(True)
-
-    def sizeHint(self) -> QSize:
-        """The size to start from."""
-        return QSize(self._view.gutter_width(), 0)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint what is shown."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme = self._view.theme
-        painter.fillRect(self.rect(), QColor(theme.panel))
-        strong = self._view.strong_lines()
-        for line, box in self._view.lines_in_view():
-            painter.setFont(font(11, QFont.Weight.Medium if line in strong else QFont.Weight.Normal, numbers=True))
-            painter.setPen(QColor(theme.text if line in strong else theme.faint))
-            place = QRectF(0, box.top(), self.width() - 10, box.height())
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(line))
-            self._paint_mark(painter, self._view.marks().get(line, ()), box, line in strong)
-
-    def _paint_mark(self, painter: QPainter, mark_colours: tuple[str, ...], box: QRectF, strong: bool) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
-        middle = box.top() + box.height() / 2
-        for place, colour in enumerate(mark_colours[:2]):
-            painter.setBrush(QColor(colour))
-            radius = 3.5 if strong else 2.5
-            painter.drawEllipse(QPointF(7.0 + 8 * place, middle), radius, radius)
-
-    def line_at(self, y: float) -> int:
-        """The line at a height of the gutter, or 0."""
-        return next((line for line, box in self._view.lines_in_view() if box.top() <= y < box.bottom()), 0)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Follow the pointer."""
-        marked = self.line_at(event.position().y()) in self._view.marks()
-        self.setCursor(Qt.CursorShape.PointingHandCursor if marked else Qt.CursorShape.ArrowCursor)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take a click."""
-        line = self.line_at(event.position().y())
-        if event.button() == Qt.MouseButton.LeftButton and line in self._view.marks():
-            self._view.line_chosen.emit(line)

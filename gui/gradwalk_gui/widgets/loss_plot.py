@@ -90,6 +90,8 @@ class LossPlot(QWidget):
         self.item = self.plot.getPlotItem()
         self.plot.setMinimumHeight(LEAST)
         self.curve = pg.PlotDataItem(skipFiniteCheck=True)
+        self.ghost = pg.PlotDataItem(skipFiniteCheck=True)
+        self._ghost: tuple[NDArray[np.float64], NDArray[np.float64]] = np.zeros(0), np.zeros(0)
         self.bad_marks = pg.ScatterPlotItem(symbol="x", size=8, pxMode=True)
         self.low_marks = pg.ScatterPlotItem(symbol="t", size=7, pxMode=True)
         self.line = pg.InfiniteLine(angle=90, movable=False)
@@ -108,7 +110,8 @@ class LossPlot(QWidget):
         self.item.setLabel("left", "loss")
         self.item.setDownsampling(auto=True, mode="peak")
         self.item.setClipToView(True)
-        self.item.addItem(self.curve)
+        for curve in (self.ghost, self.curve):
+            self.item.addItem(curve)
         for thing in (self.line, self.bad_marks, self.low_marks, self.dot, self.label, self.hover_dot, self.hover):
             self.box.addItem(thing, ignoreBounds=True)
         self.box.setDefaultPadding(0.03)
@@ -138,6 +141,7 @@ class LossPlot(QWidget):
             axis.setTextPen(pg.mkPen(theme.subtle))
         self.item.showGrid(x=True, y=True, alpha=0.18)
         self.curve.setPen(self._pen())
+        self.ghost.setPen(pg.mkPen(theme.faint, width=1.25, style=Qt.PenStyle.DashLine))
         self.bad_marks.setPen(pg.mkPen(theme.bad, width=1.5))
         self.bad_marks.setBrush(pg.mkBrush(theme.bad))
         self.low_marks.setPen(pg.mkPen(theme.subtle))
@@ -166,9 +170,20 @@ class LossPlot(QWidget):
         self._smooth = len(steps) <= SMOOTH_UP_TO
         self.curve.setPen(self._pen())
         self.curve.setData(steps[drawn], heights[drawn], antialias=self._smooth)
+        self._draw_ghost()
         self._fit_steps()
         self._place_marks()
         self._place_marker()
+
+    def show_ghost(self, steps: NDArray[np.float64], losses: NDArray[np.float64]) -> None:
+        """Show the losses of the run before as a grey dashed line under the curve; nothing for empty arrays."""
+        self._ghost = steps, losses
+        self._draw_ghost()
+
+    def _draw_ghost(self) -> None:
+        steps, heights = self._ghost[0], self.heights(self._ghost[1])
+        drawn = np.isfinite(heights)
+        self.ghost.setData(steps[drawn], heights[drawn], antialias=len(steps) <= SMOOTH_UP_TO)
 
     def _pen(self) -> Any:
         """A line of one pixel where there are many points: a wider one takes a hundred times as long to paint."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -12,6 +12,9 @@ from ..theme import Theme, font
 
 class Section(QWidget):
     """A heading and what stands under it."""
+
+    opened = Signal(str, bool)
+    """The person opened or closed the section of this title."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,6 +28,7 @@ class Section(QWidget):
         self.heading.setAccessibleName(f"{title}, section")
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.heading.toggled.connect(self._toggle)
+        self.heading.clicked.connect(lambda opened: self.opened.emit(title, opened))
         self.body = QWidget(self)
         self.inner = QVBoxLayout(self.body)
         self.inner.setContentsMargins(0, 0, 0, GRID)
@@ -38,6 +42,20 @@ class Section(QWidget):
     def add(self, widget: QWidget) -> None:
         """Put a widget at the end."""
         self.inner.addWidget(widget)
+
+    @property
+    def title(self) -> str:
+        """What the heading says."""
+        return self.heading.text()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what stands under the heading is shown."""
+        return self.heading.isChecked()
+
+    def set_open(self, opened: bool) -> None:
+        """Open or close the section."""
+        self.heading.setChecked(opened)
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours of the heading."""

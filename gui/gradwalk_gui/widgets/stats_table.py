@@ -14,7 +14,7 @@ from ..numbers import NOT_COUNTED, number
 from ..theme import Theme, font
 
 ROWS = ("min", "max", "mean", "RMS", "NaN", "Inf", "zeros")
-LINE, NAMES, COLUMN = 20, 48, 104
+LINE, NAMES, COLUMN, GAP = 20, 48, 104, 12
 BAD_ROWS = ("NaN", "Inf")
 
 
@@ -38,6 +38,11 @@ def texts_of(stats: Stats) -> tuple[str, ...]:
 
 def _values(stats: Stats) -> tuple[float, float, float, float]:
     return stats.min, stats.max, stats.mean, stats.rms
+
+
+def _rows(block: tuple[Column, ...]) -> tuple[str, ...]:
+    """The names of the rows; where no column has a number, one nameless row for the sentences."""
+    return ROWS if any(column.texts for column in block) else ("",)
 
 
 class StatsTable(QWidget):
@@ -83,8 +88,8 @@ class StatsTable(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         """The height that the content takes at a width."""
-        blocks = -(-len(self._columns) // self._per_block(width)) if self._columns else 0
-        return blocks * (self._block_height() + 12) - 12 * bool(blocks)
+        blocks = self._blocks(width)
+        return sum(self._height_of(block) + GAP for block in blocks) - GAP * bool(blocks)
 
     def sizeHint(self) -> QSize:
         """The size to start from."""
@@ -104,36 +109,38 @@ class StatsTable(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint what is shown."""
         painter = QPainter(self)
-        per_block = self._per_block(self.width())
-        wide = (self.width() - NAMES) // min(per_block, max(len(self._columns), 1))
-        wide = min(wide, 2 * COLUMN)
-        for place, column in enumerate(self._columns):
-            top = (place // per_block) * (self._block_height() + 12)
-            if place % per_block == 0:
-                self._paint_names(painter, top)
-            self._paint_column(painter, column, NAMES + (place % per_block) * wide, top, wide)
+        blocks = self._blocks(self.width())
+        top = 0
+        for block in blocks:
+            wide = min((self.width() - NAMES) // max(len(blocks[0]), 1), 2 * COLUMN)
+            self._paint_names(painter, block, top)
+            for place, column in enumerate(block):
+                self._paint_column(painter, column, _rows(block), NAMES + place * wide, top, wide)
+            top += self._height_of(block) + GAP
 
-    def _rows(self) -> tuple[str, ...]:
-        """The names of the rows; where no column has a number, one nameless row for the sentences."""
-        return ROWS if any(column.texts for column in self._columns) else ("",)
+    def _blocks(self, width: int) -> list[tuple[Column, ...]]:
+        """The columns, as many beside each other as there is room for."""
+        several = self._per_block(width)
+        return [self._columns[start : start + several] for start in range(0, len(self._columns), several)]
 
-    def _block_height(self) -> int:
-        return LINE * (len(self._rows()) + 2)
+    @staticmethod
+    def _height_of(block: tuple[Column, ...]) -> int:
+        return LINE * (len(_rows(block)) + 2)
 
     @staticmethod
     def _per_block(width: int) -> int:
         return max(1, (width - NAMES) // COLUMN)
 
-    def _paint_names(self, painter: QPainter, top: int) -> None:
+    def _paint_names(self, painter: QPainter, block: tuple[Column, ...], top: int) -> None:
         painter.setFont(font(12))
-        for row, name in enumerate(self._rows()):
+        for row, name in enumerate(_rows(block)):
             below = top + LINE * (row + 2)
             painter.setPen(QPen(QColor(self.theme.border), 1))
             painter.drawLine(0, below, self.width(), below)
             painter.setPen(QColor(self.theme.subtle))
             painter.drawText(0, below, NAMES, LINE, Qt.AlignmentFlag.AlignVCenter, name)
 
-    def _paint_column(self, painter: QPainter, column: Column, left: int, top: int, wide: int) -> None:
+    def _paint_column(self, painter: QPainter, column: Column, rows: tuple[str, ...], left: int, top: int, wide: int) -> None:
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.setFont(font(12))
         painter.setPen(QColor(column.colour))
@@ -143,7 +150,7 @@ class StatsTable(QWidget):
         painter.setPen(QColor(self.theme.subtle))
         shape = QFontMetrics(font(11, numbers=True)).elidedText(column.shape, Qt.TextElideMode.ElideRight, wide - 12)
         painter.drawText(left + 6, top + LINE - 2, wide - 6, LINE, right, shape)
-        for row, name in enumerate(self._rows()):
+        for row, name in enumerate(rows):
             text = column.texts[row] if column.texts else (column.sentence if row == 0 else "")
             self._paint_text(painter, text, left + 6, top + LINE * (row + 2), wide - 6, name)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QBrush,
     QColor,
     QFocusEvent,
     QHelpEvent,
@@ -19,37 +18,58 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QWidget
 
 from ..inspection.elements import largest
 from ..numbers import exact, number, shape_text
 from ..theme import Theme, font
 from .diverging import colours
+from .grid_cell import paint_cell, sign_of
+from .hatching import hatched, mask_of
 
 HIGHEST, LOWEST = 208, 44
 NUMBERS_FROM, SIGNS_FROM, LINES_FROM = 46.0, 11.0, 6.0
 """Cell widths in logical pixels from which on numbers, signs and lines between cells are drawn."""
+MOVES = {
+    Qt.Key.Key_Left: (0, -1),
+    Qt.Key.Key_Right: (0, 1),
+    Qt.Key.Key_Up: (-1, 0),
+    Qt.Key.Key_Down: (1, 0),
+}
+"""Rows and columns that a key goes on by."""
 CELL = (56.0, 24.0)
 """The size of a cell whose number is read with ease."""
 
 
 class TensorGrid(QWidget):
-    """Paints float64 ``[rows, columns]``. Ctrl+wheel, + and - zoom; dragging and the arrow keys move; 0 shows all."""
+    """Paints float64 ``[rows, columns]``. Ctrl+wheel, + and - zoom; dragging moves; the arrow keys go from cell to cell.
+
+    ``large``: it takes all the room that there is, and the wheel zooms without Ctrl.
+    """
 
     pointed = Signal(int, int)
     """Row and column under the pointer; -1, -1 when it leaves."""
+    clicked = Signal(int, int)
+    """Row and column of a cell that was clicked without dragging."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False) -> None:
         super().__init__(parent)
         self.theme = theme
+        self._large = large
         self._data: NDArray[np.float64] = np.zeros((0, 0))
         self._scale = 0.0
         self._dtype = "float64"
         self._zoom = 1.0
         self._origin = QPointF()
+        self._before: NDArray[np.float64] | None = None
         self._dragged_from: QPointF | None = None
+        self._pressed = QPointF()
+        self._cursor: tuple[int, int] | None = None
+        """The cell that the arrow keys stand at."""
         self._picture: QImage | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._bad: QImage | None = None
+        """Opaque where an element is NaN or Inf; None where none is."""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding if large else QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAccessibleName("Tensor grid")
@@ -60,15 +80,26 @@ class TensorGrid(QWidget):
         self._picture = None
         self.update()
 
-    def show_data(self, data: NDArray[np.float64], scale: float | None = None, dtype: str = "float64") -> None:
-        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here."""
+    def show_data(
+        self,
+        data: NDArray[np.float64],
+        scale: float | None = None,
+        dtype: str = "float64",
+        before: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Show a matrix; ``scale`` is the absolute value of the strongest colours, by default the largest one here.
+
+        ``before`` is the same matrix in the run before: a cell that differs has its number too, or a marked corner.
+        """
         self._dtype = dtype
+        self._before = before if before is not None and before.shape == data.shape else None
         same_size = data.shape == self._data.shape
         self._data = data
         self._scale = largest(data) if scale is None else scale
-        self._picture = None
+        self._picture, self._bad = None, mask_of(~np.isfinite(data))
         self.setAccessibleDescription(f"{shape_text(data.shape)}, largest absolute value {number(self._scale)}")
         if not same_size:
+            self._cursor = None
             self.fit()
             self.updateGeometry()
         self.update()
@@ -119,7 +150,7 @@ class TensorGrid(QWidget):
     def _wanted_height(self) -> int:
         """Small matrices get cells with numbers, large ones keep their proportions within bounds."""
         rows, columns = (int(size) for size in self._data.shape)
-        if not rows or not columns:
+        if not rows or not columns or self._large:
             return LOWEST
         if columns * NUMBERS_FROM <= max(self.width(), 1):
             return round(max(min(rows * CELL[1], HIGHEST), CELL[1])) + 2
@@ -159,6 +190,12 @@ class TensorGrid(QWidget):
         painter.drawImage(box, self._image())
         if min(wide, high) >= LINES_FROM:
             self._paint_cells(painter, wide, high)
+        elif self._bad is not None:
+            painter.drawPixmap(0, 0, hatched(self, box, self._bad, self.theme.panel))
+        if self._cursor is not None and self.hasFocus():
+            place = QRectF(self._cursor[1] * wide, self._cursor[0] * high, wide, high).translated(-self._origin)
+            painter.setPen(QPen(QColor(self.theme.accent), 2))
+            painter.drawRect(place.adjusted(1, 1, -1, -1) if min(wide, high) > 4 else place.adjusted(-2, -2, 2, 2))
         if self.hasFocus():
             painter.setPen(QPen(QColor(self.theme.accent), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
@@ -186,29 +223,31 @@ class TensorGrid(QWidget):
         for row in range(first_row, last_row):
             for column in range(first_column, last_column):
                 box = QRectF(column * wide - self._origin.x(), row * high - self._origin.y(), wide, high)
-                self._paint_cell(painter, box, row, column, numbers, signs)
+                text = self.text_of(row, column) if numbers else sign_of(float(self._data[row, column])) if signs else ""
+                before = self.before(row, column)
+                paint_cell(painter, box, float(self._data[row, column]), text, self._scale, self.theme, before)
 
-    def _paint_cell(self, painter: QPainter, box: QRectF, row: int, column: int, numbers: bool, signs: bool) -> None:
-        value = float(self._data[row, column])
-        painter.setPen(QPen(QColor(self.theme.panel), 1))
-        painter.drawRect(box)
-        if not np.isfinite(value):
-            painter.fillRect(box, QBrush(QColor(self.theme.panel), Qt.BrushStyle.DiagCrossPattern))
-        text = self.text_of(row, column) if numbers else ("+" if value > 0 else "-" if value < 0 else "") if signs else ""
-        if text:
-            painter.setPen(QColor(self._ink(row, column)))
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-    def _ink(self, row: int, column: int) -> str:
-        """Black or white, whichever is read better on the cell."""
-        red, green, blue = (int(part) for part in self._colour(row, column))
-        return "#101418" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
-
-    def _colour(self, row: int, column: int) -> NDArray[np.uint8]:
-        made: NDArray[np.uint8] = colours(self._data[row : row + 1, column], self._scale, self.theme)[0]
-        return made
+    def before(self, row: int, column: int) -> float | None:
+        """The element in the run before, where it was another."""
+        if self._before is None:
+            return None
+        old, new = float(self._before[row, column]), float(self._data[row, column])
+        return None if old == new or (old != old and new != new) else old
 
     # mouse and keys
+
+    def _put_cursor(self, row: int, column: int) -> None:
+        """Point at a cell, pulled into the matrix, and bring it into view."""
+        rows, columns = self._data.shape
+        self._cursor = max(0, min(row, rows - 1)), max(0, min(column, columns - 1))
+        wide, high = self.cell()
+        left, top = self._cursor[1] * wide, self._cursor[0] * high
+        self._origin = QPointF(
+            min(max(self._origin.x(), left + wide - self.width()), left),
+            min(max(self._origin.y(), top + high - self.height()), top),
+        )
+        self._pull_in()
+        self.pointed.emit(*self._cursor)
 
     def cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Row and column at a point of the widget."""
@@ -222,13 +261,16 @@ class TensorGrid(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             hit = self.cell_at(QPointF(event.pos()))
             if hit is not None:
-                QToolTip.showText(event.globalPos(), f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}", self)
+                before = self.before(*hit)
+                was = "" if before is None else f", in the run before {exact(before, self._dtype)}"
+                told = f"[{hit[0]}, {hit[1]}] = {exact(float(self._data[hit]), self._dtype)}{was}"
+                QToolTip.showText(event.globalPos(), told, self)
             return True
         return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom with Ctrl; otherwise leave the wheel to the panel."""
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        """Zoom (in a panel that scrolls with Ctrl only; otherwise the wheel is the panel's)."""
+        if self._large or event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom_by(1.25 ** (event.angleDelta().y() / 120), event.position())
             event.accept()
         else:
@@ -237,6 +279,7 @@ class TensorGrid(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take a click."""
         self._dragged_from = event.position() if event.button() == Qt.MouseButton.LeftButton else None
+        self._pressed = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the pointer."""
@@ -248,8 +291,12 @@ class TensorGrid(QWidget):
         self.pointed.emit(*(hit or (-1, -1)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag."""
+        """End a drag; where nothing was dragged, a click on a cell."""
+        dragged = (event.position() - self._pressed).manhattanLength() >= QApplication.startDragDistance()
+        hit = self.cell_at(event.position()) if self._dragged_from is not None and not dragged else None
         self._dragged_from = None
+        if hit is not None:
+            self.clicked.emit(*hit)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Forget the pointer."""
@@ -258,20 +305,15 @@ class TensorGrid(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Act on keys."""
-        moves = {
-            Qt.Key.Key_Left: QPoint(-1, 0),
-            Qt.Key.Key_Right: QPoint(1, 0),
-            Qt.Key.Key_Up: QPoint(0, -1),
-            Qt.Key.Key_Down: QPoint(0, 1),
-        }
         if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.zoom_by(1.5)
         elif event.key() == Qt.Key.Key_Minus:
             self.zoom_by(1 / 1.5)
         elif event.key() == Qt.Key.Key_0:
             self.fit()
-        elif event.key() in moves and self._zoom > 1:
-            self._origin += QPointF(moves[Qt.Key(event.key())]) * 40.0
-            self._pull_in()
+        elif event.key() in MOVES and self._data.size:
+            down, right = MOVES[Qt.Key(event.key())]
+            row, column = self._cursor if self._cursor is not None else (-max(down, 0), -max(right, 0))
+            self._put_cursor(row + down, column + right)
         else:
             super().keyPressEvent(event)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QWidget
 
 from ..theme import NUMBER_FAMILY, Theme
 
@@ -50,6 +51,19 @@ class ElidedLabel(QLabel):
         self.setToolTip(self._full if shown != self._full else "")
 
 
+class Column(QWidget):
+    """Holds blocks of text one below the other, all as wide as itself without its margins."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell the blocks their width."""
+        super().resizeEvent(event)
+        layout = self.layout()
+        if layout is not None and event.size().width() != event.oldSize().width():
+            margins = layout.contentsMargins()
+            for block in self.findChildren(TextBlock):
+                block.set_column(max(self.width() - margins.left() - margins.right(), 1))
+
+
 class TextBlock(QLabel):
     """Rich text that wraps, can be selected, and whose links are plain signals; hidden while empty."""
 
@@ -57,6 +71,8 @@ class TextBlock(QLabel):
 
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._heights: dict[int, int] = {}
+        self._column = 0
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(
@@ -70,17 +86,58 @@ class TextBlock(QLabel):
         self.setSizePolicy(policy)
         self.linkActivated.connect(self.followed)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy what is selected as it was, without the places where it may break."""
+        if event.matches(QKeySequence.StandardKey.Copy) and self.hasSelectedText():
+            self._copy()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy."""
+        if self.hasSelectedText():
+            menu = QMenu(self)
+            menu.addAction("Copy", self._copy)
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(event.globalPos())
+
+    def _copy(self) -> None:
+        plain = self.selectedText().replace(BREAK, "").replace("\N{NO-BREAK SPACE}", " ").replace("\N{PARAGRAPH SEPARATOR}", "\n")
+        QGuiApplication.clipboard().setText(plain.replace("\N{LINE SEPARATOR}", "\n"))
+
     def show_html(self, html: str) -> None:
         """Show rich text; nothing for an empty one."""
         if html != self.text():
+            self._heights.clear()
             self.setText(html)
         self.setVisible(bool(html))
 
+    def heightForWidth(self, width: int) -> int:
+        """The height that the text takes at a width (in a column at the column's); laid out once for each."""
+        width = self._column or width
+        if width not in self._heights:
+            self._heights[width] = super().heightForWidth(width)
+        return self._heights[width]
+
+    def set_column(self, width: int) -> None:
+        """The width of the column that the text stands in: layouts ask for many others, and each costs a layout of the text."""
+        if width != self._column:
+            self._column = width
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """One line: the height comes of the width. (A QLabel would try many widths to find a pleasing one.)"""
+        return QSize(0, self.fontMetrics().height())
+
     def minimumSizeHint(self) -> QSize:
         """Any width will do."""
-        return QSize(0, super().minimumSizeHint().height())
+        return QSize(0, self.fontMetrics().height())
 
 
+BREAK = "\N{ZERO WIDTH SPACE}"
+"""Where a line may break although nothing is seen there; it is not copied."""
+UNBROKEN = 20
+"""Characters of a name that there is always room for on one line."""
 LONGEST = 240
 """Characters of a name; Qt takes seconds to break a line of thousands."""
 
@@ -96,6 +153,18 @@ def mono(text: str, colour: str = "") -> str:
     """Text in the font of numbers, as HTML."""
     style = f"font-family:'{NUMBER_FAMILY}';" + (f"color:{colour};" if colour else "")
     return f'<span style="{style}">{shown(text)}</span>'
+
+
+def breakable(text: str) -> str:
+    """A long name that may be broken between its parts: ``NativeLayerNormBackward0``, ``blocks.11.mlp.out.bias``."""
+    if len(text) <= UNBROKEN:
+        return text
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[._])(?=\w)", BREAK, text)
+
+
+def breakable_code(text: str) -> str:
+    """Code that may be broken inside a long piece without spaces: after a dot, a comma, a bracket or ``=``."""
+    return re.sub(rf"\S{{{UNBROKEN},}}", lambda piece: re.sub(r"(?<=[.,(\[=])(?=\w)", BREAK, piece.group()), text)
 
 
 def shape_html(text: str) -> str:
@@ -121,3 +190,13 @@ def rows(pairs: list[tuple[str, str]], theme: Theme) -> str:
         for left, right in pairs
     )
     return f'<table cellspacing="0" cellpadding="0">{body}</table>' if pairs else ""
+
+
+def listing(text: str, theme: Theme) -> str:
+    """Code as HTML: small, in the font of numbers, indented as it stands; long lines wrap."""
+    lines = []
+    for line in text.splitlines():
+        bare = line.lstrip(" ")
+        lines.append(f"{'&nbsp;' * (len(line) - len(bare))}{shown(bare)}" or "&nbsp;")
+    style = f"font-family:'{NUMBER_FAMILY}';font-size:11px;color:{theme.text}"
+    return f'<div style="{style}">{"<br>".join(lines)}</div>' if lines else ""

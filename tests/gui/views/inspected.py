@@ -29,13 +29,18 @@ def opened(*traces):
 
 def plain(block):
     return re.sub(
-        r"\s+", " ", re.sub(r"<[^>]+>", " ", block.text()).replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
+        r"\s+",
+        " ",
+        re.sub(r"<[^>]+>", " ", block.text())
+        .replace("&nbsp;", " ")
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .replace("\N{ZERO WIDTH SPACE}", ""),
     ).strip()
 
 
 def under(view, symbol, row=0):
     """What stands under a symbol of the formula card."""
-    return next(token.under for token in view.formula.card().rows[row].tokens if token.text == symbol)
+    return next(token.under for token in view.formula.card.card().rows[row].tokens if token.text == symbol)
 
 
 def fan_out(first=((1.0, -2.0),), second=((0.5, 2.0),)):

@@ -27,26 +27,26 @@ def test_where_gradients_meet_it_shows_the_sum(show):
     session = opened(fan_out())
     session.go_to(0, 5)
     view = show(InspectorView, session)
-    text = plain(view.sums)
+    text = plain(view.formula.sums)
     assert text.startswith("g1 + g2 = sum")
     rms = [math.sqrt((a * a + b * b) / 2) for a, b in ((1, -2), (0.5, 2), (1.5, 0))]
     assert re.findall(r"RMS ([\d.]+)", text) == [number(value, 3) for value in rms]
     session.go_to(0, 3)
     session.select(Selection("node", 2))
-    assert plain(view.sums).count("not yet computed") == 2, "g2 and so the sum have not come"
+    assert plain(view.formula.sums).count("not yet computed") == 2, "g2 and so the sum have not come"
 
 
 def test_a_sum_is_not_counted_where_its_parts_are_not_kept(show):
     session = opened(replace(fan_out(), tensors=MappingProxyType({})))
     session.go_to(0, 5)
     view = show(InspectorView, session)
-    assert plain(view.sums).endswith("not counted")
+    assert plain(view.formula.sums).endswith("not counted")
 
 
 def test_gradients_go_in_and_out_of_a_node_with_their_rms(session, show):
     view = show(InspectorView, session)
     session.go_to(0, 11)
-    text, trace = plain(view.flow), session.state.trace
+    text, trace = plain(view.formula.flow), session.state.trace
     told = {edge: number(stats_of(trace.gradients, edge).rms, 3) for edge in (3, 4, 5)}
     assert text.startswith(f"in dL/dy_pred from SubBackward0, 64 × 10 RMS {told[3]} × local derivative of mm")
     assert f"= dL/d(clamp) to ClampBackward1, 64 × 100 RMS {told[4]}" in text
@@ -58,7 +58,7 @@ def test_a_gradient_of_exactly_zero_is_said_in_words(show):
     session = opened(zero)
     session.go_to(0, 3)
     view = show(InspectorView, session)
-    assert "0 (exactly)" in plain(view.flow)
+    assert "0 (exactly)" in plain(view.formula.flow)
 
 
 def chain(*, by_hand=False):
@@ -92,8 +92,8 @@ def test_a_gradient_between_two_nodes_of_one_op_has_a_name_and_no_invented_shape
     session = opened(chain())
     session.go_to(0, 2)
     view = show(InspectorView, session)
-    assert "dL/d(T) to TBackward0 RMS 2" in plain(view.flow)
-    column = view.statistics.columns()[0]
+    assert "dL/d(T) to TBackward0 RMS 2" in plain(view.formula.flow)
+    column = view.statistics.table.columns()[0]
     assert (column.label, column.shape, column.texts[3]) == ("dL/d(T)", "", "2")
 
 
@@ -103,8 +103,8 @@ def test_a_gradient_by_hand_is_told_from_the_value_that_holds_it(show):
     view = show(InspectorView, session)
     assert (view.name.full_text(), view.variable.full_text()) == ("mul", "grad_y")
     session.select(Selection("edge", 1))
-    assert view.statistics.columns()[0].texts[3] == "3"
-    assert view.pane.grid.data().tolist() == [[3.0] * 3] * 2
+    assert view.statistics.table.columns()[0].texts[3] == "3"
+    assert view.tensor.pane.grid.data().tolist() == [[3.0] * 3] * 2
 
 
 def test_gradients_under_a_scaler_are_shown_without_its_factor_and_say_so(show):
@@ -115,7 +115,7 @@ def test_gradients_under_a_scaler_are_shown_without_its_factor_and_say_so(show):
         session.go_to(0, len(trace.tape))
         session.select(Selection("value", 0))
         view = show(InspectorView, session)
-        columns.append(view.statistics.columns())
+        columns.append(view.statistics.table.columns())
     assert [column.label for column in columns[1]] == [
         column.label + (", unscaled" if "/" in column.label or "grad" in column.label else "") for column in columns[0]
     ]
@@ -124,4 +124,4 @@ def test_gradients_under_a_scaler_are_shown_without_its_factor_and_say_so(show):
     assert session.state.trace.gradients[1, edge] == plain_step.gradients[1, edge] / 8
     assert session.state.trace.tensors["gradient", edge].data.tolist() == (plain_step.tensors["gradient", edge].data / 8).tolist()
     session.select(Selection("edge", edge))
-    assert "scaled by 8" in plain(view.properties)
+    assert "scaled by 8" in plain(view.properties.text)

@@ -55,14 +55,14 @@ def test_a_selection_stays_while_the_playhead_moves(session, show):
 def test_the_formula_card_has_the_live_shapes(session, show):
     view = show(InspectorView, session)
     session.go_to(0, 3)
-    assert str(view.formula.card()).splitlines() == ["Z = X @ W", "dL/dX = dL/dZ @ W.T", "dL/dW = X.T @ dL/dZ"]
+    assert str(view.formula.card.card()).splitlines() == ["Z = X @ W", "dL/dX = dL/dZ @ W.T", "dL/dW = X.T @ dL/dZ"]
     assert [under(view, symbol) for symbol in "ZXW"] == ["64×10", "64×100", "100×10"]
     assert (under(view, "W.T", 1), under(view, "dL/dX", 1), under(view, "X.T", 2)) == ("10×100", "64×100", "100×64")
-    assert view.formula.card().rows[0].now
-    assert not view.formula.card().rows[1].now
+    assert view.formula.card.card().rows[0].now
+    assert not view.formula.card.card().rows[1].now
     session.go_to(0, 11)
-    assert view.formula.card().rows[1].now
-    assert not view.formula.card().rows[0].now
+    assert view.formula.card.card().rows[1].now
+    assert not view.formula.card.card().rows[0].now
 
 
 def test_an_input_without_a_gradient_says_none_under_its_symbol(session, show):
@@ -83,7 +83,7 @@ def test_small_tensors_show_their_numbers(show):
     session = opened(fan_out())
     session.go_to(0, 5)
     view = show(InspectorView, session)
-    card = view.formula.card()
+    card = view.formula.card.card()
     assert str(card) == "x.grad += dL/dx + dL/dx"
     assert [token.numbers.tolist() for token in card.rows[0].tokens if token.numbers is not None] == [
         [[1.5, 0.0]],
@@ -91,21 +91,21 @@ def test_small_tensors_show_their_numbers(show):
         [[0.5, 2.0]],
     ]
     session.go_to(0, 4)
-    assert [token.numbers is None for token in view.formula.card().rows[0].tokens if token.under] != []
+    assert [token.numbers is None for token in view.formula.card.card().rows[0].tokens if token.under] != []
 
 
 def test_statistics_equal_those_of_the_trace(session, show):
     view = show(InspectorView, session)
     trace = session.state.trace
     session.go_to(0, 3)
-    output, gradient = view.statistics.columns()
+    output, gradient = view.statistics.table.columns()
     stats = stats_of(trace.values, trace.graph.ops[2].outputs[0])
     numbers = [number(value) for value in (stats.min, stats.max, stats.mean, stats.rms)]
     assert list(output.texts) == [*numbers, str(stats.nan), str(stats.inf), str(stats.zero)]
     assert (gradient.texts, gradient.sentence) == ((), "not yet computed")
     session.go_to(0, 10)
     session.select(Selection("op", 2))
-    gradient = view.statistics.columns()[1]
+    gradient = view.statistics.table.columns()[1]
     stats = stats_of(trace.gradients, 3)
     assert gradient.texts[3] == number(stats.rms)
 
@@ -118,24 +118,24 @@ def test_what_was_not_counted_is_said(show):
     session = opened(replace(trace, values=values))
     session.go_to(0, 1)
     view = show(InspectorView, session)
-    assert view.statistics.columns()[0].texts[4:] == ("not counted",) * 3
+    assert view.statistics.table.columns()[0].texts[4:] == ("not counted",) * 3
     session.go_to(0, 2)
-    assert view.statistics.columns()[0].sentence == "not counted"
+    assert view.statistics.table.columns()[0].sentence == "not counted"
 
 
 def test_not_yet_and_none_are_different_words(session, show):
     view = show(InspectorView, session)
     session.select(Selection("value", 1))
-    assert [column.sentence for column in view.statistics.columns()] == ["", "not yet computed", "not yet computed"]
+    assert [column.sentence for column in view.statistics.table.columns()] == ["", "not yet computed", "not yet computed"]
     session.go_to(0, 15)
-    assert [column.sentence for column in view.statistics.columns()] == ["", "", ""]
+    assert [column.sentence for column in view.statistics.table.columns()] == ["", "", ""]
     graph = session.state.trace.graph
     cut = replace(session.state.trace, tape=session.state.trace.tape[:9])
     session = opened(cut)
     session.go_to(0, 9)
     session.select(Selection("value", 1))
     view = show(InspectorView, session)
-    assert [column.sentence for column in view.statistics.columns()] == ["", "None (no path)", "None (no path)"]
+    assert [column.sentence for column in view.statistics.table.columns()] == ["", "None (no path)", "None (no path)"]
     assert graph is cut.graph
 
 
@@ -162,8 +162,8 @@ def test_it_says_why_there_is_no_gradient(show, value, text):
     view = show(InspectorView, session)
     session.select(Selection("value", x))
     assert view.sections["Why no gradient?"].isVisible()
-    assert text in plain(view.why)
-    assert "t " in plain(view.why)
+    assert text in plain(view.why.text)
+    assert "t " in plain(view.why.text)
     session.select(Selection("value", y))
     assert not view.sections["Why no gradient?"].isVisible()
 
@@ -178,9 +178,9 @@ def test_it_names_the_op_that_cuts_the_path(show):
     graph = build.freeze()
     session = opened(Trace(0, graph, np.arange(2, dtype=np.int32), empty_table(3), empty_table(0)))
     view = show(InspectorView, session)
-    assert plain(view.why) == "y has no path back to x: detach cuts it off."
+    assert plain(view.why.text) == "y has no path back to x: detach cuts it off."
     session.select(Selection("value", z))
-    assert "no backward() was recorded" in plain(view.why)
+    assert "no backward() was recorded" in plain(view.why.text)
 
 
 def test_an_op_inside_a_custom_function_says_so(show):
@@ -191,8 +191,8 @@ def test_an_op_inside_a_custom_function_says_so(show):
     graph = build.freeze()
     session = opened(Trace(0, graph, np.zeros(1, np.int32), empty_table(3), empty_table(0)))
     view = show(InspectorView, session)
-    assert "inside the forward of MyReLU" in plain(view.why)
-    assert plain(view.links).endswith("part of MyReLU")
+    assert "inside the forward of MyReLU" in plain(view.why.text)
+    assert plain(view.links.text).endswith("part of MyReLU")
 
 
 def test_a_custom_function_has_no_formula(show):
@@ -206,35 +206,35 @@ def test_a_custom_function_has_no_formula(show):
     graph = build.freeze()
     session = opened(Trace(0, graph, np.arange(2, dtype=np.int32), empty_table(2), empty_table(0)))
     view = show(InspectorView, session)
-    assert (view.name.full_text(), view.formula.card().sentence) == ("MyReLU", "MyReLU is a custom Function: no formula")
+    assert (view.name.full_text(), view.formula.card.card().sentence) == ("MyReLU", "MyReLU is a custom Function: no formula")
     session.go_to(0, 2)
-    assert "no formula" in view.formula.card().sentence
-    assert plain(view.saved) == "saved_tensors 2 float32, 8 B, v0"
+    assert "no formula" in view.formula.card.card().sentence
+    assert plain(view.saved.text) == "saved_tensors 2 float32, 8 B, v0"
 
 
 def test_links_select_and_saved_tensors_have_their_bytes(session, show):
     view = show(InspectorView, session)
     session.go_to(0, 3)
-    assert plain(view.links).startswith(
+    assert plain(view.links.text).startswith(
         "inputs clamp output 64 × 100 w2 100 × 10 leaf outputs y_pred 64 × 10 read by sub Nodes MmBackward0"
     )
-    assert plain(view.saved) == "self 64 × 100 float32, 25.6 KB, v0 mat2 100 × 10 float32, 4.0 KB, v0 together 29.6 KB"
-    target = re.search(r'href="(value:\d+)"[^>]*>w2<', view.links.text()).group(1)
-    view.links.linkActivated.emit(target)
+    assert plain(view.saved.text) == "self 64 × 100 float32, 25.6 KB, v0 mat2 100 × 10 float32, 4.0 KB, v0 together 29.6 KB"
+    target = re.search(r'href="(value:\d+)"[^>]*>w2<', view.links.text.text()).group(1)
+    view.links.text.linkActivated.emit(target)
     assert view.name.full_text() == "w2"
     assert session.state.selection.kind == "value"
-    view.links.linkActivated.emit("file:///etc/passwd")
+    view.links.text.linkActivated.emit("file:///etc/passwd")
     assert view.name.full_text() == "w2"
 
 
 def test_properties_and_source(session, show):
     view = show(InspectorView, session)
     session.go_to(0, 3)
-    assert plain(view.properties) == "shape 64 × 10 dtype float32 device cpu requires_grad True"
-    assert "x.mm(w1).clamp(min=0).mm(w2)" in plain(view.code)
-    assert re.match(r"sample\.py:\d+", plain(view.stack))
+    assert plain(view.properties.text) == "shape 64 × 10 dtype float32 device cpu requires_grad True"
+    assert "x.mm(w1).clamp(min=0).mm(w2)" in plain(view.source.code)
+    assert re.match(r"sample\.py:\d+", plain(view.source.stack))
     session.go_to(0, 17)
-    assert "version 1" in plain(view.properties)
+    assert "version 1" in plain(view.properties.text)
     assert not view.sections["Source"].isVisible()
 
 
@@ -249,8 +249,11 @@ def test_modules_have_their_parameters_and_ops(show):
     view = show(InspectorView, session)
     assert "in net.fc" in plain(view.who)
     session.select(Selection("module", outer))
-    assert (view.name.full_text(), plain(view.links)) == ("net", "modules net.fc Linear parameters fc.weight 2 leaf ops linear")
-    assert plain(view.properties) == "class MLP path net"
+    assert (view.name.full_text(), plain(view.links.text)) == (
+        "net",
+        "outputs linear output 2 modules net.fc Linear parameters fc.weight 2 leaf ops linear",
+    )
+    assert plain(view.properties.text) == "class MLP path net parameters 2"
     view.grab()
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
 from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
@@ -20,9 +22,11 @@ from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
 from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.views.source import SourceView
-from gradwalk_gui.widgets.text import ElidedLabel
+from gradwalk_gui.views.tensor import TensorView
+from gradwalk_gui.widgets.elided_combo import ElidedCombo
+from gradwalk_gui.widgets.text import ElidedLabel, TextBlock, breakable, breakable_code
 
-VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView)
+VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView, TensorView)
 
 
 class Counting(Panel):
@@ -122,14 +126,14 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["events", "inspector", "loss", "outline", "source"]
+    names = ["events", "inspector", "loss", "outline", "source", "tensor"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source"))
+    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source", "tensor"))
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
@@ -143,6 +147,32 @@ def test_long_names_are_elided_with_the_whole_in_the_tool_tip(qtbot):
     assert label.toolTip() == label.full_text() == label.accessibleName()
     label.set_full_text("w1")
     assert (label.text(), label.toolTip()) == ("w1", "")
+
+
+def test_text_that_may_break_is_copied_as_it_was(qtbot):
+    block = TextBlock()
+    qtbot.addWidget(block)
+    code = "y = functional.softmax(scores.masked_fill(mask==0,x),dim=-1)"
+    assert breakable_code(code) != code
+    parts = breakable_code(code), breakable("NativeLayerNormBackward0")
+    block.show_html(f"<div>{'<br>'.join(parts)}</div>")
+    block.show()
+    block.setSelection(0, len("|".join(parts)))
+    QTest.keySequence(block, QKeySequence(QKeySequence.StandardKey.Copy))
+    assert QGuiApplication.clipboard().text() == f"{code}\nNativeLayerNormBackward0"
+
+
+def test_a_long_choice_is_elided_with_the_whole_in_the_tool_tip(qtbot):
+    combo = ElidedCombo()
+    qtbot.addWidget(combo)
+    combo.addItems(["blocks.11.out.weight.grad   768 × 3072", "x"])
+    combo.resize(140, 28)
+    combo.show()
+    assert not combo.grab().isNull()
+    assert combo.toolTip() == combo.currentText()
+    combo.setCurrentIndex(1)
+    combo.grab()
+    assert combo.toolTip() == ""
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,11 @@ def test_the_inspector_goes_to_the_nearest_step_that_keeps_a_tensor(recording, s
     session.open(recording)
     session.go_to(7, 3)
     view = show(InspectorView, session)
-    assert view.pane.go.isVisible()
-    view.pane.go.click()
+    assert view.tensor.pane.go.isVisible()
+    view.tensor.pane.go.click()
     assert session.state.step == 5
-    assert view.pane.grid.isVisible()
-    assert view.histogram.histogram().before is not None, "step 1 is the one before that keeps it"
+    assert view.tensor.pane.grid.isVisible()
+    assert view.distribution.histogram.histogram().before is not None, "step 1 is the one before that keeps it"
 
 
 def test_the_loss_plot_uses_the_step_numbers(recording, show):

@@ -10,8 +10,9 @@ from PySide6.QtTest import QTest
 from gradwalk.builder import GraphBuilder
 from gradwalk.sample import __file__ as sample_file
 from gradwalk.tape import event_at, site_of
-from gradwalk.trace import Site, Trace, empty_table
-from gradwalk_gui.inspection.source_text import excerpt, text_of
+from gradwalk.trace import Frame, Site, Trace, empty_table
+from gradwalk_gui.inspection.source_marks import short_names
+from gradwalk_gui.inspection.source_text import DIFFERS, NOT_RECORDED, excerpt, source_of, text_of
 from gradwalk_gui.panel import mix
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection
@@ -80,7 +81,7 @@ def test_the_marked_line_is_in_view(session, show):
     boxes = dict(view.code.lines_in_view())
     assert 0 <= boxes[line].top() < view.code.viewport().height()
     assert view.code.horizontalScrollBar().value() == 0
-    assert view.place.full_text().startswith(sample_file)
+    assert view.header.place.full_text().startswith(sample_file)
 
 
 def test_a_selection_is_marked_besides_the_playhead(session, show):
@@ -92,23 +93,72 @@ def test_a_selection_is_marked_besides_the_playhead(session, show):
     assert view.code.marked_texts() == ["x.mm(w1)", "x.mm(w1)"], "a leaf shows where it is first read"
 
 
-def test_a_click_in_the_gutter_goes_to_the_lines_first_event(session, show):
+def click(view, line, x=40, double=False):
+    box = dict(view.code.lines_in_view())[line]
+    press = QTest.mouseDClick if double else QTest.mouseClick
+    press(view.code.gutter, Qt.MouseButton.LeftButton, pos=QPoint(x, round(box.center().y())))
+
+
+def test_the_gutter_has_the_numbers_of_the_ops_and_a_click_selects_them_in_order(session, show):
     view = show(SourceView, session, size=(420, 400))
     session.go_to(0, 8)
-    lines = dict(view.code.lines_in_view())
-    marked = sorted(view.code.marks())
-    assert len(marked) == 2
-    assert view.code.marks()[marked[0]] == (view.theme.forward, view.theme.backward)
-    for line, position in zip(marked, (1, 4), strict=True):
+    first, second = sorted(view.code.marks())
+    marks = view.code.marks()
+    assert [marks[line].label for line in (first, second)] == ["0-2", "3-5"]
+    assert (marks[first].colour, marks[first].dots) == (view.theme.forward, (view.theme.backward,))
+    assert marks[first].told.splitlines()[:3] == ["0  mm  forward", "1  clamp  forward", "2  mm  forward"]
+    for op in (0, 1, 2, 0):
+        click(view, first)
+        assert session.state.selection == Selection("op", op)
+    click(view, second)
+    assert (session.state.selection, session.state.position) == (Selection("op", 3), 8)
+    unmarked = next(line for line in dict(view.code.lines_in_view()) if line not in marks)
+    for line, x in ((unmarked, 40), (first, 4)):
+        click(view, line, x)
+        assert session.state.selection == Selection("op", 3), "no op there; the far left is kept free"
+
+
+def test_a_double_click_in_the_gutter_goes_to_the_lines_first_event(session, show):
+    view = show(SourceView, session, size=(420, 400))
+    for line, position in zip(sorted(view.code.marks()), (1, 4), strict=True):
         session.go_to(0, 8)
-        box = dict(view.code.lines_in_view())[line]
-        QTest.mouseClick(view.code.gutter, Qt.MouseButton.LeftButton, pos=QPoint(8, round(box.center().y())))
+        click(view, line, double=True)
         assert session.state.position == position
-    unmarked = next(line for line in lines if line not in marked)
-    session.go_to(0, 8)
-    box = dict(view.code.lines_in_view())[unmarked]
-    QTest.mouseClick(view.code.gutter, Qt.MouseButton.LeftButton, pos=QPoint(8, round(box.center().y())))
-    assert session.state.position == 8
+
+
+def test_ops_that_run_again_later_are_counted_behind_the_first(show):
+    sites = [Site("a.py", line, line, 0, 1, "x", "f") for line in (1, 2, 1, 1)]
+    view = show(SourceView, opened(sites, {"a.py": "x\ny\n"}), size=(640, 300))
+    assert {line: mark.label for line, mark in view.code.marks().items()} == {1: "0 +2", 2: "1"}
+
+
+def test_other_files_of_the_stack_can_be_chosen_until_the_playhead_moves(show):
+    stack = (Frame("/run/train.py", 2, "main"), Frame("/lib/net.py", 1, "f"))
+    sites = [Site("/lib/net.py", 1, 1, 0, 4, "a(x)", "f", stack), Site("/lib/net.py", 2, 2, 0, 4, "b(x)", "f", stack)]
+    texts = {"/lib/net.py": "a(x)\nb(x)\n", "/run/train.py": "import net\nnet.f(x)\n"}
+    session = opened(sites, texts)
+    session.go_to(0, 1)
+    view = show(SourceView, session)
+    files = view.header.files
+    assert [files.itemText(place) for place in range(files.count())] == ["net.py", "train.py"]
+    QTest.keyClick(files, Qt.Key.Key_Down)
+    assert session.state.frame == ("/run/train.py", 2)
+    assert view.code.toPlainText() == texts["/run/train.py"]
+    assert view.code.marked_texts() == ["net.f(x)"]
+    assert view.header.place.full_text() == "/run/train.py   line 2"
+    before = session.state
+    session.open(OneStep(sites[:1], texts))
+    assert session.state.frame is None, "another recording has other files"
+    session.open(before.recording)
+    session.go_to(0, 1)
+    session.set(frame=("/run/train.py", 2))
+    session.next_event()
+    assert session.state.frame is None
+    assert (files.currentText(), view.code.marked_texts()) == ("net.py", ["b(x)"])
+
+
+def test_files_of_the_same_name_have_their_folder():
+    assert short_names(("/a/net.py", "/b/net.py", "/b/train.py")) == ("a/net.py", "b/net.py", "train.py")
 
 
 def test_an_expression_may_span_lines_and_hold_any_character(show):
@@ -127,7 +177,10 @@ def test_the_text_of_the_recording_wins_over_the_disk(tmp_path, show):
     site = Site(str(file), 1, 1, 7, 15, "model(x)", "step")
     view = show(SourceView, opened([site], {str(file): "loss = model(x)\n"}))
     assert view.code.marked_texts() == ["model(x)"]
-    assert view.place.full_text().endswith("in step")
+    assert view.header.place.full_text().endswith("in step")
+    assert view.header.note.full_text() == DIFFERS
+    file.write_bytes(b"loss = model(x)\r\n")
+    assert source_of(OneStep([], {str(file): "loss = model(x)\n"}), str(file)).note == ""
 
 
 def test_without_a_recorded_text_a_local_python_file_is_read_and_nothing_else(tmp_path):
@@ -135,6 +188,7 @@ def test_without_a_recorded_text_a_local_python_file_is_read_and_nothing_else(tm
     file.write_text("x = 1\n")
     recording = OneStep([], {})
     assert text_of(recording, str(file)) == "x = 1\n"
+    assert source_of(recording, str(file)).note == NOT_RECORDED
     secret = tmp_path / "id_rsa"
     secret.write_text("secret")
     for name in (

@@ -1,0 +1,1 @@
+"""The sections of the inspector, one file each or a few that belong together: each shows a Look."""
