@@ -12,7 +12,8 @@ from gradwalk.same import Same
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph, Trace
 
-from .inspection.lesson import Lines, Written, lines_of, variable_name
+from .inspection.lesson import Written
+from .inspection.numpy_lines import Lines, lines_of, variable_name
 from .inspection.subject import op_behind
 from .numbers import count, exact, number
 from .state import Selection
@@ -133,8 +134,9 @@ def numpy_rows(lines: Lines, nodes: tuple[str, ...], *, backward: bool) -> list[
     """The rows of an op: its forward, and the gradients of its inputs beside the Nodes that made them."""
     rows = [Row(lines.written, lines.forward, False, not backward)]
     name = " and ".join(dict.fromkeys(nodes))
-    for place, (label, code) in enumerate(lines.gradients):
-        rows.append(Row(name if place == 0 else "", code or f"{label}: no single line", True, backward))
+    for place, line in enumerate(lines.gradients):
+        left = line.written or (name if place == 0 else "")
+        rows.append(Row(left, line.code or f"{line.label}: no single line", True, backward))
     return rows
 
 

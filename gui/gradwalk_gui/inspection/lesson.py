@@ -1,9 +1,8 @@
-"""What is learnt from one op of a step: its formula with the recorded tensors, one element of a gradient, the line of NumPy."""
+"""What is learnt from one op of a step: its formula with the recorded tensors, and one element of a gradient written out."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradwalk.reference.arithmetic import Arithmetic, Place, arithmetic, operands_at
-from gradwalk.reference.bound import Bound, bind, value_of
-from gradwalk.reference.numpy_code import forward_code, gradient_code
-from gradwalk.reference.numpy_words import ALIASES, Call
+from gradwalk.reference.bound import Bound, bind
 from gradwalk.reference.registry import Formula, formula_of
 from gradwalk.same import Same
 from gradwalk.tape import index, shape_of, value_label
-from gradwalk.trace import NONE, Edge, Graph, Op, TensorKey, Trace
+from gradwalk.trace import Edge, Op, TensorKey, Trace
 
 from .facts import gradient_label, kept_at
 
@@ -144,80 +141,6 @@ def _elements(trace: Trace, key: TensorKey, name: str) -> NDArray[np.float64]:
     if np.iscomplexobj(kept.data):
         raise ValueError(f"{name} is complex")
     return kept.data.astype(np.float64) if kept.data.dtype.kind == "f" else kept.data  # type: ignore[return-value]
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """An op as it was written, and the NumPy that does the same: the forward, and a line per gradient, or None."""
-
-    written: str
-    forward: str | None
-    gradients: tuple[tuple[str, str | None], ...]
-
-
-@lru_cache(maxsize=256)
-def _lines(key: Same[Trace], op_id: int) -> Lines | None:
-    trace = key.thing
-    graph, op = trace.graph, trace.graph.ops[op_id]
-    formula = formula_for(op)
-    if not op.outputs:
-        return None
-    expression = graph.sites[op.site].expression if op.site != NONE else op.name
-    outgoing = [gradient for gradient in outgoing_of(trace, op) if formula is not None]
-    call = _call(trace, op, formula) if formula is not None else None
-    if call is None:
-        return Lines(expression, None, tuple((gradient.label, None) for gradient in outgoing))
-    gradients = tuple((gradient.label, gradient_code(call, gradient.symbol)) for gradient in outgoing)
-    return Lines(expression, forward_code(call), gradients)
-
-
-def lines_of(trace: Trace, op: Op) -> Lines | None:
-    """The line of NumPy of an op and of its gradients; None for an op that makes nothing."""
-    return _lines(Same(trace), op.id)
-
-
-def _call(trace: Trace, op: Op, formula: Formula) -> Call | None:
-    symbols = dict(zip(formula.inputs, op.inputs, strict=False)) | {formula.output: op.outputs[0]}
-    names = {symbol: variable_name(trace, value) for symbol, value in symbols.items()}
-    shapes = {symbol: shape_of(trace, value) for symbol, value in symbols.items()}
-    try:
-        arguments = {name: value_of(text) for name, text in op.arguments}
-    except ValueError:
-        return None
-    scalars = [name for name in arguments if name in ("other", "x1", "x2")]
-    left_over = [symbol for symbol in formula.inputs if symbol not in symbols]
-    for name, symbol in zip(scalars, left_over, strict=False):
-        if name == "x1" and len(formula.inputs) > 1:
-            names[symbol], names[formula.inputs[0]] = names[formula.inputs[0]], repr(arguments[name])
-            shapes[symbol], shapes[formula.inputs[0]] = shapes[formula.inputs[0]], ()
-        else:
-            names[symbol], shapes[symbol] = repr(arguments[name]), ()
-    aliases = ALIASES.get(op.name.rstrip("_"), {})
-    return Call(formula, names, shapes, {aliases.get(name, name): value for name, value in arguments.items()})
-
-
-def variable_name(trace: Trace, value: int) -> str:
-    """What a Value would be called in a program: its name, else that of the op that made it, as in ``mm_out``."""
-    graph = trace.graph
-    made = graph.values[value]
-    name = made.name or (graph.ops[made.op].variable if made.op != NONE else "")
-    if name and all(part.isidentifier() for part in name.split(".")):
-        return name
-    if made.op == NONE:
-        return f"t{value}"
-    return _numbered(Same(graph))[made.op]
-
-
-@lru_cache(maxsize=16)
-def _numbered(key: Same[Graph]) -> tuple[str, ...]:
-    """Per op what its unnamed result is called: ``clamp_out``; of several ops of a name with a number, ``mm_out2``."""
-    names = [op.name.strip("_") for op in key.thing.ops]
-    together, so_far = Counter(names), Counter[str]()
-    made = []
-    for name in names:
-        so_far[name] += 1
-        made.append(f"{name}_out{so_far[name] if together[name] > 1 else ''}")
-    return tuple(made)
 
 
 def local_of(trace: Trace, op: Op, gradient: Outgoing, made: Written) -> tuple[str, tuple[tuple[str, Place, float], ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from PySide6.QtWidgets import QApplication
 
 import gradwalk
 from gradwalk.tape import event_at, name_of
-from gradwalk_gui.inspection.lesson import lines_of, outgoing_of, strongest, written
+from gradwalk_gui.inspection.lesson import outgoing_of, strongest, written
+from gradwalk_gui.inspection.numpy_lines import lines_of
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
@@ -305,12 +307,30 @@ def test_the_lines_of_a_whole_program_give_its_gradients(small):
     for op in forward:
         exec(lines_of(trace, op).forward, names)
     for op in reversed(forward):
-        for _, line in lines_of(trace, op).gradients:
-            exec(line, names)
+        for line in lines_of(trace, op).gradients:
+            exec(line.code, names)
     assert names["loss"] == pytest.approx(trace.loss, rel=1e-5)
     for name in ("w1", "w2"):
         edge = next(e for e in graph.edges if e.target < 0 and graph.values[e.value].name == name)
         np.testing.assert_allclose(names[f"grad_{name}"], trace.tensors["gradient", edge.id].data, rtol=1e-4, atol=1e-5)
+
+
+def test_a_backward_by_hand_stands_beside_its_numpy(show, tmp_path):
+    example = Path(__file__).parents[3] / "examples" / "numpy_by_hand.py"
+    command = [sys.executable, "-m", "gradwalk", "run", "--no-window", "--record", str(tmp_path / "run"), str(example)]
+    subprocess.run([*command, "--seed", "0", "--steps", "2"], check=True, capture_output=True)
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        session = Session()
+        session.open(recording)
+        view = show(InspectorView, session)
+        op = next(op for op in recording[0].graph.ops if op.variable == "y_pred")
+        session.last_event()
+        session.select(Selection("op", op.id))
+        told = plain(view.numpy)
+        assert told.startswith("as written NumPy → h_relu.dot(w2) y_pred = h_relu @ w2")
+        assert "← h_relu.T.dot(grad_y_pred) grad_w2 = h_relu.T @ grad_y_pred" in told
+        view.element.button.setChecked(True)
+        assert "✓" in plain(view.element.text)
 
 
 def test_a_custom_function_has_no_line_and_says_so(show, tmp_path):
