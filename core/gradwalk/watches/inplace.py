@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from ..tape import event_at, label_of, moments
+from ..same import Same
+from ..tape import Moments, event_at, label_of, moments
 from ..trace import NONE, Graph, Trace
 from .alert import Alert, Limits, what, where
 
@@ -30,7 +32,7 @@ def _complained(trace: Trace) -> list[Alert]:
     kept = f"{node.name} had kept for its backward"
     return [
         _alert(trace, value, writer, f"{kept}{where(trace, error.event)}, and autograd refused to go on")
-        for value, writer in _writes(trace, (*op.outputs, *op.inputs), error.event, op.id)
+        for value, writer in _writes(graph, moments(trace), (*op.outputs, *op.inputs), error.event, op.id)
     ][:1]
 
 
@@ -43,27 +45,32 @@ def _unseen(trace: Trace) -> list[Alert]:
         if not node.saved or node.op == NONE or ran == NONE:
             continue
         saved = [one.value for one in node.saved if one.value != NONE and not one.name.startswith("running_")]
-        for value, writer in _writes(trace, saved, ran, node.op):
+        for value, writer in _writes(graph, when, saved, ran, node.op):
             found.append(
                 _alert(trace, value, writer, f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong")
             )
     return found
 
 
-def _writes(trace: Trace, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:
+def _writes(graph: Graph, when: Moments, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:
     """Of these Values those that another op than ``by`` wrote to after that one and before a tape position, with the position."""
-    graph, when = trace.graph, moments(trace)
-    found = []
+    writers, found = _writers(Same(graph)), []
     for value in dict.fromkeys(values):
-        for writer in _writers(graph, value):
+        for writer in writers.get(value, ()):
             position = int(when.ops[writer])
             if writer != by and when.ops[by] < position < before:
                 found.append((value, position))
     return found
 
 
-def _writers(graph: Graph, value: int) -> list[int]:
-    return [other.op for other in graph.values if other.base == value and other.op != NONE]
+@lru_cache(maxsize=64)
+def _writers(key: Same[Graph]) -> dict[int, tuple[int, ...]]:
+    """Per Value the ops that made a next version of it."""
+    found: dict[int, list[int]] = {}
+    for other in key.thing.values:
+        if other.base != NONE and other.op != NONE:
+            found.setdefault(other.base, []).append(other.op)
+    return {value: tuple(ops) for value, ops in found.items()}
 
 
 def _alert(trace: Trace, value: int, position: int, consequence: str) -> Alert:
