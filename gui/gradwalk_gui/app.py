@@ -90,7 +90,12 @@ def build(kept: settings.Settings, file: Path | None) -> tuple[Window, Shell]:
 
     session = Session()
     session.set(
-        theme=kept.theme, reduced_motion=kept.reduced_motion, log_loss=kept.log_loss, minimap=kept.minimap, speed=kept.speed
+        theme=kept.theme,
+        reduced_motion=kept.reduced_motion,
+        log_loss=kept.log_loss,
+        minimap=kept.minimap,
+        speed=kept.speed,
+        watches=kept.watches,
     )
     theme = theme_of(session.state)
     style.apply(application(), theme, kept.font_scale)

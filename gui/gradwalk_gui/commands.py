@@ -112,6 +112,7 @@ def _capture() -> Iterator[Command]:
 def _tools() -> Iterator[Command]:
     yield Command("palette", "Search commands...", "Tools", lambda s: s.show_palette(), ("Ctrl+Shift+P",), 0, "search")
     yield Command("log", "Show log of training", "Tools", lambda s: s.show_log(), (), 1, "log")
+    yield Command("alerts", "Show alerts", "Tools", lambda s: s.show_panel("alerts"), (), 1, "warning", has_trace)
     yield Command("reset-window", "Reset window and preferences", "Tools", lambda s: s.reset_window(), (), 2)
 
 

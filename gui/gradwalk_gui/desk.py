@@ -45,6 +45,7 @@ VIEWS: Mapping[str, Factory] = {
     "outline": lazily("views.outline", "OutlineView"),
     "loss": lazily("views.loss", "LossView"),
     "log": lazily("views.log", "LogView"),
+    "alerts": lazily("views.alerts", "AlertsView"),
 }
 
 
@@ -170,7 +171,12 @@ class Desk(QMainWindow):
     def show_dock(self, name: str) -> None:
         """Show a panel and bring it to the front of its tabs."""
         self.docks[name].show()
-        self.docks[name].raise_()
+        docks.bring_to_front(self.docks[name])
+
+    def focus_dock(self, name: str) -> None:
+        """Show a panel and give it the focus."""
+        self.show_dock(name)
+        self.views[name].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def set_floats_visible(self, visible: bool) -> None:
         """Floating panels go and come with the desk."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import platformdirs
 
-VERSION = 1
+from gradwalk.watches import KINDS, ON
+
+VERSION = 2
 """Of the docks: what another version saved of the window's arrangement is forgotten, preferences are kept."""
 RECENT = 12
 FONT_SCALES = (0.85, 1.0, 1.15, 1.3, 1.5)
@@ -31,6 +33,8 @@ class Settings:
     recent: tuple[str, ...] = ()
     runs_folder: str = ""
     """Where trainings started in the app are recorded; empty for the default."""
+    watches: tuple[str, ...] = ON
+    """The kinds of alerts that are looked for."""
     geometry: str = ""
     docks: str = ""
 
@@ -59,7 +63,8 @@ def from_json(content: dict[str, Any]) -> Settings:
     if settings.version != VERSION:
         settings = replace(settings, version=VERSION, geometry="", docks="")
     theme = settings.theme if settings.theme in ("system", "light", "dark") else "system"
-    return replace(settings, theme=theme, font_scale=max(0.5, min(settings.font_scale, 3.0)))
+    watches = tuple(kind for kind in KINDS if kind in settings.watches)
+    return replace(settings, theme=theme, font_scale=max(0.5, min(settings.font_scale, 3.0)), watches=watches)
 
 
 def _fits(value: object, default: object) -> bool:

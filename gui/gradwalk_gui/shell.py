@@ -17,7 +17,6 @@ from gradwalk.recording.reader import Recording
 
 from . import pictures, settings, style
 from .about import About
-from .alerts import next_alert
 from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
@@ -34,6 +33,7 @@ from .settings import Settings
 from .state import State
 from .theme import DARK, LIGHT, Theme
 from .trainings import Trainings
+from .watching import Watcher
 from .window import Window
 
 WAITING = "Waiting for the first step"
@@ -48,6 +48,7 @@ class Shell(QObject):
         self.follower = Follower(session, self)
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
+        self.watcher = Watcher(session, window.notice, window.status.activity, self)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -160,19 +161,7 @@ class Shell(QObject):
 
     def next_alert(self, by: Literal[1, -1]) -> None:
         """Go to the next (or previous) alert of a watch that is on, across steps, and say what it is."""
-        state, notice = self._session.state, self._window.notice
-        if state.recording is None or state.trace is None:
-            return
-        found = next_alert(state.recording, state.step, state.position, by)
-        way = "after" if by > 0 else "before"
-        if found.through:
-            notice.say(f"There is no NaN, Inf or other alert {way} this event.")
-            return
-        self._session.go_to(found.step, found.position)
-        if found.alert is None:
-            notice.say(f"No alert up to this step; {'F8' if by > 0 else 'Shift+F8'} looks on.")
-        else:
-            notice.say(found.alert.sentence, "error" if found.alert.severity == "error" else "info")
+        self.watcher.next(by)
 
     # Pictures
 
@@ -237,6 +226,10 @@ class Shell(QObject):
         """Give the panel that has the focus all the room, or bring the others back."""
         self._window.desk.maximise(self._window.desk.focused_dock())
 
+    def show_panel(self, name: str) -> None:
+        """Show a panel and give it the focus."""
+        self._window.desk.focus_dock(name)
+
     def full_screen(self) -> None:
         """Switch full screen on or off."""
         self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
@@ -291,6 +284,7 @@ class Shell(QObject):
             log_loss=state.log_loss,
             minimap=state.minimap,
             speed=state.speed,
+            watches=state.watches,
             geometry=_text(geometry),
             docks=_text(docks) or self._kept.docks,
         )
@@ -305,6 +299,7 @@ class Shell(QObject):
             log_loss=wanted.log_loss,
             minimap=wanted.minimap,
             speed=wanted.speed,
+            watches=wanted.watches,
         )
         if rescaled:
             self._dress()
@@ -323,6 +318,7 @@ class Shell(QObject):
             settings.save(self.present_settings(), self._file)
         self._window.hide()
         self.trainings.end_all()
+        self.watcher.close()
         self.follower.close()
 
     def _on_changed(self, old: State, new: State) -> None:

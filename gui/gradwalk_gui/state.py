@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
 from gradwalk.trace import Event, Trace
+from gradwalk.watches import ON
 
 from . import showing
+from .alerts import NOTHING, AlertRow, Alerts
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -110,6 +112,12 @@ class State:
     """Whether the minimap shows where the graph is larger than its view."""
     can_undo: bool = False
     can_redo: bool = False
+    watches: tuple[str, ...] = ON
+    """The kinds of alerts that are looked for."""
+    alerts: Alerts = NOTHING
+    """What they have found in the recording up to now."""
+    alert: AlertRow | None = None
+    """The alert that was gone to, while the playhead stands at it."""
 
     @property
     def events(self) -> int:
@@ -140,7 +148,7 @@ def resolve(wish: State, old: State) -> State:
     """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
     recording, length = wish.recording, wish.length
     if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="")
+        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="", alerts=NOTHING, alert=None)
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     trace = old.trace if same else unscaled(recording[step])
@@ -156,6 +164,8 @@ def resolve(wish: State, old: State) -> State:
         picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
         highlight=wish.highlight if selection is not None else "",
         view=_view_for(wish.view, trace, old),
+        alerts=wish.alerts if recording is old.recording else NOTHING,
+        alert=wish.alert if wish.alert is not None and wish.alert.place == (step, position) else None,
     )
 
 

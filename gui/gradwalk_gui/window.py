@@ -71,6 +71,7 @@ class Window(QMainWindow):
         self.setCentralWidget(middle)
         self.status = StatusBar()
         self.setStatusBar(self.status)
+        self.status.alerts.clicked.connect(self.actions_["alerts"].trigger)
         self._add_panel_menu()
         self.recent = self._add_recent_menu()
         self.set_theme(theme)
@@ -185,6 +186,8 @@ class Window(QMainWindow):
 
     def _on_changed(self, old: State, new: State) -> None:
         self.refresh()
+        if old.alerts is not new.alerts:
+            self.status.tell_alerts(len(new.alerts.rows), looking=not new.alerts.complete)
 
     def _make_top(self) -> QMenuBar:
         """The menu bar, with search and LIVE beside it: inside it, keys of its menus would act while they have the focus."""

@@ -59,6 +59,15 @@ class Looker:
         if self._over and trace.done and trace.error is None:
             self._briefs.append(brief_of(trace, self._firsts.setdefault(id(trace.graph), trace)))
 
+    def peek(self, recorded: Trace) -> tuple[Finding, ...]:
+        """What is new in a step that goes on: it is looked at as it is now, and not taken."""
+        trace = unscaled(recorded)
+        alerts = [alert for in_step in self._each for alert in in_step(trace, self._limits)]
+        new = [
+            one for one in alerts if (one.kind, one.subject) not in self._found and not (one.carried and one.kind in self._begun)
+        ]
+        return tuple(Finding(alert, 1, alert.step) for alert in new)
+
     def over_steps(self) -> tuple[Finding, ...]:
         """What the watches over all steps find in those taken up to now; the more steps, the longer it takes."""
         alerts = [alert for in_steps in self._over for alert in in_steps(self._briefs, self._limits)]

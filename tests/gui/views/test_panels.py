@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
 from gradwalk_gui.panel import Panel, mix
 from gradwalk_gui.theme import DARK, LIGHT
+from gradwalk_gui.views.alerts import AlertsView
 from gradwalk_gui.views.events import EventsView
 from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
@@ -22,7 +23,7 @@ from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.views.source import SourceView
 from gradwalk_gui.widgets.text import ElidedLabel
 
-VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView)
+VIEWS = (AlertsView, EventsView, InspectorView, LossView, OutlineView, SourceView)
 
 
 class Counting(Panel):
@@ -122,14 +123,14 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["events", "inspector", "loss", "outline", "source"]
+    names = ["alerts", "events", "inspector", "loss", "outline", "source"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source"))
+    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("alerts", "events", "inspector", "loss", "outline", "source"))
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
