@@ -46,6 +46,7 @@ VIEWS: Mapping[str, Factory] = {
     "loss": lazily("views.loss", "LossView"),
     "log": lazily("views.log", "LogView"),
     "alerts": lazily("views.alerts", "AlertsView"),
+    "gradients": lazily("views.gradients", "GradientsView"),
 }
 
 

@@ -32,17 +32,18 @@ PLACES = (
     Place("log", "Log", Area.BottomDockWidgetArea),
     Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
     Place("alerts", "Alerts", Area.BottomDockWidgetArea),
+    Place("gradients", "Gradients", Area.BottomDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
     "Learn": ("inspector", "source", "ribbons"),
-    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts"),
+    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients"),
     "Monitor": ("events", "loss", "ribbons"),
     "Present": ("ribbons",),
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
-TABS = ("loss", "log", "alerts")
+TABS = ("loss", "log", "alerts", "gradients")
 """Panels that lie behind one another, in the order of their tabs."""
 IN_FRONT = {"Debug": "alerts"}
 """Which of them is in front; else the plots are."""

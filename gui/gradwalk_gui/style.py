@@ -144,9 +144,9 @@ QScrollBar::handle:hover { background: @faint; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
-QTabBar { background: transparent; }
+QTabBar { background: transparent; font-size: @small; font-weight: 600; }
 QTabBar::tab { background: transparent; color: @subtle; padding: 5px 12px; border: none; border-bottom: 2px solid transparent;
-  font-size: @small; font-weight: 600; min-width: 56px; }
+  font-size: @small; font-weight: 600; }
 QTabBar::tab:selected { color: @text; border-bottom-color: @accent; }
 QTabBar::tab:hover { color: @text; }
 

@@ -17,13 +17,14 @@ from gradwalk_gui.panel import Panel, mix
 from gradwalk_gui.theme import DARK, LIGHT
 from gradwalk_gui.views.alerts import AlertsView
 from gradwalk_gui.views.events import EventsView
+from gradwalk_gui.views.gradients import GradientsView
 from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
 from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.views.source import SourceView
 from gradwalk_gui.widgets.text import ElidedLabel
 
-VIEWS = (AlertsView, EventsView, InspectorView, LossView, OutlineView, SourceView)
+VIEWS = (AlertsView, EventsView, GradientsView, InspectorView, LossView, OutlineView, SourceView)
 
 
 class Counting(Panel):
@@ -123,14 +124,16 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["alerts", "events", "inspector", "loss", "outline", "source"]
+    names = ["alerts", "events", "gradients", "inspector", "loss", "outline", "source"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("alerts", "events", "inspector", "loss", "outline", "source"))
+    views = ", ".join(
+        f"gradwalk_gui.views.{name}" for name in ("alerts", "events", "gradients", "inspector", "loss", "outline", "source")
+    )
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
