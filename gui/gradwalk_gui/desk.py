@@ -47,6 +47,7 @@ VIEWS: Mapping[str, Factory] = {
     "log": lazily("views.log", "LogView"),
     "alerts": lazily("views.alerts", "AlertsView"),
     "gradients": lazily("views.gradients", "GradientsView"),
+    "saved": lazily("views.saved", "SavedView"),
 }
 
 

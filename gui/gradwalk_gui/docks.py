@@ -33,17 +33,18 @@ PLACES = (
     Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
     Place("alerts", "Alerts", Area.BottomDockWidgetArea),
     Place("gradients", "Gradients", Area.BottomDockWidgetArea),
+    Place("saved", "Saved", Area.BottomDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
     "Learn": ("inspector", "source", "ribbons"),
-    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients"),
+    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients", "saved"),
     "Monitor": ("events", "loss", "ribbons"),
     "Present": ("ribbons",),
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
-TABS = ("loss", "log", "alerts", "gradients")
+TABS = ("loss", "log", "alerts", "gradients", "saved")
 """Panels that lie behind one another, in the order of their tabs."""
 IN_FRONT = {"Debug": "alerts"}
 """Which of them is in front; else the plots are."""
