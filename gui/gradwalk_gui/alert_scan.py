@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -28,8 +30,8 @@ class Scan:
         self.cancelled = threading.Event()
         self._looker = Looker(kinds)
         self._looked = 0
-        self._index: dict[int, int] = {}
-        """Step numbers to indices."""
+        self._numbers = array("q")
+        """The step number of each step taken; they rise."""
         self._rows: dict[tuple[str, str], AlertRow] = {}
         self._over: tuple[Finding, ...] = ()
         self._over_looked = -1
@@ -53,7 +55,7 @@ class Scan:
             trace = self.recording[self._looked]
             if self._looked == length - 1 and not trace.done and is_growing(self.recording):
                 return True
-            self._index[trace.step] = self._looked
+            self._numbers.append(trace.step)
             self._looker.take(trace)
             self._looked += 1
             if time.monotonic() > end:
@@ -72,7 +74,6 @@ class Scan:
         trace = self.recording[length - 1]
         if trace is not self._peeked[0]:
             self._peeked = trace, self._looker.peek(trace)
-            self._index[trace.step] = length - 1
         return self._peeked[1]
 
     def _place(self, findings: tuple[Finding, ...]) -> tuple[AlertRow, ...]:
@@ -81,7 +82,7 @@ class Scan:
             alert = finding.alert
             row = known.get((alert.kind, alert.subject))
             if row is None or row.finding.alert != alert:
-                index = self._index[alert.step]
+                index = bisect_left(self._numbers, alert.step)
                 row = row_of(finding, self.recording[index], index)
             elif row.finding != finding:
                 row = replace(row, finding=finding)

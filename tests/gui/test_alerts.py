@@ -6,7 +6,9 @@ import re
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PySide6.QtCore import Qt
@@ -17,6 +19,7 @@ from torch import nn
 import gradwalk
 from gradwalk.recording.reader import open_recording
 from gradwalk.recording.writer import Writer
+from gradwalk.sample import SampleRecording
 from gradwalk.tape import event_at, label_of, name_of
 from gradwalk.watches import ON, Looker, look
 from gradwalk_gui import app, settings
@@ -249,30 +252,24 @@ def test_a_press_waits_for_what_is_not_looked_at_yet_and_can_be_cancelled(plante
     assert shell._window.notice.text.startswith("step 37")
 
 
+class Long(SampleRecording):
+    """Ten thousand steps, of which only the numbers differ."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+
+    def __len__(self) -> int:
+        return 10_000
+
+    def __getitem__(self, index):
+        return replace(super().__getitem__(index % 3), step=index)
+
+    def losses(self):
+        return np.ones(10_000)
+
+
 def test_ten_thousand_steps_are_looked_through_while_the_window_stays_awake(shell, qtbot):
     """A turn of the event loop waits at most for one step of the worker; the sample's steps take a fraction of a millisecond."""
-    from conftest import sample
-
-    class Long(type(sample(3))):
-        def __init__(self):
-            self.steps = sample(3)
-
-        def __len__(self):
-            return 10_000
-
-        def __getitem__(self, index):
-            from dataclasses import replace
-
-            return replace(self.steps[index % 3], step=index)
-
-        def losses(self):
-            import numpy as np
-
-            return np.ones(10_000)
-
-        def source(self, file):
-            return None
-
     shell.session.open(Long())
     worst, looked, last = 0.0, [], time.monotonic()
     while not shell.watcher.settled:

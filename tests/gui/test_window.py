@@ -141,6 +141,15 @@ def test_every_panel_behind_a_tab_fits_into_the_smallest_window(opened, qtbot):
     qtbot.waitUntil(lambda: not desk.views["loss"].visibleRegion().isEmpty())
 
 
+def test_commands_bring_the_tables_to_the_front_and_give_them_the_focus(opened, qtbot):
+    window = opened._window
+    window.activateWindow()
+    for name in ("gradients", "saved", "alerts"):
+        window.run(BY_ID[name])
+        view = window.desk.views[name]
+        qtbot.waitUntil(lambda view=view: not view.visibleRegion().isEmpty() and view.isAncestorOf(window.focusWidget()))
+
+
 def test_panels_are_switched_from_the_view_menu_and_float(opened):
     window = opened._window
     for name, dock in window.desk.docks.items():

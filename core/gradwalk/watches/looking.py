@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..scales import unscaled
 from ..trace import Trace
@@ -46,6 +49,7 @@ class Looker:
         """Per kind the step of its first alert."""
         self._briefs: list[Brief] = []
         self._firsts: dict[int, Trace] = {}
+        self._masks: dict[bytes, NDArray[np.bool_]] = {}
         self._steps = self._unread = 0
 
     def take(self, recorded: Trace) -> None:
@@ -57,7 +61,8 @@ class Looker:
             for alert in in_step(trace, self._limits):
                 self._add(alert)
         if self._over and trace.done and trace.error is None:
-            self._briefs.append(brief_of(trace, self._firsts.setdefault(id(trace.graph), trace)))
+            brief = brief_of(trace, self._firsts.setdefault(id(trace.graph), trace))
+            self._briefs.append(replace(brief, changed=self._shared(brief.changed), updated=self._shared(brief.updated)))
 
     def peek(self, recorded: Trace) -> tuple[Finding, ...]:
         """What is new in a step that goes on: it is looked at as it is now, and not taken."""
@@ -80,6 +85,10 @@ class Looker:
         """What was found in the steps taken; ``over`` is an earlier answer of :meth:`over_steps`, else it is asked now."""
         findings = [*self._found.values(), *(self.over_steps() if over is None else over)]
         return Report(tuple(sorted(findings, key=lambda one: one.alert.step)), self._steps, self._unread)
+
+    def _shared(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """An equal mask of an earlier step: most are, and a million are not to take room."""
+        return self._masks.setdefault(mask.tobytes(), mask)
 
     def _add(self, alert: Alert) -> None:
         if alert.carried and self._begun.get(alert.kind, alert.step) < alert.step:

@@ -72,7 +72,6 @@ class AlertsView(Panel):
         self.message.setMargin(GRID)
         self._arrange()
         self._connect()
-        self.setFocusProxy(self.list)
         self.begin()
 
     def _combo(self, name: str) -> QComboBox:
@@ -205,6 +204,7 @@ class AlertsView(Panel):
         else:
             self.message.setText("No alert." if settled else "No alert up to now.")
         self._pages.setCurrentWidget(self.list if shown else self.message)
+        self.setFocusProxy(self.list if shown else self.watches)
 
     def _show_detail(self) -> None:
         row = self._row()

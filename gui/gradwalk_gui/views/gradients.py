@@ -66,7 +66,6 @@ class GradientsView(Panel):
         self.list.moved.connect(self._on_row)
         self.list.chosen.connect(self._on_chosen)
         self.list.copied.connect(lambda: self._copy("\t", chosen=True))
-        self.setFocusProxy(self.list)
         self.begin()
 
     def _switch(self, name: str) -> QToolButton:
@@ -174,6 +173,7 @@ class GradientsView(Panel):
         else:
             self.message.setText("Nothing in this step requires a gradient.")
         self._pages.setCurrentWidget(self.list if rows else self.message)
+        self.setFocusProxy(self.list if rows else self.switches[self.everything])
         self.copy.setEnabled(rows > 0)
 
     def _on_row(self, line: int) -> None:

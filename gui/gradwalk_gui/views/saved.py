@@ -70,7 +70,6 @@ class SavedView(Panel):
         self._arrange()
         self.list.moved.connect(lambda place: self.session.select(self.model.lines[place].selection))
         self.list.chosen.connect(self._on_chosen)
-        self.setFocusProxy(self.list)
         self.begin()
 
     def _switch(self, name: str, tip: str) -> QToolButton:
@@ -186,6 +185,7 @@ class SavedView(Panel):
         else:
             self.message.setText("Nothing is kept for a backward in this step." if state.events else empty_text(trace))
         self._pages.setCurrentIndex(0 if lines else 1)
+        self.setFocusProxy(self.list if lines else self.switches["ops"])
         self._show_plot(state)
 
     def _show_plot(self, state: State) -> None:
