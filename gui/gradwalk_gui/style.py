@@ -130,6 +130,8 @@ QHeaderView::section { background: @panel; color: @subtle; border: none; border-
   font-size: @small; font-weight: 600; }
 QTableView, QTreeView, QListView { background: @panel; border: none; outline: none; gridline-color: @border;
   alternate-background-color: @window; selection-background-color: @accent; selection-color: @accent_text; }
+#table::item { padding: 0 5px; border: none; }
+#table::item:selected { background: @accent; color: @accent_text; }
 QPlainTextEdit, QTextEdit { background: @panel; border: none; selection-background-color: @accent;
   selection-color: @accent_text; }
 QGraphicsView { background: @panel; border: none; }

@@ -20,8 +20,10 @@ from .notice import Notice
 from .session import Session
 from .state import Play, Selection, State
 
-FIRST_MS, LOOK_MS, REST_MS = 150, 10, 400
-"""Before the first turn, so that the window draws first; between looks for a turn's end; between turns of a live recording."""
+FIRST_MS, LOOK_MS = 150, 10
+"""Before the first turn, so that the window draws first; between two looks for a turn's end."""
+PAUSE_MS, REST_MS = 30, 400
+"""Between turns of a live recording while there is more to look at, and after that."""
 TOLD = 0.25
 """Seconds between two reports of how far it has come."""
 PATIENCE = 0.05
@@ -106,24 +108,30 @@ class Watcher(QObject):
 
     def _look(self) -> None:
         """Take in a turn that has ended, and begin the next where there is more to look at."""
-        if self._scan is None:
-            return
-        if self._turn is not None and not self._turn.done():
-            self._timer.start(LOOK_MS)
+        scan = self._scan
+        if scan is None:
             return
         if self._turn is not None:
+            if not self._turn.done():
+                self._timer.start(LOOK_MS)
+                return
             turn, self._turn = self._turn, None
             self._show(turn.result())  # a fault of the worker is raised here
-            if self.settled:
-                if is_growing(self._scan.recording):
-                    self._timer.start(REST_MS)
-                else:
-                    self._timer.stop()
+            if self._scan is not scan or self._rests(is_growing(scan.recording)):
                 return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "alerts")
-        self._turn = self._pool.submit(self._scan.turn)
+        self._turn = self._pool.submit(scan.turn)
         self._timer.start(LOOK_MS)
+
+    def _rests(self, growing: bool) -> bool:
+        """Whether there is a pause before the next turn: the training needs the processor too. At the end there is no next."""
+        if growing and (self.settled or self._wish is None):
+            self._timer.start(REST_MS if self.settled else PAUSE_MS)
+            return True
+        if self.settled:
+            self._timer.stop()
+        return self.settled
 
     def _show(self, alerts: Alerts) -> None:
         shown, now = self._session.state.alerts, time.monotonic()

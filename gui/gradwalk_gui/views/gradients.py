@@ -29,7 +29,7 @@ from ..widgets.gradient_model import GradientModel
 from ..widgets.table import Table, copy_text
 from ..widgets.text import ElidedLabel
 
-WIDTHS = {NAME: 150, NODE: 130, MODULE: 120, SHAPE: 104, RMS: 142, MAX: 76, RATIO: 96, ZEROS: 72, BAD: 84, EVENT: 60}
+WIDTHS = {NAME: 150, NODE: 130, MODULE: 120, SHAPE: 120, RMS: 136, MAX: 76, RATIO: 96, ZEROS: 72, BAD: 84, EVENT: 60}
 SHOWN_FROM = {MAX: 330, BAD: 420, RATIO: 520, ZEROS: 600, SHAPE: 700, MODULE: 830, NODE: 600, EVENT: 900}
 """The widths from which on columns are shown."""
 
