@@ -47,6 +47,13 @@ class Alerts:
 
 
 NOTHING = Alerts()
+BEHIND = 200
+"""Of a recording that grows, so many steps may wait without a word."""
+
+
+def is_behind(alerts: Alerts, length: int) -> bool:
+    """Whether it is worth saying that not all of ``length`` steps have been looked at."""
+    return length - alerts.looked > (0 if length <= BEHIND else BEHIND)
 
 
 def row_of(finding: Finding, trace: Trace, step: int) -> AlertRow:

@@ -22,7 +22,7 @@ from .state import Play, Selection, State
 
 FIRST_MS, LOOK_MS = 150, 10
 """Before the first turn, so that the window draws first; between two looks for a turn's end."""
-PAUSE_MS, REST_MS = 30, 400
+PAUSE_MS, REST_MS = 90, 400
 """Between turns of a live recording while there is more to look at, and after that."""
 TOLD = 0.25
 """Seconds between two reports of how far it has come."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from ..same import Same
 from ..tape import Moments, event_at, label_of, moments
-from ..trace import NONE, Graph, Trace
+from ..trace import NONE, Graph, Node, Trace
 from .alert import Alert, Limits, what, where
 
 KIND = "inplace"
@@ -38,18 +38,33 @@ def _complained(trace: Trace) -> list[Alert]:
 
 def _unseen(trace: Trace) -> list[Alert]:
     """Nodes that ran on a saved tensor which was written in between: their gradients are wrong, and nobody says so."""
-    graph, when = trace.graph, moments(trace)
-    found = []
-    for node in graph.nodes:
+    suspects = _suspects(Same(trace.graph))
+    if not suspects:
+        return []
+    graph, when, found = trace.graph, moments(trace), []
+    for node, saved in suspects:
         ran = int(when.nodes[node.id])
-        if not node.saved or node.op == NONE or ran == NONE:
-            continue
-        saved = [one.value for one in node.saved if one.value != NONE and not one.name.startswith("running_")]
         for value, writer in _writes(graph, when, saved, ran, node.op):
             found.append(
                 _alert(trace, value, writer, f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong")
             )
     return found
+
+
+@lru_cache(maxsize=64)
+def _suspects(key: Same[Graph]) -> tuple[tuple[Node, tuple[int, ...]], ...]:
+    """The Nodes that keep Values to which something else writes, with these; an update after all backwards does not count."""
+    graph, writers = key.thing, _writers(key)
+    phases = [event.phase for event in graph.events]
+    last = len(phases) - phases[::-1].index("backward") if "backward" in phases else 0
+    early = "update" in phases[:last]
+    found = []
+    for node in graph.nodes:
+        if node.op != NONE:
+            saved = [one.value for one in node.saved if one.value in writers and not one.name.startswith("running_")]
+            values = tuple(value for value in saved if early or any(graph.ops[op].phase != "update" for op in writers[value]))
+            found += [(node, values)] if values else []
+    return tuple(found)
 
 
 def _writes(graph: Graph, when: Moments, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:

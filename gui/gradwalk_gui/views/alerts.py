@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from gradwalk.watches import KINDS, ON, WATCHES
 
-from ..alerts import AlertRow
+from ..alerts import AlertRow, is_behind
 from ..icons import themed
 from ..numbers import count
 from ..panel import GRID, Panel
@@ -191,8 +191,8 @@ class AlertsView(Panel):
 
     def _say(self, state: State, shown: int) -> None:
         alerts = state.alerts
-        settled = alerts.complete and alerts.looked >= state.length
-        steps = count(state.length, "step") if settled else f"{alerts.looked:,} of {count(state.length, 'step')}, looking on"
+        behind = is_behind(alerts, state.length)
+        steps = f"{alerts.looked:,} of {count(state.length, 'step')}, looking on" if behind else count(alerts.looked, "step")
         total = f"{shown:,} of {count(len(alerts.rows), 'alert')}" if shown != len(alerts.rows) else count(shown, "alert")
         self.found.set_full_text(f"{total} in {steps}" if state.recording is not None else "")
         if state.recording is None:
@@ -202,7 +202,7 @@ class AlertsView(Panel):
         elif not state.watches:
             self.message.setText("Nothing is watched for; choose what under Watches.")
         else:
-            self.message.setText("No alert." if settled else "No alert up to now.")
+            self.message.setText("No alert up to now." if behind else "No alert.")
         self._pages.setCurrentWidget(self.list if shown else self.message)
         self.setFocusProxy(self.list if shown else self.watches)
 
