@@ -100,6 +100,8 @@ class Watcher(QObject):
             self._scan.cancelled.set()
         if self._turn is not None:
             wait([self._turn], CLOSING)
+        if self._scan is not None and (self._turn is None or self._turn.done()):
+            self._scan.close()
         self._scan = self._turn = None
         if state is not None and state.recording is not None:
             self._scan = Scan(state.recording, state.watches)
@@ -121,7 +123,7 @@ class Watcher(QObject):
                 return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "alerts")
-        self._turn = self._pool.submit(scan.turn)
+        self._turn = self._pool.submit(scan.turn, self._session.state.length)
         self._timer.start(LOOK_MS)
 
     def _rests(self, growing: bool) -> bool:
