@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .leaves import Leaves, exact_update, least_update, leaves_of
 from .scales import unscaled
-from .tape import Stats, index, moments, shape_of, stats_of
+from .tape import Moments, Stats, index, moments, shape_of, stats_of
 from .trace import NONE, Shape, Trace
 from .why import why_no_gradient
 
@@ -45,19 +45,19 @@ def gradients_of(trace: Trace, position: int | None = None) -> tuple[GradientRow
     Gradients under a GradScaler are given without its factor.
     """
     trace = unscaled(trace)
-    leaves, came = leaves_of(trace.graph), moments(trace).edges
+    leaves, when = leaves_of(trace.graph), moments(trace)
     least = least_update(trace, leaves)
     end = len(trace.tape) if position is None else position
     rows = []
     for leaf, value in enumerate(leaves.values.tolist()):
         edge = int(leaves.edges[leaf])
-        at = int(came[edge]) if edge != NONE else NONE
+        at = int(when.edges[edge]) if edge != NONE else NONE
         said = NONE_AT_ALL if at == NONE else (NOT_YET if at >= end else "")
         stats = stats_of(trace.gradients, edge) if not said else None
         if stats is not None and stats.zero == stats.count > 0:
             said = EXACTLY_ZERO
         why = why_no_gradient(trace, value) if said == NONE_AT_ALL else ""
-        ratio, exact = _update(trace, leaves, leaf, float(least[leaf]), end)
+        ratio, exact = _update(trace, leaves, leaf, float(least[leaf]), when, end)
         rows.append(_row(trace, value, leaves.names[leaf], stats, ratio, exact, said, why))
     return tuple(rows)
 
@@ -82,10 +82,10 @@ def _row(
     )
 
 
-def _update(trace: Trace, leaves: Leaves, leaf: int, least: float, end: int) -> tuple[float | None, bool]:
+def _update(trace: Trace, leaves: Leaves, leaf: int, least: float, when: Moments, end: int) -> tuple[float | None, bool]:
     """|update| / |weight| and whether it is exact; None before the update, and where none is known."""
     written = int(leaves.written[leaf])
-    if written == NONE or int(moments(trace).values[written]) >= end:
+    if written == NONE or int(when.values[written]) >= end:
         return None, False
     exact = exact_update(trace, int(leaves.values[leaf]), written)
     if exact is not None:

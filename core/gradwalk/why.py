@@ -108,6 +108,14 @@ def cut_behind(graph: Graph, value: int) -> Cut | None:
     return next((cut for cut in _cuts_at(graph, op) if cut.output == value), None) or _cut_before(graph, op)
 
 
+def cut_ahead(trace: Trace, value: int) -> Cut | None:
+    """The cut that the sentence of :func:`why_no_gradient` names for a leaf; None where it names none."""
+    walk = _walk_of(trace)
+    if value in walk.graded or value in walk.losses or value in walk.onward:
+        return None
+    return walk.cut.get(value) or (None if walk.ends.get(value) else walk.end.get(value))
+
+
 # ---------------------------------------------------------------------- Values that do not require grad
 
 

@@ -1,64 +1,84 @@
-"""Going from alert to alert through the steps of a recording. No Qt."""
+"""What the watches have found in a recording, as frozen rows with their places; going from one to the next. No Qt."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
-from gradwalk.recording.format import RecordingError
-from gradwalk.scales import unscaled
+from gradwalk.tape import event_at, label_of, name_of
 from gradwalk.trace import NONE, Trace
-from gradwalk.watches import ON, WATCHES, Alert, Limits
-
-from .state import Steps
-
-SECONDS = 1.5
-"""So long is looked at most; the next press goes on from there."""
+from gradwalk.watches import Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where the search ended: an index into the recording and a playhead; ``alert`` is None where none was found by then.
+class AlertRow:
+    """A finding and its place: ``step`` is an index into the recording, ``position`` a playhead just after its event.
 
-    ``through`` says that no step is left to look at.
+    Where no event is to blame the place is the end of the step, and ``event`` is empty.
     """
 
+    finding: Finding
     step: int
     position: int
-    alert: Alert | None = None
-    through: bool = False
+    event: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is about; the same while more of it is found."""
+        return self.finding.alert.kind, self.finding.alert.subject
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Step and playhead."""
+        return self.step, self.position
 
 
-def next_alert(steps: Steps, step: int, position: int, by: Literal[1, -1], seconds: float = SECONDS) -> Found:
-    """The nearest alert of a watch that is on after (or before) a playhead; the playhead it gives is just after its event."""
-    end = time.monotonic() + seconds
-    at = step
-    while 0 <= at < len(steps):
-        for alert in _alerts(steps, at, by):
-            there = alert.event + 1
-            if at != step or (there > position if by > 0 else there < position):
-                return Found(at, there, alert)
-        if time.monotonic() > end and 0 <= at + by < len(steps):
-            return Found(at + by, 0)
-        at += by
-    return Found(step, position, through=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Alerts:
+    """All rows in the order of their places, found in the first ``looked`` steps of a recording.
+
+    ``complete`` says that these were all its steps, and that the watches over many steps have seen them too.
+    """
+
+    rows: tuple[AlertRow, ...] = ()
+    looked: int = 0
+    complete: bool = False
 
 
-def _alerts(steps: Steps, at: int, by: Literal[1, -1]) -> Iterator[Alert]:
-    """The alerts of a step that an event of its own is to blame for, in the order of the search."""
-    try:
-        trace = unscaled(steps[at])
-    except RecordingError:
-        return
-    found = [alert for alert in alerts_of(trace) if alert.event != NONE and not alert.carried]
-    yield from sorted(found, key=lambda alert: by * alert.event)
+NOTHING = Alerts()
+BEHIND = 200
+"""Of a recording that grows, so many steps may wait without a word."""
 
 
-def alerts_of(trace: Trace) -> list[Alert]:
-    """What the watches that are on find in one step."""
-    limits = Limits()
-    return [
-        alert for watch in WATCHES if watch.kind in ON and watch.in_step is not None for alert in watch.in_step(trace, limits)
-    ]
+def is_behind(alerts: Alerts, length: int) -> bool:
+    """Whether it is worth saying that not all of ``length`` steps have been looked at."""
+    return length - alerts.looked > (0 if length <= BEHIND else BEHIND)
+
+
+def row_of(finding: Finding, trace: Trace, step: int) -> AlertRow:
+    """The row of a finding; ``trace`` is the step of its first alert, ``step`` the index of that."""
+    position = finding.alert.event
+    if not 0 <= position < len(trace.tape):
+        return AlertRow(finding, step, len(trace.tape), "")
+    event = event_at(trace, position)
+    return AlertRow(finding, step, position + 1, f"{event.phase} #{position} {name_of(trace.graph, event)}")
+
+
+def nearest(
+    rows: tuple[AlertRow, ...], place: tuple[int, int], by: Literal[1, -1], at: AlertRow | None = None
+) -> AlertRow | None:
+    """The next (or previous) row: of the row ``at`` where the playhead stands at one, else of a place; None for no more."""
+    keys = [row.key for row in rows]
+    if at is not None and at.place == place and at.key in keys:
+        number = keys.index(at.key) + by
+    else:
+        places = [row.place for row in rows]
+        number = bisect_right(places, place) if by > 0 else bisect_left(places, place) - 1
+    return rows[number] if 0 <= number < len(rows) else None
+
+
+def leaf_of(row: AlertRow, trace: Trace) -> int:
+    """The leaf or parameter that an alert is about, or NONE."""
+    subject = row.finding.alert.subject
+    return next((v.id for v in trace.graph.values if v.op == NONE and label_of(v) == subject), NONE)

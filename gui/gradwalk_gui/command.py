@@ -92,6 +92,9 @@ class Shell(Protocol):
     def show_log(self) -> None:
         """Show the log panel."""
 
+    def show_panel(self, name: str) -> None:
+        """Show a panel and give it the focus."""
+
     def show_palette(self) -> None:
         """Show the command palette."""
 

@@ -118,6 +118,9 @@ def _capture() -> Iterator[Command]:
 def _tools() -> Iterator[Command]:
     yield Command("palette", "Search commands...", "Tools", lambda s: s.show_palette(), ("Ctrl+Shift+P",), 0, "search")
     yield Command("log", "Show log of training", "Tools", lambda s: s.show_log(), (), 1, "log")
+    yield Command("alerts", "Show alerts", "Tools", lambda s: s.show_panel("alerts"), (), 1, "warning", has_trace)
+    yield Command("gradients", "Show gradients", "Tools", lambda s: s.show_panel("gradients"), (), 1, "", has_trace)
+    yield Command("saved", "Show saved tensors", "Tools", lambda s: s.show_panel("saved"), (), 1, "", has_trace)
     yield Command("reset-window", "Reset window and preferences", "Tools", lambda s: s.reset_window(), (), 2)
 
 

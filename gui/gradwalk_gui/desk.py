@@ -48,6 +48,9 @@ VIEWS: Mapping[str, Factory] = {
     "loss": lazily("views.loss", "LossView"),
     "log": lazily("views.log", "LogView"),
     "tensor": lazily("views.tensor", "TensorView"),
+    "alerts": lazily("views.alerts", "AlertsView"),
+    "gradients": lazily("views.gradients", "GradientsView"),
+    "saved": lazily("views.saved", "SavedView"),
 }
 
 
@@ -173,7 +176,12 @@ class Desk(QMainWindow):
     def show_dock(self, name: str) -> None:
         """Show a panel and bring it to the front of its tabs."""
         self.docks[name].show()
-        self.docks[name].raise_()
+        docks.bring_to_front(self.docks[name])
+
+    def focus_dock(self, name: str) -> None:
+        """Show a panel and give it the focus."""
+        self.show_dock(name)
+        self.views[name].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_apart(self, name: str) -> None:
         """Show a panel that is not there in a window of its own; one that is comes to the front."""

@@ -32,16 +32,23 @@ PLACES = (
     Place("log", "Log", Area.BottomDockWidgetArea),
     Place("ribbons", "Timeline", Area.BottomDockWidgetArea),
     Place("tensor", "Tensor", Area.RightDockWidgetArea),
+    Place("alerts", "Alerts", Area.BottomDockWidgetArea),
+    Place("gradients", "Gradients", Area.BottomDockWidgetArea),
+    Place("saved", "Saved", Area.BottomDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
     "Learn": ("inspector", "source", "ribbons"),
-    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons"),
+    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients", "saved"),
     "Monitor": ("events", "loss", "ribbons"),
     "Present": ("ribbons",),
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
+TABS = ("loss", "log", "alerts", "gradients", "saved")
+"""Panels that lie behind one another, in the order of their tabs."""
+IN_FRONT = {"Debug": "alerts"}
+"""Which of them is in front; else the plots are."""
 SOURCE_BELOW = ("Debug", "Learn")
 """The layouts in which the source is under the graph, beside the plots if they show; else it is under the inspector."""
 TALL_INSPECTOR = ("Learn",)
@@ -127,16 +134,23 @@ def arrange(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
         window.splitDockWidget(docks["loss"], docks["source"], Qt.Orientation.Horizontal)
     else:
         window.addDockWidget(Area.RightDockWidgetArea, docks["source"], Qt.Orientation.Vertical)
-    window.tabifyDockWidget(docks["loss"], docks["log"])
+    for name in TABS[1:]:
+        window.tabifyDockWidget(docks[TABS[0]], docks[name])
     window.tabifyDockWidget(docks["inspector"], docks["tensor"])
     for name, dock in docks.items():
         dock.setVisible(name in SHOWN[layout])
-    docks["loss"].raise_()
     docks["inspector"].raise_()
 
 
+def bring_to_front(dock: Dock) -> None:
+    """Put a panel before those that are tabbed with it. Qt does nothing for one that is its parent's last child already."""
+    dock.lower()
+    dock.raise_()
+
+
 def share_out(window: QMainWindow, docks: dict[str, Dock], layout: str) -> None:
-    """Give the panels of a named layout their usual sizes; needs the window at its real size."""
+    """Give the panels of a named layout their usual sizes and places in their tabs; needs the window at its real size."""
+    bring_to_front(docks[IN_FRONT.get(layout, "loss")])
     width, height = window.width(), window.height()
     side, wide = max(272, round(width * 0.19)), max(280, round(width * (0.31 if layout in TALL_INSPECTOR else 0.22)))
     window.resizeDocks([docks["events"], docks["inspector"]], [side, wide], Qt.Orientation.Horizontal)

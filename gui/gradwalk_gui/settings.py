@@ -12,7 +12,9 @@ from typing import Any
 
 import platformdirs
 
-VERSION = 1
+from gradwalk.watches import KINDS, ON
+
+VERSION = 2
 """Of the docks: what another version saved of the window's arrangement is forgotten, preferences are kept."""
 RECENT = 12
 FONT_SCALES = (0.85, 1.0, 1.15, 1.3, 1.5)
@@ -32,6 +34,8 @@ class Settings:
     recent: tuple[str, ...] = ()
     runs_folder: str = ""
     """Where trainings started in the app are recorded; empty for the default."""
+    watches: tuple[str, ...] = ON
+    """The kinds of alerts that are looked for."""
     geometry: str = ""
     docks: str = ""
     closed: tuple[str, ...] = ()
@@ -42,7 +46,7 @@ class Settings:
     """Whether the tour has been shown; it starts by itself once."""
 
 
-IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor")
+IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor", "watches")
 """The settings that the State holds while the app runs, under the same names."""
 
 
@@ -71,7 +75,9 @@ def from_json(content: dict[str, Any]) -> Settings:
         settings = replace(settings, version=VERSION, geometry="", docks="")
     theme = settings.theme if settings.theme in ("system", "light", "dark") else "system"
     editor = settings.editor if settings.editor in ("vscode", "pycharm", "environment") else ""
-    return replace(settings, theme=theme, editor=editor, font_scale=max(0.5, min(settings.font_scale, 3.0)))
+    watches = tuple(kind for kind in KINDS if kind in settings.watches)
+    scale = max(0.5, min(settings.font_scale, 3.0))
+    return replace(settings, theme=theme, editor=editor, font_scale=scale, watches=watches)
 
 
 def _fits(value: object, default: object) -> bool:

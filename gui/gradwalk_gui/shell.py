@@ -16,7 +16,6 @@ from gradwalk.recording.reader import Recording
 
 from . import pictures, settings, style
 from .about import About
-from .alerts import next_alert
 from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
@@ -35,6 +34,7 @@ from .state import State
 from .theme import DARK, LIGHT, Theme
 from .tour import Tour
 from .trainings import Trainings
+from .watching import Watcher
 from .window import Window
 
 WAITING = "Waiting for the first step"
@@ -51,6 +51,7 @@ class Shell(QObject):
         self.trainings = Trainings(window, self.follower)
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
+        self.watcher = Watcher(session, window.notice, window.status.activity, self)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -167,19 +168,7 @@ class Shell(QObject):
 
     def next_alert(self, by: Literal[1, -1]) -> None:
         """Go to the next (or previous) alert of a watch that is on, across steps, and say what it is."""
-        state, notice = self._session.state, self._window.notice
-        if state.recording is None or state.trace is None:
-            return
-        found = next_alert(state.recording, state.step, state.position, by)
-        way = "after" if by > 0 else "before"
-        if found.through:
-            notice.say(f"There is no NaN, Inf or other alert {way} this event.")
-            return
-        self._session.go_to(found.step, found.position)
-        if found.alert is None:
-            notice.say(f"No alert up to this step; {'F8' if by > 0 else 'Shift+F8'} looks on.")
-        else:
-            notice.say(found.alert.sentence, "error" if found.alert.severity == "error" else "info")
+        self.watcher.next(by)
 
     # Pictures
 
@@ -243,6 +232,10 @@ class Shell(QObject):
     def maximise_panel(self) -> None:
         """Give the panel that has the focus all the room, or bring the others back."""
         self._window.desk.maximise(self._window.desk.focused_dock())
+
+    def show_panel(self, name: str) -> None:
+        """Show a panel and give it the focus."""
+        self._window.desk.focus_dock(name)
 
     def full_screen(self) -> None:
         """Switch full screen on or off."""
@@ -332,6 +325,7 @@ class Shell(QObject):
             settings.save(self.present_settings(), self._file)
         self._window.hide()
         self.trainings.end_all()
+        self.watcher.close()
         self.follower.close()
 
     def _on_changed(self, old: State, new: State) -> None:

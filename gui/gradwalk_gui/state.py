@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
 from gradwalk.trace import Event, TensorKey, Trace
+from gradwalk.watches import ON
 
 from . import showing
+from .alerts import NOTHING, AlertRow, Alerts
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -122,6 +124,12 @@ class State:
     """What opens source files: see ``editors.EDITORS``."""
     ghost: Steps | None = None
     """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
+    watches: tuple[str, ...] = ON
+    """The kinds of alerts that are looked for."""
+    alerts: Alerts = NOTHING
+    """What they have found in the recording up to now."""
+    alert: AlertRow | None = None
+    """The alert that was gone to, while the playhead stands at it."""
 
     @property
     def events(self) -> int:
@@ -152,7 +160,7 @@ def resolve(wish: State, old: State) -> State:
     """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
     recording, length = wish.recording, wish.length
     if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="")
+        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="", alerts=NOTHING, alert=None)
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     trace = old.trace if same else unscaled(recording[step])
@@ -169,6 +177,8 @@ def resolve(wish: State, old: State) -> State:
         highlight=wish.highlight if selection is not None else "",
         frame=wish.frame if _unmoved(old, recording, (step, position, selection)) else None,
         view=_view_for(wish.view, trace, old),
+        alerts=wish.alerts if recording is old.recording else NOTHING,
+        alert=wish.alert if wish.alert is not None and wish.alert.place == (step, position) else None,
     )
 
 

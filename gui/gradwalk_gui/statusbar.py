@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton, QStatusBar, QWidget
 
 from .activity import Activity
 from .live import Status
 
 
 class StatusBar(QStatusBar):
-    """Six short texts, and the corner where long jobs are shown with a Cancel button."""
+    """Short texts, the number of alerts as a button, and the corner where long jobs are shown with a Cancel button."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -22,10 +23,16 @@ class StatusBar(QStatusBar):
         self.addWidget(self._labels["remark"])
         self.activity = Activity()
         self.addPermanentWidget(self.activity)
+        self.alerts = QPushButton()
+        self.alerts.setObjectName("link")
+        self.alerts.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.alerts.setToolTip("Show the alerts")
+        self.addPermanentWidget(self.alerts)
         self._labels["zoom"] = QLabel()
         self.addPermanentWidget(self._labels["zoom"])
         self.say(Status())
         self.show_zoom(False)
+        self.tell_alerts(0)
 
     def say(self, status: Status) -> None:
         """Show what is known of the recording."""
@@ -40,9 +47,15 @@ class StatusBar(QStatusBar):
         self._labels["remark"].setText(sentence)
         self._labels["remark"].setToolTip(sentence)
 
+    def tell_alerts(self, number: int, *, looking: bool = False) -> None:
+        """How many alerts were found, or are by now."""
+        self.alerts.setText(f"Alerts {number:,}{'…' if looking else ''}")
+        self.alerts.setAccessibleName(f"Alerts: {number}{', looking on' if looking else ''}")
+
     def show_zoom(self, shown: bool) -> None:
-        """The zoom is told only while there is a graph."""
+        """Zoom and alerts are told only while there is a graph."""
         self._labels["zoom"].setVisible(shown)
+        self.alerts.setVisible(shown)
 
     def zoom(self, factor: float) -> None:
         """Show the zoom of the canvas."""

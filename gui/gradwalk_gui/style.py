@@ -130,6 +130,8 @@ QHeaderView::section { background: @panel; color: @subtle; border: none; border-
   font-size: @small; font-weight: 600; }
 QTableView, QTreeView, QListView { background: @panel; border: none; outline: none; gridline-color: @border;
   alternate-background-color: @window; selection-background-color: @accent; selection-color: @accent_text; }
+#table::item { padding: 0 5px; border: none; }
+#table::item:selected { background: @accent; color: @accent_text; }
 QPlainTextEdit, QTextEdit { background: @panel; border: none; selection-background-color: @accent;
   selection-color: @accent_text; }
 QGraphicsView { background: @panel; border: none; }
@@ -144,9 +146,9 @@ QScrollBar::handle:hover { background: @faint; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
-QTabBar { background: transparent; }
+QTabBar { background: transparent; font-size: @small; font-weight: 600; }
 QTabBar::tab { background: transparent; color: @subtle; padding: 5px 12px; border: none; border-bottom: 2px solid transparent;
-  font-size: @small; font-weight: 600; min-width: 56px; }
+  font-size: @small; font-weight: 600; }
 QTabBar::tab:selected { color: @text; border-bottom-color: @accent; }
 QTabBar::tab:hover { color: @text; }
 

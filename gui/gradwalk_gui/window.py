@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMenuBar, QPushBu
 
 from . import docks, menus
 from .actions import Actions
+from .alerts import is_behind
 from .command import Command
 from .desk import VIEWS, Desk, Factory
 from .graph_menu import graph_menu
@@ -72,6 +73,7 @@ class Window(QMainWindow):
         self.setCentralWidget(middle)
         self.status = StatusBar()
         self.setStatusBar(self.status)
+        self.status.alerts.clicked.connect(self.actions_["alerts"].trigger)
         self._add_panel_menu()
         self.recent = self._add_recent_menu()
         self.set_theme(theme)
@@ -193,6 +195,8 @@ class Window(QMainWindow):
 
     def _on_changed(self, old: State, new: State) -> None:
         self.refresh()
+        if old.alerts is not new.alerts or old.length != new.length:
+            self.status.tell_alerts(len(new.alerts.rows), looking=is_behind(new.alerts, new.length))
 
     def _make_top(self) -> QMenuBar:
         """The menu bar, with search and LIVE beside it: inside it, keys of its menus would act while they have the focus."""

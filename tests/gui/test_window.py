@@ -15,6 +15,7 @@ from gradwalk_gui.commands import BY_ID, LAYOUTS
 from gradwalk_gui.docks import DEFAULT, PLACES, SHOWN
 from gradwalk_gui.state import Play
 from gradwalk_gui.theme import DARK, LIGHT
+from gradwalk_gui.window import SMALLEST
 
 Key = Qt.Key
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -122,6 +123,31 @@ def test_named_layouts_show_their_panels(opened):
     for layout in LAYOUTS:
         opened._window.run(BY_ID[f"layout-{layout.lower()}"])
         assert visible(opened._window) == set(SHOWN[layout])
+
+
+def test_every_panel_behind_a_tab_fits_into_the_smallest_window(opened, qtbot):
+    window, desk = opened._window, opened._window.desk
+    qtbot.waitUntil(lambda: desk._wanted is None)
+    window.resize(*SMALLEST)
+    for name in docks.TABS:
+        desk.show_dock(name)
+        qtbot.waitUntil(lambda name=name: not desk.views[name].visibleRegion().isEmpty())
+        qtbot.waitUntil(lambda: window.minimumSizeHint().height() <= SMALLEST[1])
+        assert window.minimumSizeHint().width() <= SMALLEST[0], name
+        assert desk.docks["ribbons"].geometry().bottom() < desk.height(), name
+    opened._window.run(BY_ID["layout-debug"])
+    qtbot.waitUntil(lambda: not desk.views["alerts"].visibleRegion().isEmpty())  # in front in Debug
+    opened._window.run(BY_ID["layout-monitor"])
+    qtbot.waitUntil(lambda: not desk.views["loss"].visibleRegion().isEmpty())
+
+
+def test_commands_bring_the_tables_to_the_front_and_give_them_the_focus(opened, qtbot):
+    window = opened._window
+    window.activateWindow()
+    for name in ("gradients", "saved", "alerts"):
+        window.run(BY_ID[name])
+        view = window.desk.views[name]
+        qtbot.waitUntil(lambda view=view: not view.visibleRegion().isEmpty() and view.isAncestorOf(window.focusWidget()))
 
 
 def test_panels_are_switched_from_the_view_menu_and_float(opened):

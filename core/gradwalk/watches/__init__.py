@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .alert import Alert, Limits
-from .looking import Report, look
+from .looking import Finding, Looker, Report, look
 from .table import KINDS, ON, WATCHES, Watch
 
-__all__ = ["KINDS", "ON", "WATCHES", "Alert", "Limits", "Report", "Watch", "look"]
+__all__ = ["KINDS", "ON", "WATCHES", "Alert", "Finding", "Limits", "Looker", "Report", "Watch", "look"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from ..tape import event_at, label_of, moments
-from ..trace import NONE, Graph, Trace
+from ..same import Same
+from ..tape import Moments, event_at, label_of, moments
+from ..trace import NONE, Graph, Node, Trace
 from .alert import Alert, Limits, what, where
 
 KIND = "inplace"
@@ -30,40 +32,60 @@ def _complained(trace: Trace) -> list[Alert]:
     kept = f"{node.name} had kept for its backward"
     return [
         _alert(trace, value, writer, f"{kept}{where(trace, error.event)}, and autograd refused to go on")
-        for value, writer in _writes(trace, (*op.outputs, *op.inputs), error.event, op.id)
+        for value, writer in _writes(graph, moments(trace), (*op.outputs, *op.inputs), error.event, op.id)
     ][:1]
 
 
 def _unseen(trace: Trace) -> list[Alert]:
     """Nodes that ran on a saved tensor which was written in between: their gradients are wrong, and nobody says so."""
-    graph, when = trace.graph, moments(trace)
-    found = []
-    for node in graph.nodes:
+    suspects = _suspects(Same(trace.graph))
+    if not suspects:
+        return []
+    graph, when, found = trace.graph, moments(trace), []
+    for node, saved in suspects:
         ran = int(when.nodes[node.id])
-        if not node.saved or node.op == NONE or ran == NONE:
-            continue
-        saved = [one.value for one in node.saved if one.value != NONE and not one.name.startswith("running_")]
-        for value, writer in _writes(trace, saved, ran, node.op):
+        for value, writer in _writes(graph, when, saved, ran, node.op):
             found.append(
                 _alert(trace, value, writer, f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong")
             )
     return found
 
 
-def _writes(trace: Trace, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:
-    """Of these Values those that another op than ``by`` wrote to after that one and before a tape position, with the position."""
-    graph, when = trace.graph, moments(trace)
+@lru_cache(maxsize=64)
+def _suspects(key: Same[Graph]) -> tuple[tuple[Node, tuple[int, ...]], ...]:
+    """The Nodes that keep Values to which something else writes, with these; an update after all backwards does not count."""
+    graph, writers = key.thing, _writers(key)
+    phases = [event.phase for event in graph.events]
+    last = len(phases) - phases[::-1].index("backward") if "backward" in phases else 0
+    early = "update" in phases[:last]
     found = []
+    for node in graph.nodes:
+        if node.op != NONE:
+            saved = [one.value for one in node.saved if one.value in writers and not one.name.startswith("running_")]
+            values = tuple(value for value in saved if early or any(graph.ops[op].phase != "update" for op in writers[value]))
+            found += [(node, values)] if values else []
+    return tuple(found)
+
+
+def _writes(graph: Graph, when: Moments, values: Iterable[int], before: int, by: int) -> list[tuple[int, int]]:
+    """Of these Values those that another op than ``by`` wrote to after that one and before a tape position, with the position."""
+    writers, found = _writers(Same(graph)), []
     for value in dict.fromkeys(values):
-        for writer in _writers(graph, value):
+        for writer in writers.get(value, ()):
             position = int(when.ops[writer])
             if writer != by and when.ops[by] < position < before:
                 found.append((value, position))
     return found
 
 
-def _writers(graph: Graph, value: int) -> list[int]:
-    return [other.op for other in graph.values if other.base == value and other.op != NONE]
+@lru_cache(maxsize=64)
+def _writers(key: Same[Graph]) -> dict[int, tuple[int, ...]]:
+    """Per Value the ops that made a next version of it."""
+    found: dict[int, list[int]] = {}
+    for other in key.thing.values:
+        if other.base != NONE and other.op != NONE:
+            found.setdefault(other.base, []).append(other.op)
+    return {value: tuple(ops) for value, ops in found.items()}
 
 
 def _alert(trace: Trace, value: int, position: int, consequence: str) -> Alert:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..leaves import leaves_of
-from ..trace import NONE
-from ..why import why_no_gradient
+from ..tape import moments
+from ..trace import NONE, Trace
+from ..why import cut_ahead, why_no_gradient
 from .alert import Alert, Limits, counted
 from .brief import Brief
 
@@ -33,5 +34,12 @@ def no_grad(briefs: Sequence[Brief], limits: Limits) -> list[Alert]:
     for name, (brief, value) in never.items():
         why = why_no_gradient(brief.first, value)
         if name not in graded and why:
-            found.append(Alert(KIND, "error", brief.step, NONE, name, f"step {brief.step}: {why.rstrip('.')}{often}"))
+            position = _blamed(brief.first, value)
+            found.append(Alert(KIND, "error", brief.step, position, name, f"step {brief.step}: {why.rstrip('.')}{often}"))
     return found
+
+
+def _blamed(trace: Trace, value: int) -> int:
+    """The tape position of the op that cuts a leaf off, or NONE."""
+    cut = cut_ahead(trace, value)
+    return int(moments(trace).ops[cut.op]) if cut is not None else NONE

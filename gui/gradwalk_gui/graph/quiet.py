@@ -19,6 +19,8 @@ SWITCH, USUAL = 1e-5, sys.getswitchinterval()
 _lock = threading.Lock()
 _inside: list[bool] = []
 """One entry per worker that builds; the first says whether the collector was on before."""
+_handing: list[None] = []
+"""One entry per worker that hands the interpreter on at once."""
 
 
 @contextmanager
@@ -26,15 +28,29 @@ def window_first() -> Iterator[None]:
     """While this is open in a worker, the window comes first. Several workers may be inside."""
     with _lock:
         _inside.append(gc.isenabled() if not _inside else _inside[0])
-        sys.setswitchinterval(min(SWITCH, USUAL))
         gc.disable()
     try:
-        yield
+        with handing_over():
+            yield
     finally:
         with _lock:
             was_on = _inside.pop()
             if not _inside:
-                sys.setswitchinterval(USUAL)
                 gc.freeze()
                 if was_on:
                     gc.enable()
+
+
+@contextmanager
+def handing_over() -> Iterator[None]:
+    """While this is open in a worker, the interpreter is handed on as soon as another thread wants it."""
+    with _lock:
+        _handing.append(None)
+        sys.setswitchinterval(min(SWITCH, USUAL))
+    try:
+        yield
+    finally:
+        with _lock:
+            _handing.pop()
+            if not _handing:
+                sys.setswitchinterval(USUAL)

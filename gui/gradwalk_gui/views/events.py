@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QStackedLayout, QTreeView, QVBoxLayout, QWidget
 
 from gradwalk.tape import event_at, index
@@ -22,6 +22,8 @@ from ..widgets.filter_field import FilterField
 
 SHAPE_FROM, VARIABLE_FROM = 480, 392
 """The widths from which on the columns of shapes and of variables are shown."""
+FOUND_FROM = 140
+"""The height from which on the number of events is shown."""
 WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80}
 
 
@@ -139,7 +141,7 @@ class EventsView(Panel):
         trace = self.model.trace
         text, error = self.filter.text().strip(), self.filter.error
         self.found.setText(str(error) if error else f"{shown:,} of {count(total, 'event')}" if text else count(total, "event"))
-        self.found.setVisible(trace is not None)
+        self._show_found()
         if trace is None:
             self.message.setText("Open a recording to see its events.")
         elif total == 0:
@@ -147,6 +149,14 @@ class EventsView(Panel):
         else:
             self.message.setText(f"No event of this step matches “{text}”.")
         self._pages.setCurrentWidget(self.list if shown else self.message)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out what there is no room for."""
+        super().resizeEvent(event)
+        self._show_found()
+
+    def _show_found(self) -> None:
+        self.found.setVisible(self.model.trace is not None and self.height() >= FOUND_FROM)
 
     def _on_row(self, row: int) -> None:
         self.session.go_to(self.session.state.step, self.model.row_at(row).position + 1)

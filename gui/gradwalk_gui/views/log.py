@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from ..panel import Panel
+from ..panel import LEAST, Panel
 from ..session import Session
 from ..theme import Theme, font
 
@@ -30,6 +30,7 @@ class LogView(Panel):
         self.text.setReadOnly(True)
         self.text.setMaximumBlockCount(LINES)
         self.text.setAccessibleName("Output of the training")
+        self.text.setMinimumHeight(LEAST)
         row = QHBoxLayout()
         row.setContentsMargins(4, 4, 8, 4)
         row.addWidget(self.status, 1)

@@ -43,7 +43,7 @@ class LossView(Panel):
         self.message = QLabel(self)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
-        self.message.setMargin(2 * GRID)
+        self.message.setMargin(GRID)
         self._arrange()
         self.begin()
 

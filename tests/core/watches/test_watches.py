@@ -365,3 +365,15 @@ def test_a_step_without_anything(kind):
     empty = Trace(0, GraphBuilder().freeze(), np.zeros(0, np.int32), empty_table(0), empty_table(0))
     assert look([empty], [kind]).findings == ()
     assert look([], [kind]).steps == 0
+
+
+def test_an_update_by_hand_between_two_backwards(recorded):
+    def program():
+        w, x = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+        h = w * x
+        (h * 2).sum().backward(retain_graph=True)
+        w.data -= 0.1 * w.grad
+        (h * 3).sum().backward()
+
+    sentences = found(recorded(program), "inplace")
+    assert any(re.search(r"wrote in place to w, .*, which MulBackward0 had kept .*: its gradient is wrong", s) for s in sentences)

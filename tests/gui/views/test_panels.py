@@ -17,16 +17,19 @@ from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
 from gradwalk_gui.panel import Panel, mix
 from gradwalk_gui.theme import DARK, LIGHT
+from gradwalk_gui.views.alerts import AlertsView
 from gradwalk_gui.views.events import EventsView
+from gradwalk_gui.views.gradients import GradientsView
 from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
 from gradwalk_gui.views.outline import OutlineView
+from gradwalk_gui.views.saved import SavedView
 from gradwalk_gui.views.source import SourceView
 from gradwalk_gui.views.tensor import TensorView
 from gradwalk_gui.widgets.elided_combo import ElidedCombo
 from gradwalk_gui.widgets.text import ElidedLabel, TextBlock, breakable, breakable_code
 
-VIEWS = (EventsView, InspectorView, LossView, OutlineView, SourceView, TensorView)
+VIEWS = (*(AlertsView, EventsView, GradientsView, InspectorView, LossView, OutlineView, SavedView, SourceView, TensorView),)
 
 
 class Counting(Panel):
@@ -86,7 +89,7 @@ def test_a_deleted_view_no_longer_listens_and_leaves_nothing(session, view_class
     parent = QWidget()
     view = view_class(session, LIGHT, parent)
     parent.show()
-    if view_class is LossView:
+    if view_class in (LossView, SavedView):
         view.plot()
     session.go_to(0, 9)
     assert len(session.changed) == listeners + 1
@@ -126,14 +129,15 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["events", "inspector", "loss", "outline", "source", "tensor"]
+    names = ["alerts", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    views = ", ".join(f"gradwalk_gui.views.{name}" for name in ("events", "inspector", "loss", "outline", "source", "tensor"))
+    names = ("alerts", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor")
+    views = ", ".join(f"gradwalk_gui.views.{name}" for name in names)
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
