@@ -64,7 +64,7 @@ class Preferences(QDialog):
     def restore(self) -> None:
         """Every preference back to its default; recent recordings and the window's arrangement stay."""
         kept = self._settings
-        self._set(replace(Settings(), recent=kept.recent, geometry=kept.geometry, docks=kept.docks))
+        self._set(replace(Settings(), recent=kept.recent, probes=kept.probes, geometry=kept.geometry, docks=kept.docks))
         self._show()
 
     def _build(self) -> None:

@@ -31,6 +31,8 @@ class Settings:
     recent: tuple[str, ...] = ()
     runs_folder: str = ""
     """Where trainings started in the app are recorded; empty for the default."""
+    probes: tuple[str, ...] = ()
+    """The probes of each recording, as ``pinning.py`` writes them."""
     geometry: str = ""
     docks: str = ""
 

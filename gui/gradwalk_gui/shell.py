@@ -27,6 +27,7 @@ from .live import Follower
 from .names import name_of
 from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
 from .palette import Palette
+from .pins import Pins
 from .player import Player
 from .preferences import Preferences
 from .session import Session
@@ -48,6 +49,7 @@ class Shell(QObject):
         self.follower = Follower(session, self)
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
+        self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -291,6 +293,7 @@ class Shell(QObject):
             log_loss=state.log_loss,
             minimap=state.minimap,
             speed=state.speed,
+            probes=self.pins.texts,
             geometry=_text(geometry),
             docks=_text(docks) or self._kept.docks,
         )

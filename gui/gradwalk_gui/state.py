@@ -19,6 +19,7 @@ from gradwalk.tape import event_at
 from gradwalk.trace import Event, Trace
 
 from . import showing
+from .probes import Probe
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -108,6 +109,8 @@ class State:
     log_loss: bool = True
     minimap: bool = True
     """Whether the minimap shows where the graph is larger than its view."""
+    probes: tuple[Probe, ...] = ()
+    """What is plotted over the training steps."""
     can_undo: bool = False
     can_redo: bool = False
 
@@ -146,14 +149,14 @@ def resolve(wish: State, old: State) -> State:
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
-    selection = _still_there(wish.selection, trace)
+    selection = still_there(wish.selection, trace)
     return replace(
         wish,
         step=step,
         trace=trace,
         position=position,
         selection=selection,
-        picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
+        picked=tuple(one for one in wish.picked if still_there(one, trace)) if selection is not None else (),
         highlight=wish.highlight if selection is not None else "",
         view=_view_for(wish.view, trace, old),
     )
@@ -167,7 +170,8 @@ def _view_for(view: View, trace: Trace, old: State) -> View:
     return view if before is trace.graph else showing.settled(view, trace.graph)
 
 
-def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:
+def still_there(selection: Selection | None, trace: Trace) -> Selection | None:
+    """A selection where a step has such a thing, else None."""
     if selection is None:
         return None
     graph = trace.graph

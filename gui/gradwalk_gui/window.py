@@ -27,6 +27,7 @@ from .welcome import Welcome
 
 if TYPE_CHECKING:
     from .graph.canvas import GraphCanvas
+    from .views.events import EventsView
     from .views.log import LogView
 
 SIZE = (1440, 900)
@@ -94,6 +95,7 @@ class Window(QMainWindow):
     def _wire_views(self) -> None:
         self.graph.zoomed.connect(self.status.zoom)
         self.graph.menu_asked.connect(self._show_graph_menu)
+        cast("EventsView", self.desk.views["events"]).menu_asked.connect(self._show_graph_menu)
         self.graph.works.connect(self._show_layout)
         self.graph.remarked.connect(self.status.remark)
         self._show_layout("")
