@@ -83,7 +83,7 @@ def factors_of(graph: Graph, scales: tuple[float, ...]) -> tuple[NDArray[np.floa
 
 
 def divided(table: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A statistics table ``[8, things, ...]`` of things that are ``factors`` ``[things, ...]`` times as large as they should be."""
+    """A statistics table ``[8, things, ...]`` of things that are ``factors`` (``[things, ...]``) times too large."""
     made: NDArray[np.float64] = table.copy()
     with np.errstate(all="ignore"):
         for name in ("min", "max", "sum"):

@@ -33,6 +33,8 @@ class Parameter:
     path: str
     name: str
     modules: tuple[str, ...] = ()
+    used: bool = True
+    """Whether an op of the forward reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +102,27 @@ class Heat:
     def _rows(self, graph: Graph) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The rows of a Graph's parameters, and the edges whose gradients are theirs."""
         parameters, edges = _parameters(Same(graph))
-        if any(parameter.path not in self._row_of for parameter in parameters):
+        if any(parameter.path not in self._row_of or parameter.used > self._known(parameter).used for parameter in parameters):
             self._add(parameters)
         return np.array([self._row_of[one.path] for one in parameters], dtype=np.intp), edges
 
+    def _known(self, parameter: Parameter) -> Parameter:
+        return self.parameters[self._row_of[parameter.path]]
+
     def _add(self, parameters: Iterable[Parameter]) -> None:
-        """Rows for those that have none, each after the one before it."""
+        """Rows for those that have none, each after the one before it; for those that nothing has used up to now, at the end."""
         place = 0
         for parameter in parameters:
             row = self._row_of.get(parameter.path)
             if row is None:
                 self._row_of[parameter.path] = row = len(self.parameters)
-                self._order.insert(place, row)
                 self.parameters.append(parameter)
-            place = self._order.index(row) + 1
+                self._order.insert(place if parameter.used else len(self._order), row)
+            elif parameter.used and not self.parameters[row].used:
+                self.parameters[row] = parameter
+                self._order.remove(row)
+                self._order.insert(place, row)
+            place = self._order.index(row) + 1 if parameter.used else place
 
     def _make_room(self, end: int) -> None:
         while len(self.parameters) * -(-end // self.per) > MOST_CELLS:
@@ -138,17 +147,16 @@ class Heat:
 def _parameters(key: Same[Graph]) -> tuple[tuple[Parameter, ...], NDArray[np.intp]]:
     graph = key.thing
     leaves = leaves_of(graph)
-    made = tuple(
-        Parameter(path_of(graph, "value", value), name, _modules_around(graph, value))
-        for value, name in zip(leaves.values.tolist(), leaves.names, strict=True)
-    )
-    return made, leaves.edges
+    made = []
+    for value, name in zip(leaves.values.tolist(), leaves.names, strict=True):
+        readers = [op for op in index(graph).consumers[value] if graph.ops[op].phase == "forward"]
+        around = _modules_around(graph, graph.ops[readers[0]].module) if readers else ()
+        made.append(Parameter(path_of(graph, "value", value), name, around, bool(readers)))
+    return tuple(made), leaves.edges
 
 
-def _modules_around(graph: Graph, value: int) -> tuple[str, ...]:
-    """The module calls around the op that reads a leaf first, outermost first."""
-    readers = [op for op in index(graph).consumers[value] if graph.ops[op].phase == "forward"]
-    module = graph.ops[readers[0]].module if readers else NONE
+def _modules_around(graph: Graph, module: int) -> tuple[str, ...]:
+    """The paths of a module call and of those around it, outermost first."""
     paths: list[str] = []
     while module != NONE:
         paths.append(graph.modules[module].path)
@@ -164,12 +172,11 @@ def groups_of(parameters: Sequence[Parameter], order: Sequence[int], fit: int, f
     each = tuple(Group(parameters[row].name, (row,)) for row in order)
     if len(each) <= fit:
         return each
-    away = frozenset(folded)
-    levels = [[next((path for path in parameters[row].modules if path in away), "") for row in order]]
-    deepest = max((len(parameters[row].modules) for row in order), default=0)
-    for depth in range(deepest, 1, -1):
-        levels.append([parameters[row].modules[:depth][-1] if parameters[row].modules else "" for row in order])
-    found = [_grouped(parameters, order, level) for level in levels]
+    away, around = frozenset(folded), [parameters[row].modules for row in order]
+    levels = [[next((path for path in modules if path in away), "") for modules in around]]
+    deepest = max(map(len, around), default=0)
+    levels += [[modules[:depth][-1] if modules else "" for modules in around] for depth in range(deepest, 0, -1)]
+    found = [groups for groups in (_grouped(parameters, order, level) for level in levels) if len(groups) > 1]
     return next((groups for groups in found if len(groups) <= fit), min([each, *found], key=len))
 
 

@@ -50,7 +50,7 @@ class HeatMap(HeatSight):
         """Zoom along the steps at the pointer."""
         event.accept()
         turned, (first, last), area = event.angleDelta().y(), self.span, self.area()
-        if not turned or last - first < 2 and turned > 0:
+        if not turned or (last - first < 2 and turned > 0):
             return
         share = float(np.clip((event.position().x() - area.left()) / area.width(), 0, 1))
         wanted = (last - first) * 1.0015**-turned
@@ -66,9 +66,10 @@ class HeatMap(HeatSight):
             event.ignore()
             return
         across, down = moves[Qt.Key(event.key())]
-        row = next((row for row, group in enumerate(self.groups) if self.is_selected(group)), -1 if down > 0 else 0)
-        row = min(max(row + down, 0), len(self.groups) - 1)
-        self.chosen.emit(min(max(self.step + across, 0), max(self.heat.at - 1, 0)), self.groups[row] if down else None)
+        chosen = next((row for row, group in enumerate(self.groups) if self.is_selected(group)), None)
+        row = min(max((-1 if chosen is None and down > 0 else chosen or 0) + down, 0), len(self.groups) - 1)
+        group = self.groups[row] if down or chosen is not None else None
+        self.chosen.emit(min(max(self.step + across, 0), max(self.heat.at - 1, 0)), group)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is pointed at any more."""

@@ -210,6 +210,7 @@ class HeatSight(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, shown)
 
     def is_selected(self, group: Group) -> bool:
+        """Whether a row is, or holds, what is selected."""
         return any(self.heat.parameters[row].path in self.selected for row in group.rows)
 
     def _paint_steps(self, painter: QPainter, area: QRectF) -> None:
@@ -233,9 +234,10 @@ class HeatSight(QWidget):
         x = self.x_of(self.step) if self.step >= 0 else None
         if x is None:
             return
+        x = round(x)
         painter.setPen(QPen(QColor(self.theme.panel), 4))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-        painter.setPen(QPen(QColor(self.theme.accent), 1.5))
+        painter.setPen(QPen(QColor(self.theme.accent), 2))
         painter.drawLine(QPointF(x, area.top() - 2), QPointF(x, area.bottom() + 2))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self.theme.accent))

@@ -62,7 +62,7 @@ class ProbePlot(StepPlot):
         self.behind.enableAutoRange(y=True)
         axis = self.item.getAxis("right")
         axis.linkToView(self.behind)
-        axis.setLabel("loss")
+        self.name_axis("right", "loss")
         self.box.sigResized.connect(lambda: self.behind.setGeometry(self.box.sceneBoundingRect()))
 
     def set_theme(self, theme: Theme) -> None:
@@ -93,7 +93,7 @@ class ProbePlot(StepPlot):
         self.item.showAxis("right", losses is not None)
         self.item.getAxis("right").setLogMode(False, log_loss)
         figures = {one.probe.figure for one in series}
-        self.item.setLabel("left", FIGURES[figures.pop()] if len(figures) == 1 else "")
+        self.name_axis("left", FIGURES[figures.pop()] if len(figures) == 1 else "")
         self._drawn = None
         self.fit_steps()
         self._redraw()
@@ -217,5 +217,3 @@ class ProbePlot(StepPlot):
 
 def _short(name: str) -> str:
     return name if len(name) <= 40 else f"{name[:16]} … {name[-20:]}"
-
-

@@ -68,7 +68,7 @@ class StepAxis(pg.AxisItem):  # type: ignore[misc]
 
 
 class StepPlot(QWidget):
-    """x is the step number, y a number or its log10. A subclass says what stands at a step (:meth:`text_at`, :meth:`height_at`)."""
+    """x is the step number, y a number or its log10. A subclass says what stands at a step: :meth:`text_at`, :meth:`height_at`."""
 
     chosen = Signal(int)
     """The index of the step that was clicked."""
@@ -149,6 +149,11 @@ class StepPlot(QWidget):
             text.border = pg.mkPen(theme.border)
             text.textItem.setFont(font(11, numbers=True))
             text.updateTextPos()
+
+    def name_axis(self, side: str, name: str) -> None:
+        """Say what an axis shows, where there is room for it."""
+        self.item.setLabel(side, name)
+        self.item.getAxis(side).showLabel(bool(name) and self.height() >= NAMES_FROM)
 
     def set_log(self, log: bool) -> None:
         """Draw numbers, or their log10."""
@@ -274,8 +279,7 @@ class StepPlot(QWidget):
         """Names of axes only where there is room for them."""
         super().resizeEvent(event)
         for side in SIDES:
-            axis = self.item.getAxis(side)
-            axis.showLabel(bool(axis.labelText) and self.height() >= NAMES_FROM)
+            self.name_axis(side, self.item.getAxis(side).labelText)
 
     def leaveEvent(self, event: Any) -> None:
         """Take the reading at the pointer away."""
