@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,12 @@ class Asked:
 
     values: frozenset[str] = frozenset()
     gradients: frozenset[str] = frozenset()
+
+
+def together(asked: Iterable[Asked]) -> Asked:
+    """All that several ask for."""
+    asked = tuple(asked)
+    return Asked(frozenset().union(*(one.values for one in asked)), frozenset().union(*(one.gradients for one in asked)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Signal
 from shiboken6 import isValid
 
-from gradwalk.recording.tables import Asked, Tables, tables_from
+from gradwalk.recording.tables import Asked, Tables, tables_from, together
 
 from ..state import Steps
 from ..turns import turns
@@ -78,15 +78,11 @@ class Gatherer(QObject):
         if not behind or self._recording is None:
             return False
         at = min(track.at for track in behind)
-        together = [track for track in behind if track.at == at]
-        asked = Asked(
-            frozenset().union(*(track.asked.values for track in together)),
-            frozenset().union(*(track.asked.gradients for track in together)),
-        )
-        end, tables = tables_from(self._recording, at, asked)
+        here = [track for track in behind if track.at == at]
+        end, tables = tables_from(self._recording, at, together(track.asked for track in here))
         if end <= at:  # the rest is not complete yet
             return any(track.at > at for track in behind)
-        for track in together:
+        for track in here:
             track.take(end, tables)
         self._news = True
         return True

@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGraphicsItem, QWidget
 
 from ..numbers import number
 from ..probes import FIGURES
@@ -45,7 +45,7 @@ class ProbePlot(StepPlot):
         self.lone = pg.ScatterPlotItem(symbol="o", size=4, pxMode=True)
         self.dots = pg.ScatterPlotItem(symbol="o", size=8, pxMode=True)
         self.behind = pg.ViewBox(enableMenu=False)
-        self.loss = pg.PlotCurveItem(skipFiniteCheck=True, connect="finite")
+        self.loss = _curve()
         self._put_behind()
         self.add(self.lone, self.dots)
         self.plot.setAccessibleName("Probes over training steps")
@@ -114,7 +114,7 @@ class ProbePlot(StepPlot):
             return
         self._drawn = wanted
         while len(self.curves) < len(self._series):
-            self.curves.append(pg.PlotCurveItem(skipFiniteCheck=True, connect="finite"))
+            self.curves.append(_curve())
             self.item.addItem(self.curves[-1])
         while len(self.curves) > len(self._series):
             self.item.removeItem(self.curves.pop())
@@ -213,6 +213,13 @@ class ProbePlot(StepPlot):
         self.hover_dot.setBrush(pg.mkBrush(pen_of(self.theme, self._near.probe.ink).color() if self._near else None))
         super().show_hover(index, at)
         self.hover_dot.setVisible(self._near is not None)
+
+
+def _curve() -> Any:
+    """A line that breaks off at NaN; it is kept painted while the playhead moves over it."""
+    curve = pg.PlotCurveItem(skipFiniteCheck=True, connect="finite")
+    curve.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+    return curve
 
 
 def _short(name: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.recording.tables import Asked, Tables
+from gradwalk.recording.tables import Asked, Tables, tables_from, together
 
 from ..probes import Probe, asked_of, figures_of
+from ..state import Steps
 
 
 class Series:
@@ -47,6 +48,20 @@ class Series:
             if found is not None:
                 self._numbers[table.places], self._bad[table.places] = found
         self.at = end
+
+
+def series_of(recording: Steps, probes: Iterable[Probe]) -> list[Series]:
+    """The series of some probes, all steps read at once: some 10 ms for a thousand small steps."""
+    made = [Series(probe) for probe in probes]
+    at = 0
+    while made and at < len(recording):
+        end, tables = tables_from(recording, at, together(one.asked for one in made))
+        if end <= at:
+            break
+        for one in made:
+            one.take(end, tables)
+        at = end
+    return made
 
 
 def line_of(

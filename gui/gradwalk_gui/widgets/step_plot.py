@@ -68,7 +68,7 @@ class StepAxis(pg.AxisItem):  # type: ignore[misc]
 
 
 class StepPlot(QWidget):
-    """x is the step number, y a number or its log10. A subclass says what stands at a step: :meth:`text_at`, :meth:`height_at`."""
+    """x is the step number, y a number or its log10. A subclass says what stands at one: :meth:`text_at`, :meth:`height_at`."""
 
     chosen = Signal(int)
     """The index of the step that was clicked."""

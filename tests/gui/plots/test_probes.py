@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 import time
@@ -377,3 +378,18 @@ def test_the_panel_follows_a_pointer(window, plots, qtbot):
     assert plot.hover.toPlainText().split()[0] == "5"
     QApplication.sendEvent(plot, QEvent(QEvent.Type.Leave))
     assert not plot.hover.isVisible()
+
+
+def test_the_table_of_the_loss_has_a_column_for_each_probe(window, qtbot, recording, tmp_path):
+    trace = window.session.state.trace
+    pinning.pin(window.session, Selection("node", node_of(trace, "fc1.weight")))
+    pinning.pin(window.session, Selection("op", op(trace, "tanh")))
+    window._write_loss(str(tmp_path / "loss.csv"))
+    with open(tmp_path / "loss.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["step", "loss", "fc1.weight.grad RMS", "net tanh RMS"]
+    assert [float(row["fc1.weight.grad RMS"]) for row in rows if row["step"] != str(NAN)] == [
+        gradient_rms(step, "fc1.weight") for step in recording if step.step != NAN
+    ]
+    assert rows[NAN]["fc1.weight.grad RMS"] == "nan"
+    assert {row["net tanh RMS"] == "" for row in rows[::2]} == {True}
