@@ -93,18 +93,27 @@ def _read(graph: Graph, places: NDArray[np.int64], rows: NDArray[np.int64], read
     if any(scale not in (0.0, 1.0) for of_row in scales.values() for scale in of_row):
         of_rows = [scales.get(row, ()) for row in rows.tolist()]
         by = {one: factors_of(graph, one) for one in set(of_rows)}
-        values = divided(values, np.stack([by[one][0] for one in of_rows], axis=1))
-        gradients = divided(gradients, np.stack([by[one][1] for one in of_rows], axis=1))
+        if asked.values:
+            values = divided(values, np.stack([by[one][0] for one in of_rows], axis=1))
+        if asked.gradients:
+            gradients = divided(gradients, np.stack([by[one][1] for one in of_rows], axis=1))
     return Tables(graph, places, values, gradients)
 
 
 def _table(read: ReadAt, header: Header, name: str, things: int, rows: NDArray[np.int64], asked: frozenset[str]) -> Numbers:
-    made = np.full((len(STATISTICS), things, len(rows)), np.nan)
+    """The asked rows; they are read before there is room made for them, which a lie about their size could make too large."""
+    found = {}
     for row, statistic in enumerate(STATISTICS):
         if statistic in asked:
             column = f"{name}.{statistic}"
             array = read_column(read, header, column)
             if header.columns[column].dtype is not DType.FLOAT64 or array.shape != (things, header.meta["steps"]):
                 raise Damaged(f"the column {column!r} of a batch is not of the kind it must be")
-            made[row] = array[:, rows]
+            found[row] = array[:, rows]
+    nothing: Numbers = np.broadcast_to(np.nan, (len(STATISTICS), things, len(rows)))
+    if not found:
+        return nothing
+    made = np.full(nothing.shape, np.nan)
+    for row, array in found.items():
+        made[row] = array
     return made

@@ -20,8 +20,7 @@ from .heat_image import heat_image
 
 ROW = 3
 """Pixels that a row needs at least; where there are more rows, modules are drawn instead of parameters."""
-LABEL_ROW = 12
-AXIS, LEGEND = 16, 30
+LEGEND = 30
 AXIS_FROM, LEGEND_FROM = 72, 118
 """Heights from which on there is room for the step numbers and for the legend."""
 LABEL_SHARE, LABEL_MOST = 0.3, 190
@@ -89,7 +88,7 @@ class HeatSight(QWidget):
     def area(self) -> QRectF:
         """Where the cells lie, logical pixels."""
         left = min(self._widest + GRID, LABEL_MOST, self.width() * LABEL_SHARE) + GRID
-        below = (AXIS if self.height() >= AXIS_FROM else 4) + (LEGEND if self._has_legend() else 0)
+        below = (_line() if self.height() >= AXIS_FROM else 4) + (LEGEND if self._has_legend() else 0)
         return QRectF(left, 8, max(self.width() - left - 1.5 * GRID, 1), max(self.height() - 8 - below, 1))
 
     def _has_legend(self) -> bool:
@@ -175,7 +174,7 @@ class HeatSight(QWidget):
 
     def _group(self) -> None:
         """What the rows are: as fine as there is room for."""
-        fit = max(int((self.height() - 8 - AXIS - LEGEND) / ROW), 2)
+        fit = max(int((self.height() - 8 - _line() - LEGEND) / ROW), 2)
         key = len(self.heat.parameters), id(self.heat), fit, self._folded
         if key != self._grouped:
             self._grouped = key
@@ -196,7 +195,7 @@ class HeatSight(QWidget):
     def _paint_names(self, painter: QPainter, area: QRectF) -> None:
         """Names of rows, as many as have room; those of what is selected in any case."""
         high = area.height() / len(self.groups)
-        every = max(int(np.ceil(LABEL_ROW / high)), 1)
+        every = max(int(np.ceil((_line() - 3) / high)), 1)
         painter.setFont(font(11))
         metrics = QFontMetricsF(font(11))
         marked = [row for row, group in enumerate(self.groups) if self.is_selected(group)]
@@ -205,7 +204,7 @@ class HeatSight(QWidget):
             if not chosen and (row % every or any(abs(row - other) < every for other in marked)):
                 continue
             painter.setPen(QColor(self.theme.accent if chosen else self.theme.subtle))
-            box = QRectF(GRID, area.top() + row * high + high / 2 - 8, area.left() - 1.5 * GRID, 16)
+            box = QRectF(GRID, area.top() + row * high + (high - _line()) / 2, area.left() - 1.5 * GRID, _line())
             shown = metrics.elidedText(group.title, Qt.TextElideMode.ElideMiddle, box.width())
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, shown)
 
@@ -228,7 +227,7 @@ class HeatSight(QWidget):
                 left = min(max(x - 40, area.left() - 8), area.right() - 72)
                 align = Qt.AlignmentFlag.AlignLeft if left > x - 40 else Qt.AlignmentFlag.AlignRight if left < x - 40 else 0
                 flag = align or Qt.AlignmentFlag.AlignHCenter
-                painter.drawText(QRectF(left, area.bottom() + 1, 80, AXIS - 1), flag, f"{int(tick):,}")
+                painter.drawText(QRectF(left, area.bottom() + 1, 80, _line() - 1), flag, f"{int(tick):,}")
 
     def _paint_playhead(self, painter: QPainter, area: QRectF) -> None:
         x = self.x_of(self.step) if self.step >= 0 else None
@@ -243,3 +242,8 @@ class HeatSight(QWidget):
         painter.setBrush(QColor(self.theme.accent))
         top = area.top() - 1
         painter.drawPolygon(QPolygonF([QPointF(x - 5, top - 6), QPointF(x + 5, top - 6), QPointF(x, top)]))
+
+
+def _line() -> int:
+    """Height of a line of small text, logical pixels."""
+    return round(QFontMetricsF(font(11)).height()) + 2

@@ -17,8 +17,8 @@ from ..widgets.own_keys import Button
 from ..widgets.text import ElidedLabel
 from .probe_plot import pen_of
 
-FIGURE_FROM = 220
-"""Width from which a row has room for its figure."""
+NUMBER_FROM, FIGURE_FROM = 190, 250
+"""Widths from which a row has room for its number, and for its figure."""
 
 
 class Sample(QWidget):
@@ -74,10 +74,14 @@ class Row(QWidget):
         row.addWidget(self.name, 1)
         for widget in (self.figure, self.number, self.remove):
             row.addWidget(widget)
+        high = max(22, self.fontMetrics().height() + 4)
         for button in (self.figure, self.remove):
-            button.setMaximumHeight(20)
+            button.setFixedHeight(high)
             button.setFont(font(11))
-        self.setFixedHeight(22)
+        widest = max(self.figure.fontMetrics().horizontalAdvance(name) for name in FIGURES.values())
+        self.figure.setFixedWidth(widest + 2 * GRID)
+        self.number.setMinimumWidth(self.number.fontMetrics().horizontalAdvance("-1.23e-10"))
+        self.setFixedHeight(high)
 
     def menu(self) -> QMenu:
         """What can be plotted instead, and the end of it."""
@@ -156,6 +160,7 @@ class ProbeLegend(QScrollArea):
         """The number of each at the playhead's step; the one that is selected stands out."""
         for row, text, is_selected in zip(self.rows, numbers, selected, strict=True):
             row.number.setText(text)
+            row.setToolTip(f"{row.probe.name}: {FIGURES[row.probe.figure]} {text}")
             row.name.setStyleSheet(f"color: {self.theme.accent if is_selected else self.theme.text};")
             row.number.setStyleSheet(f"color: {QColor(self.theme.subtle).name()};")
 
@@ -166,6 +171,7 @@ class ProbeLegend(QScrollArea):
 
     def _fit(self) -> None:
         for row in self.rows:
+            row.number.setVisible(self.width() >= NUMBER_FROM)
             row.figure.setVisible(self.width() >= FIGURE_FROM)
 
     def _change(self, probe: Probe, figure: Figure) -> None:

@@ -127,7 +127,8 @@ class StepPlot(QWidget):
 
     def add(self, *things: Any) -> None:
         """Draw some items above the lines, together with line, reading and marks; they do not count for the range in view."""
-        for thing in (self.line, self.bad_marks, *things, self.label, self.hover_dot, self.hover):
+        for height, thing in enumerate((self.line, self.bad_marks, *things, self.label, self.hover_dot, self.hover), 1):
+            thing.setZValue(height)
             self.box.addItem(thing, ignoreBounds=True)
 
     def set_theme(self, theme: Theme) -> None:
