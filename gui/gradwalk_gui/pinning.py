@@ -35,8 +35,12 @@ def is_pinned(state: State) -> bool:
 
 
 def pin(session: Session, selection: Selection | None = None, *, toggle: bool = True) -> None:
-    """Plot ``selection`` over the steps, or what is selected, or what ran last; once more: do not (``toggle``)."""
+    """Plot ``selection`` over the steps, or all that is selected, or what ran last; once more: do not (``toggle``)."""
     state = session.state
+    if selection is None and len(state.picked) > 1:
+        for one in state.picked:
+            pin(session, one, toggle=False)
+        return
     subject = selection or _subject(state)
     if state.trace is None or still_there(subject, state.trace) is None or subject is None:
         return

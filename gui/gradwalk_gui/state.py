@@ -14,9 +14,10 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.paths import id_of, path_of
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
-from gradwalk.trace import Event, Trace
+from gradwalk.trace import NONE, Event, Trace
 
 from . import showing
 from .probes import Probe
@@ -149,14 +150,16 @@ def resolve(wish: State, old: State) -> State:
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
-    selection = still_there(wish.selection, trace)
+    before = old.trace if old.recording is recording and (wish.selection, wish.picked) == (old.selection, old.picked) else None
+    selection = _carried(wish.selection, before, trace)
+    picked = (_carried(one, before, trace) for one in wish.picked if selection is not None)
     return replace(
         wish,
         step=step,
         trace=trace,
         position=position,
         selection=selection,
-        picked=tuple(one for one in wish.picked if still_there(one, trace)) if selection is not None else (),
+        picked=tuple(one for one in picked if one is not None),
         highlight=wish.highlight if selection is not None else "",
         view=_view_for(wish.view, trace, old),
     )
@@ -168,6 +171,14 @@ def _view_for(view: View, trace: Trace, old: State) -> View:
     if before is not None and before.key != trace.graph.key and (view.hidden or view.isolated):
         view = replace(view, hidden=frozenset(), isolated=frozenset())
     return view if before is trace.graph else showing.settled(view, trace.graph)
+
+
+def _carried(selection: Selection | None, before: Trace | None, trace: Trace) -> Selection | None:
+    """A selection of a step in another one: of another structure the same thing by its path."""
+    if selection is None or before is None or before.graph.key == trace.graph.key:
+        return still_there(selection, trace)
+    thing = id_of(trace.graph, selection.kind, path_of(before.graph, selection.kind, selection.id))
+    return Selection(selection.kind, thing) if thing != NONE else None
 
 
 def still_there(selection: Selection | None, trace: Trace) -> Selection | None:

@@ -20,8 +20,10 @@ from ..graph.magnitudes import MeasureName, magnitudes
 from ..probes import asked_of
 
 Numbers = NDArray[np.float64]
-NO_GRADIENT, NOT_COUNTED = -2.0, -1.0
-"""In place of a magnitude. Of several numbers the largest counts, NaN before all others."""
+ABSENT, NO_GRADIENT = -3.0, -2.0
+"""In place of a magnitude (beside the -1 of ``graph/magnitudes.py``): a step has no such parameter or could not be read; it has,
+but there is no gradient. Of several numbers the largest counts, NaN before all others.
+"""
 MOST_CELLS = 8_000_000
 """More numbers than this are not kept: of two neighbouring steps the larger is."""
 
@@ -57,7 +59,7 @@ class Heat:
         self.parameters: list[Parameter] = []
         self._row_of: dict[str, int] = {}
         self._order: list[int] = []
-        self._cells = np.full((8, 256), NO_GRADIENT)
+        self._cells = np.full((8, 256), ABSENT)
 
     @property
     def asked(self) -> Asked:
@@ -75,7 +77,7 @@ class Heat:
         return tuple(self._order)
 
     def cells(self, rows: Sequence[int], columns: slice = slice(None)) -> Numbers:
-        """Magnitudes, float64 ``[rows, columns]``: NaN, Inf, and the two numbers that stand for none."""
+        """Magnitudes, float64 ``[rows, columns]``: NaN, Inf, and the numbers that stand for none."""
         found: Numbers = self._cells[: len(self.parameters), : self.columns][list(rows), columns]
         return found
 
@@ -131,14 +133,14 @@ class Heat:
         if len(self.parameters) > rows or -(-end // self.per) > columns:
             needed = -(-end // self.per)
             wanted = max(len(self.parameters), rows), max(needed, 2 * columns) if needed > columns else columns
-            grown = np.full(wanted, NO_GRADIENT)
+            grown = np.full(wanted, ABSENT)
             grown[:rows, :columns] = self._cells
             self._cells = grown
 
     def _halve(self) -> None:
         """Twice as many steps in each column."""
         if self._cells.shape[1] % 2:
-            self._cells = np.append(self._cells, np.full((len(self._cells), 1), NO_GRADIENT), axis=1)
+            self._cells = np.append(self._cells, np.full((len(self._cells), 1), ABSENT), axis=1)
         self._cells = np.maximum(self._cells[:, ::2], self._cells[:, 1::2])
         self.per *= 2
 

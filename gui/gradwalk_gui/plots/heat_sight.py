@@ -15,7 +15,7 @@ from ..inspection.losses import nice_ticks
 from ..numbers import NO_PATH
 from ..panel import GRID, LEAST
 from ..theme import Theme, font
-from .heat import NO_GRADIENT, Group, Heat, binned, groups_of, largest
+from .heat import ABSENT, NO_GRADIENT, Group, Heat, binned, groups_of, largest
 from .heat_image import heat_image
 
 ROW = 3
@@ -25,6 +25,7 @@ AXIS_FROM, LEGEND_FROM = 72, 118
 """Heights from which on there is room for the step numbers and for the legend."""
 LABEL_SHARE, LABEL_MOST = 0.3, 190
 TICK_APART = 70
+NOT_THERE = "not in this step"
 
 
 class HeatSight(QWidget):
@@ -134,12 +135,12 @@ class HeatSight(QWidget):
         group, heat = self.groups[row], self.heat
         numbers = heat.cells(group.rows, slice(step // heat.per, step // heat.per + 1))[:, 0]
         most = float(np.maximum.reduce(numbers))
-        told = NO_PATH if most == NO_GRADIENT else text(most, heat.measure)
+        told = {NO_GRADIENT: NO_PATH, ABSENT: NOT_THERE}.get(most) or text(most, heat.measure)
         which = f"step {int(self.steps[step]):,}"
         if heat.per > 1:
             which = f"steps {int(self.steps[step]):,} to {int(self.steps[min(step + heat.per, len(self.steps)) - 1]):,}"
         names = [heat.parameters[of].name for of, number in zip(group.rows, numbers, strict=True) if number == most]
-        inside = f"\n{names[0]}" if len(group.rows) > 1 and names and most != NO_GRADIENT else ""
+        inside = f"\n{names[0]}" if len(group.rows) > 1 and names and most >= 0 else ""
         return f"{group.title}\n{which}: {meaning(heat.measure)} {told}{inside}"
 
     def minimumSizeHint(self) -> QSize:

@@ -43,6 +43,7 @@ class Row(QWidget):
 
     clicked = Signal()
     removed = Signal()
+    all_removed = Signal()
     changed = Signal(str)
     """Another figure."""
 
@@ -96,6 +97,7 @@ class Row(QWidget):
         menu.addActions(group.actions())
         menu.addSeparator()
         menu.addAction("Remove probe", self.removed.emit)
+        menu.addAction("Remove all probes", self.all_removed.emit)
         return menu
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -113,6 +115,7 @@ class ProbeLegend(QScrollArea):
 
     clicked = Signal(object)
     removed = Signal(object)
+    all_removed = Signal()
     changed = Signal(object, str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -151,6 +154,7 @@ class ProbeLegend(QScrollArea):
             row = Row(probe, theme, self.widget())
             row.clicked.connect(partial(self.clicked.emit, probe))
             row.removed.connect(partial(self.removed.emit, probe))
+            row.all_removed.connect(self.all_removed)
             row.changed.connect(partial(self._change, probe))
             self._column.insertWidget(len(self.rows), row)
             self.rows.append(row)

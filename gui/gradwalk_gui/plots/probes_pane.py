@@ -43,6 +43,7 @@ class ProbesPane(QWidget):
         self.plot.picked.connect(self._on_picked)
         self.legend.clicked.connect(self._select)
         self.legend.removed.connect(lambda probe: pinning.unpin(session, probe))
+        self.legend.all_removed.connect(lambda: session.set(probes=()))
         self.legend.changed.connect(lambda probe, figure: pinning.change(session, probe, figure=figure))
         self.legend.loss.toggled.connect(lambda _: self.refresh())
 

@@ -20,7 +20,7 @@ from ..numbers import number
 from ..panel import GRID, Panel
 from ..plots.gather import Gatherer
 from ..session import Session
-from ..state import State
+from ..state import Play, State
 from ..theme import Theme, font
 from ..widgets.text import ElidedLabel
 
@@ -66,6 +66,8 @@ class LossView(Panel):
     def _page_button(self, page: Page) -> QToolButton:
         button = QToolButton(self)
         button.setText(PAGES[page])
+        button.setFont(font(11))
+        button.setStyleSheet("padding: 4px 3px;")
         button.setCheckable(True)
         button.setChecked(page == self.page)
         button.setAccessibleName(f"Show {PAGES[page]}")
@@ -75,6 +77,8 @@ class LossView(Panel):
     def _scale_button(self, name: str) -> QToolButton:
         button = QToolButton(self)
         button.setText(name)
+        button.setFont(font(11))
+        button.setStyleSheet("padding: 4px 3px;")
         button.setCheckable(True)
         button.setAccessibleName(f"{name} scale of the plot")
         button.setToolTip(f"{name} scale")
@@ -84,12 +88,12 @@ class LossView(Panel):
     def _arrange(self) -> None:
         pages, scales = QButtonGroup(self), QButtonGroup(self)
         head = QHBoxLayout()
-        head.setContentsMargins(GRID, GRID // 2, GRID, 0)
-        head.setSpacing(GRID // 2)
+        head.setContentsMargins(GRID // 2, GRID // 2, GRID // 2, 0)
+        head.setSpacing(2)
         for button in self.chooser.values():
             pages.addButton(button)
             head.addWidget(button)
-        head.addSpacing(GRID // 2)
+        head.addSpacing(2)
         head.addWidget(self.reading, 1)
         for button in self.scales.values():
             scales.addButton(button)
@@ -191,10 +195,12 @@ class LossView(Panel):
         grown = (old.recording, old.length) != (new.recording, new.length) or _unfinished(old, new)
         pane = self._pane()
         if pane is not None:
-            shown = (old.probes, old.log_loss, old.view.measure, old.view.folded)
-            if grown or shown != (new.probes, new.log_loss, new.view.measure, new.view.folded):
+            shown = (old.recording, old.probes, old.log_loss, old.view.measure, old.view.folded)
+            if shown != (new.recording, new.probes, new.log_loss, new.view.measure, new.view.folded):
                 self._show_pane(new)
-            else:
+            elif grown and new.recording is not None:
+                self.gatherer.follow(new.recording, new.length, pane.tracks(new))
+            if not (grown and new.play is Play.FOLLOWING):  # else it is shown with what has come
                 pane.show_playhead(new)
         elif self._plot is None:
             self._say(new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 import time
@@ -97,6 +98,30 @@ def test_what_has_no_numbers_cannot_be_pinned(window):
     assert window.session.state.probes == ()
 
 
+def test_a_selection_stays_with_its_thing_in_a_step_of_another_structure(window, recording):
+    here, there = recording[3].graph, recording[4].graph
+    assert here.key != there.key
+    things = [Selection("node", node_of(recording[3], name)) for name in ("fc2.bias", "fc2.weight")]
+    window.session.pick(things)
+    window.session.next_step()
+    state = window.session.state
+    assert [there.values[there.nodes[one.id].leaf].name for one in state.picked] == ["fc2.bias", "fc2.weight"]
+    assert state.selection == state.picked[0]
+    window.session.previous_event()
+    window.session.next_step(-1)
+    assert window.session.state.picked == tuple(things)
+    window.session.select(Selection("op", op(recording[3], "tanh")))
+    window.session.next_step()
+    assert window.session.state.selection is None, "step 4 has no tanh"
+
+
+def test_all_that_is_picked_is_pinned(window):
+    names = ("fc1.bias", "fc2.bias")
+    window.session.pick(Selection("value", leaf(window.session.state.trace, name)) for name in names)
+    pinning.pin(window.session)
+    assert tuple(probe.name for probe in window.session.state.probes) == names
+
+
 def test_gaps_are_gaps_and_lone_points_are_seen(window, plots, qtbot):
     trace = window.session.state.trace
     pinning.pin(window.session, Selection("op", op(trace, "tanh")))
@@ -149,6 +174,8 @@ def test_the_legend_says_names_and_numbers_and_removes(window, plots, qtbot):
     assert [probe.kind for probe in window.session.state.probes] == ["op"]
     qtbot.mouseClick(legend.rows[0].name, Qt.MouseButton.LeftButton)
     assert window.session.state.selection is None, "step 4 has no tanh"
+    next(action for action in legend.rows[0].menu().actions() if action.text() == "Remove all probes").trigger()
+    assert window.session.state.probes == ()
 
 
 def test_numbers_below_zero_ask_for_a_linear_axis(window, plots, qtbot):
@@ -173,14 +200,11 @@ def test_the_loss_stands_behind_on_an_axis_of_its_own(window, plots, qtbot):
     assert not plot.item.getAxis("right").isVisible()
 
 
-def test_probes_are_kept_per_recording_and_over_a_start(window, plots, qtbot, recording, tmp_path):
+def test_probes_are_kept_per_recording_and_over_a_start(window, trained, tmp_path):
     first = window.follower.path
     pinning.pin(window.session, Selection("value", leaf(window.session.state.trace, "fc1.weight")))
     pinned = window.session.state.probes
-    from conftest import write_recording
-
-    other = write_recording(tmp_path / "other")
-    window.follower.open(other)
+    window.follower.open(shutil.copytree(trained, tmp_path / "other"))
     assert window.session.state.probes == ()
     window.follower.open(first)
     assert window.session.state.probes == pinned
