@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from shiboken6 import isValid
 
 from gradwalk.recording.tables import Asked, Tables, tables_from, together
@@ -16,6 +16,8 @@ from ..turns import turns
 
 BUDGET = 0.006
 """Seconds of reading in one turn."""
+LONG, SHARE = 0.03, 3.0
+"""A turn that took longer than this (a large Graph was read for the first time) is followed by a rest of so many times that."""
 SHOW_EVERY = 0.1
 """Seconds between two showings of what has been read so far."""
 
@@ -56,21 +58,26 @@ class Gatherer(QObject):
         """Bring some tracks up to the first ``length`` steps of a recording; others are left where they are."""
         self._recording, self._length, self._tracks = recording, length, tuple(tracks)
         if recording is not None and self.busy:
-            turns().ask(self._turn)
+            self._ask()
 
     def _turn(self) -> None:
         if not isValid(self):
             return
-        end = time.monotonic() + BUDGET
+        begun = time.monotonic()
         more = True
-        while more and time.monotonic() < end:
+        while more and time.monotonic() < begun + BUDGET:
             more = self._read()
         now = time.monotonic()
         if self._news and (not more or now - self._shown > SHOW_EVERY):
             self._news, self._shown = False, now
             self.grew.emit()
-        if more:
-            turns().ask(self._turn)
+        if more and now - begun > LONG:
+            QTimer.singleShot(round(SHARE * (now - begun) * 1000), self, self._ask)
+        elif more:
+            self._ask()
+
+    def _ask(self) -> None:
+        turns().ask(self._turn)
 
     def _read(self) -> bool:
         """One part for the tracks that are furthest behind; whether there is more."""

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolTip
 
 from gradwalk.gradients import gradients_of
 from gradwalk.recording.info import run_info
@@ -62,7 +62,7 @@ def test_rows_are_parameters_in_the_order_of_the_forward_with_the_numbers_of_the
     assert (cells[2, ::2] == NO_GRADIENT).all(), "even steps have no such parameter"
 
 
-def test_the_page_shows_them_and_says_what_is_under_the_pointer(heat_map, recording):
+def test_the_page_shows_them_and_says_what_is_under_the_pointer(heat_map, recording, qtbot):
     assert [group.title for group in heat_map.groups] == NAMES
     row = next(row for row in gradients_of(recording[5]) if row.name == "extra.weight")
     name, told = heat_map.describe(QPointF(place(heat_map, 5, 2))).splitlines()
@@ -72,6 +72,8 @@ def test_the_page_shows_them_and_says_what_is_under_the_pointer(heat_map, record
     assert heat_map.describe(QPointF(place(heat_map, 4, 2))).endswith("None (no path)")
     assert heat_map.describe(QPointF(place(heat_map, NAN, 0))).endswith("NaN")
     assert heat_map.describe(QPointF(-5, -5)) == ""
+    QTest.mouseMove(heat_map, place(heat_map, 5, 2))
+    qtbot.waitUntil(lambda: QToolTip.text() == f"{name}\n{told}")
 
 
 def test_a_click_goes_to_the_step_and_selects_the_parameter(window, heat_map, qtbot):

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
@@ -317,16 +318,17 @@ def test_a_recording_that_another_process_writes_is_followed_and_never_read_twic
 
 
 class Slow:
-    """A recording whose parts take 4 ms each to read."""
+    """A recording whose parts take some seconds each to read; ``asked`` says when each was."""
 
-    def __init__(self, trace, parts):
-        self.trace, self.parts = trace, parts
+    def __init__(self, trace, parts, seconds):
+        self.trace, self.parts, self.seconds, self.asked = trace, parts, seconds, []
 
     def __len__(self):
         return self.parts
 
     def tables(self, start, asked):
-        time.sleep(0.004)
+        self.asked.append(time.monotonic())
+        time.sleep(self.seconds)
         values, gradients = self.trace.values[:, :, None], self.trace.gradients[:, :, None]
         return start + 1, [Tables(self.trace.graph, np.array([start]), values, gradients)]
 
@@ -334,7 +336,7 @@ class Slow:
 def test_reading_never_holds_the_window(qtbot, recording):
     trace = recording[3]
     probe = pinning.probe_of(trace.graph, Selection("value", leaf(trace, "fc1.weight")))
-    series, slow, timer, beats = Series(probe), Slow(trace, 60), QTimer(interval=5), [time.monotonic()]
+    series, slow, timer, beats = Series(probe), Slow(trace, 60, 0.004), QTimer(interval=5), [time.monotonic()]
     timer.timeout.connect(lambda: beats.append(time.monotonic()))
     timer.start()
     gatherer = Gatherer(timer)
@@ -345,6 +347,16 @@ def test_reading_never_holds_the_window(qtbot, recording):
     assert len(beats) > 20
     assert np.median(np.diff(beats)) < 0.03
     assert np.all(series.numbers == series.numbers[0])
+
+
+def test_a_part_that_takes_long_is_followed_by_a_rest(qtbot, recording):
+    probe = pinning.probe_of(recording[3].graph, Selection("value", leaf(recording[3], "fc1.weight")))
+    series, slow = Series(probe), Slow(recording[3], 3, 0.05)
+    owner = QObject()
+    gatherer = Gatherer(owner)
+    gatherer.follow(slow, len(slow), [series])
+    qtbot.waitUntil(lambda: not gatherer.busy)
+    assert all(later - begun > 0.05 + 0.1 for begun, later in pairwise(slow.asked))
 
 
 def test_a_million_steps_are_as_many_points_as_the_pixels_show(qtbot, recording):
