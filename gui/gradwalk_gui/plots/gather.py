@@ -51,12 +51,13 @@ class Gatherer(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether there is more to read."""
-        return any(track.at < self._length for track in self._tracks)
+        """Whether there is more to read, or to show."""
+        return self._news or any(track.at < self._length for track in self._tracks)
 
     def follow(self, recording: Steps | None, length: int, tracks: Sequence[Track]) -> None:
         """Bring some tracks up to the first ``length`` steps of a recording; others are left where they are."""
         self._recording, self._length, self._tracks = recording, length, tuple(tracks)
+        self._news = self._news and recording is not None
         if recording is not None and self.busy:
             self._ask()
 
@@ -64,7 +65,7 @@ class Gatherer(QObject):
         if not isValid(self):
             return
         begun = time.monotonic()
-        more = True
+        more = self._read()
         while more and time.monotonic() < begun + BUDGET:
             more = self._read()
         now = time.monotonic()

@@ -187,6 +187,11 @@ class LossView(Panel):
 
     # What it shows
 
+    def _on_changed(self, old: State, new: State) -> None:
+        if old.recording is not new.recording:
+            self.gatherer.follow(None, 0, ())  # also while nobody sees the panel: what is closed is read no more
+        super()._on_changed(old, new)
+
     def show_state(self, old: State, new: State) -> None:
         """Show what differs: new steps, the scale, the probes, the playhead's step."""
         if len(new.probes) > len(old.probes):

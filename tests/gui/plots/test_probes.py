@@ -349,6 +349,18 @@ def test_reading_never_holds_the_window(qtbot, recording):
     assert np.all(series.numbers == series.numbers[0])
 
 
+def test_a_recording_that_is_closed_is_read_no_more(window, plots, qtbot, monkeypatch):
+    monkeypatch.setattr(gather, "BUDGET", 0.0)
+    pinning.pin(window.session, Selection("value", leaf(window.session.state.trace, "fc1.weight")))
+    assert plots.gatherer.busy
+    window._window.desk.docks["loss"].hide()
+    window.close_recording()
+    assert not plots.gatherer.busy
+    window.follower.open(window._kept.recent[0])
+    window._window.desk.show_dock("loss")
+    assert len(read(plots, qtbot)[0].numbers) == 24, "its probe is back, and is read from the beginning"
+
+
 def test_a_part_that_takes_long_is_followed_by_a_rest(qtbot, recording):
     probe = pinning.probe_of(recording[3].graph, Selection("value", leaf(recording[3], "fc1.weight")))
     series, slow = Series(probe), Slow(recording[3], 3, 0.05)
