@@ -88,8 +88,8 @@ class Gatherer(QObject):
         at = min(track.at for track in behind)
         here = [track for track in behind if track.at == at]
         end, tables = tables_from(self._recording, at, together(track.asked for track in here))
-        if end <= at:  # the rest is not complete yet
-            return any(track.at > at for track in behind)
+        if end <= at:  # the last step is not complete yet
+            return False
         for track in here:
             track.take(end, tables)
         self._news = True

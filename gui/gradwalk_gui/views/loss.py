@@ -5,12 +5,13 @@ The plotting library is loaded when the panel is first painted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from .. import pinning
 from ..dragging import selection_in
@@ -19,10 +20,10 @@ from ..inspection.losses import BadLosses, step_numbers
 from ..numbers import number
 from ..panel import GRID, Panel
 from ..plots.gather import Gatherer
+from ..plots.head import PlotsHead
 from ..session import Session
 from ..state import Play, State
-from ..theme import Theme, font
-from ..widgets.text import ElidedLabel
+from ..theme import Theme
 
 if TYPE_CHECKING:
     from ..plots.heat_pane import HeatPane
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..widgets.loss_plot import LossPlot
 
 Page: TypeAlias = Literal["loss", "probes", "heat"]
-PAGES: dict[Page, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map"}
+PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map"}
 
 
 class LossView(Panel):
@@ -47,13 +48,11 @@ class LossView(Panel):
         self._bad = BadLosses()
         self.gatherer = Gatherer(self)
         self.gatherer.grew.connect(self._on_grown)
-        self.chooser = {page: self._page_button(page) for page in PAGES}
-        self.reading = ElidedLabel(Qt.TextElideMode.ElideRight, self)
-        self.reading.setFont(font(11, numbers=True))
-        self.scales = {True: self._scale_button("log"), False: self._scale_button("linear")}
-        self.fit = QToolButton(self)
-        self.fit.setToolTip("Show every step (double click)")
-        self.fit.setAccessibleName("Show every step")
+        self.head = PlotsHead(PAGES, self)
+        self.chooser, self.reading, self.scales, self.fit = self.head.chooser, self.head.reading, self.head.scales, self.head.fit
+        self.chooser[self.page].setChecked(True)
+        self.head.page.connect(self.show_page)
+        self.head.scale.connect(self._set_log)
         self.fit.clicked.connect(self._show_all)
         self.message = QLabel(self)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -63,49 +62,14 @@ class LossView(Panel):
         self._arrange()
         self.begin()
 
-    def _page_button(self, page: Page) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(PAGES[page])
-        button.setFont(font(11))
-        button.setStyleSheet("padding: 4px 3px;")
-        button.setCheckable(True)
-        button.setChecked(page == self.page)
-        button.setAccessibleName(f"Show {PAGES[page]}")
-        button.clicked.connect(lambda: self.show_page(page))
-        return button
-
-    def _scale_button(self, name: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(name)
-        button.setFont(font(11))
-        button.setStyleSheet("padding: 4px 3px;")
-        button.setCheckable(True)
-        button.setAccessibleName(f"{name} scale of the plot")
-        button.setToolTip(f"{name} scale")
-        button.clicked.connect(lambda: self._set_log(log=name == "log"))
-        return button
-
     def _arrange(self) -> None:
-        pages, scales = QButtonGroup(self), QButtonGroup(self)
-        head = QHBoxLayout()
-        head.setContentsMargins(GRID // 2, GRID // 2, GRID // 2, 0)
-        head.setSpacing(2)
-        for button in self.chooser.values():
-            pages.addButton(button)
-            head.addWidget(button)
-        head.addSpacing(2)
-        head.addWidget(self.reading, 1)
-        for button in self.scales.values():
-            scales.addButton(button)
-            head.addWidget(button)
-        head.addWidget(self.fit)
         page = QWidget(self)
         self._pages = QStackedLayout(page)
         self._pages.addWidget(self.message)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, GRID // 2)
         layout.setSpacing(GRID // 2)
-        layout.addLayout(head)
+        layout.addWidget(self.head)
         layout.addWidget(page, 1)
 
     # Pages
@@ -266,7 +230,7 @@ class LossView(Panel):
 
     # What is done with it
 
-    def _set_log(self, *, log: bool) -> None:
+    def _set_log(self, log: bool) -> None:
         if self.page == "probes":
             self.probes().set_log(log)
             self._say(self.session.state)
