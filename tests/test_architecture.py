@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 QT = ("PySide6*", "shiboken6*", "pyqtgraph*")
 RECORD_FUNCTIONS = (
     *("tape", "layout*", "reference*", "recording*", "dot", "show", "graph_json", "why", "blocks"),
-    *("filter*", "watches*", "leaves", "gradients", "saved", "divergence", "breakpoints", "gate"),
+    *("filter*", "watches*", "leaves", "gradients", "saved", "divergence", "breakpoints", "gate", "paths"),
 )
 
 

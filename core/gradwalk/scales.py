@@ -31,7 +31,10 @@ def scale_of_edge(trace: Trace, edge: int) -> float:
 
 def scale_of_value(trace: Trace, value: int) -> float:
     """The factor that a Value carries which is a gradient (``w.grad``): 1 for none, and after ``unscale_``."""
-    return _scale_of_value(trace, value, _last_edges(trace.graph)) if trace.scales else 1.0
+    if not trace.scales or _is_unscaled(trace.graph, value):
+        return 1.0
+    of, last = trace.graph.values[value].gradient_of, _last_edges(trace.graph)
+    return scale_of_edge(trace, last[of]) if of in last else 1.0
 
 
 def scales_in_words(trace: Trace) -> str:
@@ -59,20 +62,28 @@ def as_recorded(trace: Trace) -> Trace:
 
 @lru_cache(maxsize=8)
 def _unscaled(trace: Trace) -> Trace:
-    graph = trace.graph
-    edges = np.array([scale_of_edge(trace, edge) for edge in range(len(graph.edges))])
-    last = _last_edges(graph)
-    values = np.array([_scale_of_value(trace, value, last) for value in range(len(graph.values))])
+    values, edges = factors_of(trace.graph, trace.scales)
     return replace(
         trace,
-        values=_divided(trace.values, values),
-        gradients=_divided(trace.gradients, edges),
+        values=divided(trace.values, values),
+        gradients=divided(trace.gradients, edges),
         tensors=_Unscaled(trace, {"value": values, "gradient": edges}),
     )
 
 
-def _divided(table: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A statistics table of things that are ``factors`` times as large as they should be."""
+def factors_of(graph: Graph, scales: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What ``scales`` (of a Trace) have made each Value and each gradient larger by: float64 ``[values]`` and ``[edges]``."""
+    edges = np.array([scales[edge.backward] if edge.backward < len(scales) else 1.0 for edge in graph.edges])
+    last = _last_edges(graph) if scales else {}
+    values = np.ones(len(graph.values))
+    for value in graph.values:
+        if value.gradient_of in last and not _is_unscaled(graph, value.id):
+            values[value.id] = edges[last[value.gradient_of]]
+    return values, edges
+
+
+def divided(table: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A statistics table ``[8, things, ...]`` of things that are ``factors`` (``[things, ...]``) times too large."""
     made: NDArray[np.float64] = table.copy()
     with np.errstate(all="ignore"):
         for name in ("min", "max", "sum"):
@@ -101,13 +112,6 @@ class _Unscaled(Mapping[TensorKey, Kept]):
 
     def __len__(self) -> int:
         return len(self._tensors)
-
-
-def _scale_of_value(trace: Trace, value: int, last: Mapping[int, int]) -> float:
-    of = trace.graph.values[value].gradient_of
-    if not trace.scales or of not in last or _is_unscaled(trace.graph, value):
-        return 1.0
-    return scale_of_edge(trace, last[of])
 
 
 def _last_edges(graph: Graph) -> dict[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from . import folding, showing
+from . import folding, pinning, showing
 from .command import Command, Run, Test, always, do, flip, has_trace, viewed, viewing
 from .session import module_path
 from .state import State
@@ -94,6 +94,8 @@ def _parts() -> Iterator[Command]:
     yield Command(
         "downstream", "Highlight downstream", "View", do("toggle_highlight", "down"), ("D",), 5, "", selected, _highlights("down")
     )
+    pinned = pinning.can_pin, pinning.is_pinned
+    yield Command("pin", "Pin as probe", "View", lambda s: pinning.pin(s.session), ("P",), 5, "chart", *pinned)
 
 
 def _arrange(layout: str) -> Run:

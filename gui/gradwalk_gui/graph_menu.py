@@ -12,6 +12,7 @@ _CARD = ("unfold", "fold", "up")
 _THING = ("hide", "isolate", "show-all")
 _WAYS = ("upstream", "downstream")
 _GO = ("go-to-selected", "counterpart", "fit-selection")
+_NAME = ("pin", "copy-name")
 _GROUND = (
     ("up", "show-all"),
     ("fold-all", "unfold-all", "fold-first"),
@@ -26,8 +27,8 @@ def groups(state: State) -> tuple[tuple[str, ...], ...]:
         return _GROUND
     kind = state.selection.kind
     if kind in ("edge", "value"):
-        return _THING, _WAYS, _GO, ("copy-name",)
-    return (_MODULE if kind == "module" else _CARD), _THING, _WAYS, _GO, ("copy-name",)
+        return _THING, _WAYS, _GO, _NAME
+    return (_MODULE if kind == "module" else _CARD), _THING, _WAYS, _GO, _NAME
 
 
 def graph_menu(state: State, actions: Actions, parent: QWidget) -> QMenu:

@@ -77,7 +77,7 @@ def export_loss(window: Window, path: Path) -> str:
     if recording is None:
         return "There is no loss to export."
     try:
-        save_loss(recording, path, window.theme)
+        save_loss(recording, path, window.theme, probes=window.session.state.probes)
     except (ExportError, OSError, ValueError) as error:
         return str(error)
     window.notice.say(f"Wrote {path}")

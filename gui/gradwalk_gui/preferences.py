@@ -66,7 +66,8 @@ class Preferences(QDialog):
     def restore(self) -> None:
         """Every preference back to its default; recent recordings and the window's arrangement stay."""
         kept = self._settings
-        self._set(replace(Settings(), recent=kept.recent, geometry=kept.geometry, docks=kept.docks, toured=kept.toured))
+        stay = {name: getattr(kept, name) for name in ("recent", "probes", "geometry", "docks", "toured")}
+        self._set(replace(Settings(), **stay))
         self._show()
 
     def _build(self) -> None:

@@ -44,12 +44,12 @@ class Session:
         self._undo.clear()
         self._redo.clear()
         play = Play.FOLLOWING if follow else Play.PAUSED
-        self._become(recording=recording, length=len(recording), step=0, position=0, selection=None, play=play)
+        self._become(recording=recording, length=len(recording), step=0, position=0, selection=None, play=play, probes=())
         self._become(can_undo=False, can_redo=False)
 
     def close(self) -> None:
         """Show nothing."""
-        self._become(recording=None, length=0, step=0, position=0, selection=None, play=Play.PAUSED)
+        self._become(recording=None, length=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=())
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""
@@ -165,7 +165,7 @@ class Session:
         self._become(highlight="" if self._state.highlight == way else way)
 
     def set(self, **changes: Any) -> None:
-        """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap; or the filter of the events."""
+        """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap; the filter of the events; the probes."""
         self._become(**changes)
 
     def set_view(self, **changes: Any) -> None:

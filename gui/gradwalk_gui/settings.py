@@ -36,6 +36,8 @@ class Settings:
     """Where trainings started in the app are recorded; empty for the default."""
     watches: tuple[str, ...] = ON
     """The kinds of alerts that are looked for."""
+    probes: tuple[str, ...] = ()
+    """The probes of each recording, as ``pinning.py`` writes them."""
     geometry: str = ""
     docks: str = ""
     closed: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from .live import Follower
 from .names import name_of
 from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
 from .palette import Palette
+from .pins import Pins
 from .player import Player
 from .preferences import Preferences
 from .reruns import Reruns
@@ -52,6 +53,7 @@ class Shell(QObject):
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
+        self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -298,6 +300,7 @@ class Shell(QObject):
         return replace(
             self._kept,
             **now,
+            probes=self.pins.texts,
             geometry=settings.text_of(geometry.data()),
             docks=settings.text_of(docks.data()) or self._kept.docks,
         )

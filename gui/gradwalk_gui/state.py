@@ -14,13 +14,15 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.paths import id_of, path_of
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
-from gradwalk.trace import Event, TensorKey, Trace
+from gradwalk.trace import NONE, Event, TensorKey, Trace
 from gradwalk.watches import ON
 
 from . import showing
 from .alerts import NOTHING, AlertRow, Alerts
+from .probes import Probe
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -110,6 +112,8 @@ class State:
     log_loss: bool = True
     minimap: bool = True
     """Whether the minimap shows where the graph is larger than its view."""
+    probes: tuple[Probe, ...] = ()
+    """What is plotted over the training steps."""
     can_undo: bool = False
     can_redo: bool = False
     tensor: TensorKey | None = None
@@ -166,14 +170,16 @@ def resolve(wish: State, old: State) -> State:
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
-    selection = _still_there(wish.selection, trace)
+    before = old.trace if old.recording is recording and (wish.selection, wish.picked) == (old.selection, old.picked) else None
+    selection = _carried(wish.selection, before, trace)
+    picked = (_carried(one, before, trace) for one in wish.picked if selection is not None)
     return replace(
         wish,
         step=step,
         trace=trace,
         position=position,
         selection=selection,
-        picked=tuple(one for one in wish.picked if _still_there(one, trace)) if selection is not None else (),
+        picked=tuple(one for one in picked if one is not None),
         highlight=wish.highlight if selection is not None else "",
         frame=wish.frame if _unmoved(old, recording, (step, position, selection)) else None,
         view=_view_for(wish.view, trace, old),
@@ -194,7 +200,16 @@ def _unmoved(old: State, recording: Steps, place: tuple[int, int, Selection | No
     return old.recording is recording and (old.step, old.position, old.selection) == place
 
 
-def _still_there(selection: Selection | None, trace: Trace) -> Selection | None:
+def _carried(selection: Selection | None, before: Trace | None, trace: Trace) -> Selection | None:
+    """A selection of a step in another one: of another structure the same thing by its path."""
+    if selection is None or before is None or before.graph.key == trace.graph.key:
+        return still_there(selection, trace)
+    thing = id_of(trace.graph, selection.kind, path_of(before.graph, selection.kind, selection.id))
+    return Selection(selection.kind, thing) if thing != NONE else None
+
+
+def still_there(selection: Selection | None, trace: Trace) -> Selection | None:
+    """A selection where a step has such a thing, else None."""
     if selection is None:
         return None
     graph = trace.graph

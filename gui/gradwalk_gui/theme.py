@@ -61,6 +61,8 @@ class Theme:
     other: str
     cividis: tuple[float, float]
     """The part of cividis that magnitudes use."""
+    inks: tuple[str, ...]
+    """Of lines that are compared."""
 
 
 LIGHT = Theme(
@@ -71,7 +73,7 @@ LIGHT = Theme(
     box=("#eff2f7", "#e8edf5"), box_border=("#d8dfea", "#c9d3e2"), shadow_alpha=22, ghost="#b7c0cf",
     forward="#0072B2", backward="#D55E00", update="#009E73", bad="#CC0077",
     input="#667085", leaf="#9a4fd0", linear="#2f6fe4", activation="#0fa374", shaping="#5b7fa6", loss="#e0405a", other="#c98a00",
-    cividis=(0.0, 0.8),
+    cividis=(0.0, 0.8), inks=("#0072B2", "#C2410C", "#00805D", "#9a4fd0", "#8A6500", "#5b667a"),
 )  # fmt: skip
 
 DARK = Theme(
@@ -82,7 +84,7 @@ DARK = Theme(
     box=("#131823", "#171d29"), box_border=("#262f40", "#313c51"), shadow_alpha=70, ghost="#39445a",
     forward="#56B4E9", backward="#F0915A", update="#3CCB9F", bad="#FF4DA6",
     input="#7c8aa5", leaf="#c792ea", linear="#5b9cff", activation="#3ddba4", shaping="#8fb0d8", loss="#ff6b81", other="#ffc857",
-    cividis=(0.3, 1.0),
+    cividis=(0.3, 1.0), inks=("#56B4E9", "#F0915A", "#3CCB9F", "#c792ea", "#ffc857", "#9aa5b9"),
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from .welcome import Welcome
 
 if TYPE_CHECKING:
     from .graph.canvas import GraphCanvas
+    from .views.events import EventsView
     from .views.inspector import InspectorView
     from .views.log import LogView
 
@@ -97,6 +98,7 @@ class Window(QMainWindow):
     def _wire_views(self) -> None:
         self.graph.zoomed.connect(self.status.zoom)
         self.graph.menu_asked.connect(self._show_graph_menu)
+        cast("EventsView", self.desk.views["events"]).menu_asked.connect(self._show_graph_menu)
         self.graph.works.connect(self._show_layout)
         self.graph.remarked.connect(self.status.remark)
         for view in self.desk.views.values():

@@ -220,7 +220,7 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
         labels=_labels(meta.get("labels", {}), count),
         errors=_errors(meta.get("errors", {}), count),
         shapes=_read_shapes(shapes, count),
-        scales=_scales(meta.get("scales", {}), count),
+        scales=scales_of_rows(meta.get("scales", {}), count),
         rank=rank,
         graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
         skipped=(*header.skipped, *(name for name in header.columns if name not in KNOWN)),
@@ -267,7 +267,8 @@ def _errors(record: Any, count: int) -> dict[int, StepError]:
     return errors
 
 
-def _scales(record: Any, count: int) -> dict[int, tuple[float, ...]]:
+def scales_of_rows(record: Any, count: int) -> dict[int, tuple[float, ...]]:
+    """Per row of a batch the factors that its backwards carry. Raises Damaged."""
     rows = _by_row(record, count)
     if not all(isinstance(row, list) and all(is_number(one) or one in NOT_FINITE for one in row) for row in rows.values()):
         raise Damaged("the scales of a batch are malformed")

@@ -13,7 +13,7 @@ from ..trace import Graph
 from .access import Access
 from .batch import Batch, decode_batch
 from .chunks import Place, StepChunk
-from .columns import ReadAt, is_number, read_column, read_header, reader_of
+from .columns import Header, ReadAt, is_number, read_column, read_header, reader_of
 from .format import MAX_CHUNK, MAX_GAIN, MAX_GRAPH, MAX_NAMES, MAX_NOTE, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
 from .order import Order, decode_order
@@ -54,6 +54,11 @@ class Decoder:
         while len(self._batches) > BATCHES or (len(self._batches) > 1 and self._memory() > BATCH_MEMORY):
             self._batches.popitem(last=False)
         return batch
+
+    def header(self, place: Place) -> tuple[ReadAt, Header]:
+        """A reader of a batch and what its columns are, for reading some of them."""
+        read = self._read(place)
+        return read, read_header(read, place.length)
 
     def _read(self, place: Place) -> ReadAt:
         """A reader of one message; a small one comes off the disk at once."""

@@ -21,6 +21,7 @@ from .format import MAX_GAIN, Damaged, Gap, Note
 from .graph_code import decode_graph
 from .info import RunInfo
 from .losses import Losses
+from .tables import Asked, Tables, tables_of
 from .tail import File, Tail
 from .tensors import LazyTensors
 
@@ -91,6 +92,22 @@ class Recording(Sequence[Trace]):
         """The number of every step, int64 ``[len(self)]``, read-only."""
         steps = self._known().steps
         return steps if self._partial is None else np.append(steps, self._partial.step)
+
+    def tables(self, start: int, asked: Asked) -> tuple[int, list[Tables]]:
+        """The statistics of the complete steps that lie together in the file with the ``start``-th; see ``tables_from``.
+
+        Steps that cannot be read are left out.
+        """
+        with self._lock:
+            if start >= self._tail.index.steps:
+                return start, []
+            chunk, _ = self._tail.index.chunks.find(start)
+            try:
+                found = list(tables_of(self._file.decoder, chunk, self._tail.index.graphs, asked))
+            except Damaged as error:
+                self._tail.damaged(chunk.batches[0], str(error), chunk.first_step, chunk.steps)
+                found = []
+            return chunk.start + chunk.steps, found
 
     def kept_steps(self) -> NDArray[np.int64]:
         """Which steps keep tensors, as rising indices into this sequence, int64 ``[k]``."""

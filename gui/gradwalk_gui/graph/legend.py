@@ -33,8 +33,12 @@ def legend_size(picture: Picture, measure: MeasureName, *, unscaled: bool = Fals
     lanes = sum(SAMPLE + 6 + measure_text(name, styles.LEGEND) + 16 for name in _samples(picture)) - 16
     if picture.halves == "forward":
         return lanes + 2 * PAD, 30.0
-    scale = measure_text(_word(measure, unscaled), styles.LEGEND) + 14 + BAR + 18 + _swatches_width()
-    return max(lanes, scale) + 2 * PAD, HEIGHT
+    return max(lanes, scale_width(_word(measure, unscaled))) + 2 * PAD, HEIGHT
+
+
+def scale_width(word: str) -> float:
+    """Width of the scale of magnitudes behind a word, logical pixels."""
+    return (measure_text(word, styles.LEGEND) + 14 if word else 0) + BAR + 18 + _swatches_width()
 
 
 def _swatches_width() -> float:
@@ -57,13 +61,14 @@ def paint_legend(
     painter.drawRoundedRect(QRectF(left, top, width, height), 10, 10)
     _paint_samples(painter, surface, picture, left + PAD, top + (height - 15 if picture.halves != "forward" else 15))
     if picture.halves != "forward":
-        _paint_scale(painter, surface, left + PAD, top + 13, _word(measure, unscaled))
+        paint_scale(painter, surface, left + PAD, top + 13, _word(measure, unscaled))
 
 
-def _paint_scale(painter: QPainter, surface: Surface, left: float, top: float, word: str) -> None:
+def paint_scale(painter: QPainter, surface: Surface, left: float, top: float, word: str) -> None:
+    """The scale with its decades, and what NaN and "none" look like; the bar's corner is at ``top``, after the word."""
     theme, ink = surface.theme, colour(surface.theme.subtle)
     drawn = draw_text(painter, surface, QPointF(left, top + 4), 220, word, styles.LEGEND, ink)
-    bar = QRectF(left + drawn + 14, top, BAR, 9)
+    bar = QRectF(left + (drawn + 14 if word else 0), top, BAR, 9)
     gradient = QLinearGradient(bar.left(), 0, bar.right(), 0)
     table = magnitude_table(theme)
     for place in np.linspace(0, 1, 17).tolist():

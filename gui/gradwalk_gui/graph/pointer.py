@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from ..dragging import drag
 from ..session import Session
 from ..state import Selection
 from ..theme import Theme
@@ -50,6 +51,7 @@ class PointerView(GraphView):
         self._pressed: QPoint | None = None
         self._button = Qt.MouseButton.NoButton
         self._dragged = False
+        self._grabbed: Selection | None = None
         self._hover_timer = QTimer(self)
         self._hover_timer.setSingleShot(True)
         self._hover_timer.setInterval(HOVER_AFTER)
@@ -73,9 +75,14 @@ class PointerView(GraphView):
         hit = self.hit(event.position())
         if event.button() == Qt.MouseButton.LeftButton and self.scene is not None and (hit is None or hit.kind == "frame"):
             self.band = Band(event.position(), event.position(), adds=bool(event.modifiers() & _SEVERAL))
+        elif event.button() == Qt.MouseButton.LeftButton and self.scene is not None and hit is not None:
+            self._grabbed = selection_of(self.scene, hit)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Pan or draw the band while a button is down; else look at what is under the pointer."""
+        """Pan or draw the band while a button is down; else look at what is under the pointer.
+
+        A card that is dragged out of the widget can be dropped onto the plots.
+        """
         self._pointer = event.position()
         here = event.position().toPoint()
         if self._pressed is None:
@@ -88,6 +95,11 @@ class PointerView(GraphView):
         if self.band is not None:
             self.band = self.band.to(event.position())
             self.update()
+            return
+        if self._grabbed is not None and not self.rect().contains(here):
+            grabbed = self._grabbed
+            self.end_drag()
+            drag(self, grabbed)
             return
         self._fitted = False
         self.setCursor(Qt.CursorShape.ClosedHandCursor)
@@ -110,7 +122,7 @@ class PointerView(GraphView):
 
     def end_drag(self) -> None:
         """Forget the button that is down: no click, no band comes of it."""
-        self._pressed, self.band, self._dragged = None, None, False
+        self._pressed, self.band, self._dragged, self._grabbed = None, None, False, None
         self.unsetCursor()
         self.update()
 

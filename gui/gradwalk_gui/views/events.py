@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QStackedLayout, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
+from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QStackedLayout,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gradwalk.tape import event_at, index
 from gradwalk.trace import NONE, Trace
 
+from ..dragging import drag
 from ..icons import themed
 from ..inspection.subject import empty_text, moment_of, moments_of, selection_of
 from ..numbers import count
@@ -28,9 +39,13 @@ WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80}
 
 
 class EventsView(Panel):
-    """A click puts the playhead just after an event, a double click or Enter selects it; the filter line searches."""
+    """A click puts the playhead just after an event, a double click or Enter selects it; the filter line searches.
+
+    ``menu_asked`` carries where on the screen a context menu of what is selected is wanted.
+    """
 
     title = "Events"
+    menu_asked = Signal(QPoint)
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
@@ -57,6 +72,8 @@ class EventsView(Panel):
         self.list.moved_to.connect(self._on_row)
         self.list.moved_before.connect(self._on_before)
         self.list.chosen.connect(self._on_chosen)
+        self.list.dragged.connect(self._on_dragged)
+        self.list.menu_asked.connect(self._on_menu_asked)
         self.list.searched.connect(lambda: self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason))
         leave = QShortcut(QKeySequence(Qt.Key.Key_Escape), self.filter, context=Qt.ShortcutContext.WidgetShortcut)
         leave.activated.connect(self._leave_filter)
@@ -165,8 +182,22 @@ class EventsView(Panel):
         self.session.go_to(self.session.state.step, 0)
 
     def _on_chosen(self, row: int) -> None:
-        if self.model.trace is not None:
-            self.session.select(selection_of(event_at(self.model.trace, self.model.row_at(row).position)))
+        thing = self._thing(row)
+        if thing is not None:
+            self.session.select(thing)
+
+    def _on_dragged(self, row: int) -> None:
+        thing = self._thing(row)
+        if thing is not None:
+            drag(self.list, thing)
+
+    def _on_menu_asked(self, row: int, at: QPoint) -> None:
+        self._on_chosen(row)
+        self.menu_asked.emit(at)
+
+    def _thing(self, row: int) -> Selection | None:
+        trace = self.model.trace
+        return None if trace is None else selection_of(event_at(trace, self.model.row_at(row).position))
 
 
 def positions_of(trace: Trace, selection: Selection | None) -> frozenset[int]:
@@ -187,8 +218,13 @@ def positions_of(trace: Trace, selection: Selection | None) -> frozenset[int]:
 
 
 class EventList(QTreeView):
-    """The list: Up, Down and the page keys move the playhead, / goes to the filter, letters are left to the commands."""
+    """The list: Up, Down and the page keys move the playhead, / goes to the filter, letters are left to the commands.
 
+    A row can be dragged out of it.
+    """
+
+    dragged = Signal(int)
+    menu_asked = Signal(int, QPoint)
     moved_to = Signal(int)
     moved_before = Signal()
     chosen = Signal(int)
@@ -196,6 +232,7 @@ class EventList(QTreeView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._pressed: QPoint | None = None
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
@@ -208,6 +245,30 @@ class EventList(QTreeView):
         self.setAccessibleName("Events of the step")
         self.doubleClicked.connect(lambda index: self.chosen.emit(index.row()))
         self.clicked.connect(lambda index: self.moved_to.emit(index.row()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """A row that is moved away with the left button is dragged."""
+        start = self._pressed
+        if start is None or not event.buttons() & Qt.MouseButton.LeftButton:
+            super().mouseMoveEvent(event)
+        elif (event.position().toPoint() - start).manhattanLength() >= QApplication.startDragDistance():
+            self._pressed = None
+            row = self.indexAt(start)
+            if row.isValid():
+                self.dragged.emit(row.row())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Remember where a drag may begin."""
+        self._pressed = event.position().toPoint() if event.button() == Qt.MouseButton.LeftButton else None
+        super().mousePressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for a menu of the row under the pointer; the key asks for the current row's."""
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        row = self.currentIndex() if by_key else self.indexAt(event.pos())
+        if row.isValid():
+            at = self.visualRect(row).center() if by_key else event.pos()
+            self.menu_asked.emit(row.row(), self.viewport().mapToGlobal(at))
 
     def arrange(self) -> None:
         """Size the columns; after the model is set."""

@@ -1,79 +1,79 @@
-"""The loss of every step, live; a click goes to a step. The plotting library is loaded when the panel is first painted."""
+"""The plots: the loss of every step, live; the probes; the heat map of gradients. A click goes to a step.
+
+The plotting library is loaded when the panel is first painted.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QPaintEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
+from .. import pinning
+from ..dragging import selection_in
 from ..icons import themed
 from ..inspection.losses import BadLosses, step_numbers
 from ..numbers import number
 from ..panel import GRID, Panel
+from ..plots.gather import Gatherer
+from ..plots.head import PlotsHead
 from ..session import Session
-from ..state import State, Steps
-from ..theme import Theme, font
-from ..widgets.text import ElidedLabel
+from ..state import Play, State, Steps
+from ..theme import Theme
 
 if TYPE_CHECKING:
+    from ..plots.heat_pane import HeatPane
+    from ..plots.probes_pane import ProbesPane
     from ..widgets.loss_plot import LossPlot
+
+Page: TypeAlias = Literal["loss", "probes", "heat"]
+PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map"}
 
 
 class LossView(Panel):
-    """A line of what the playhead's step lost, the log and linear switch, and the plot."""
+    """A line of what the playhead's step lost, the switches, and one of the pages."""
 
     title = "Loss"
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
+        self.page: Page = "loss"
         self._plot: LossPlot | None = None
+        self._panes: dict[Page, ProbesPane | HeatPane] = {}
         self._asked = False
         self._bad = BadLosses()
-        self.reading = ElidedLabel(Qt.TextElideMode.ElideRight, self)
-        self.reading.setFont(font(11, numbers=True))
-        self.scales = {True: self._scale_button("log"), False: self._scale_button("linear")}
-        self.fit = QToolButton(self)
-        self.fit.setToolTip("Show every step (double click)")
-        self.fit.setAccessibleName("Show every step")
-        self.fit.clicked.connect(lambda: self.plot().show_all())
+        self.gatherer = Gatherer(self)
+        self.gatherer.grew.connect(self._on_grown)
+        self.head = PlotsHead(PAGES, self)
+        self.chooser, self.reading, self.scales, self.fit = self.head.chooser, self.head.reading, self.head.scales, self.head.fit
+        self.chooser[self.page].setChecked(True)
+        self.head.page.connect(self.show_page)
+        self.head.scale.connect(self._set_log)
+        self.fit.clicked.connect(self._show_all)
         self.message = QLabel(self)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
         self.message.setMargin(GRID)
+        self.setAcceptDrops(True)
         self._arrange()
         self.begin()
 
-    def _scale_button(self, name: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(name)
-        button.setCheckable(True)
-        button.setAccessibleName(f"{name} scale of the loss")
-        button.setToolTip(f"{name} scale")
-        button.clicked.connect(lambda: self.session.set(log_loss=name == "log"))
-        return button
-
     def _arrange(self) -> None:
-        group = QButtonGroup(self)
-        head = QHBoxLayout()
-        head.setContentsMargins(GRID, GRID // 2, GRID, 0)
-        head.setSpacing(GRID // 2)
-        head.addWidget(self.reading, 1)
-        for button in self.scales.values():
-            group.addButton(button)
-            head.addWidget(button)
-        head.addWidget(self.fit)
         page = QWidget(self)
         self._pages = QStackedLayout(page)
         self._pages.addWidget(self.message)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, GRID // 2)
         layout.setSpacing(GRID // 2)
-        layout.addLayout(head)
+        layout.addWidget(self.head)
         layout.addWidget(page, 1)
+
+    # Pages
 
     def plot(self) -> LossPlot:
         """The plot; made when it is first asked for, because the library behind it takes a third of a second to load."""
@@ -85,6 +85,54 @@ class LossView(Panel):
             self._plot.chosen.connect(self._on_chosen)
             self._show_losses(self.session.state)
         return self._plot
+
+    def probes(self) -> ProbesPane:
+        """The page of the probes, made when it is first asked for."""
+        pane = self._panes.get("probes")
+        if pane is None:
+            from ..plots.probes_pane import ProbesPane
+
+            pane = self._panes["probes"] = ProbesPane(self.session, self.theme)
+            self._pages.addWidget(pane)
+        return pane  # type: ignore[return-value]
+
+    def heat(self) -> HeatPane:
+        """The page of the heat map, made when it is first asked for."""
+        pane = self._panes.get("heat")
+        if pane is None:
+            from ..plots.heat_pane import HeatPane
+
+            pane = self._panes["heat"] = HeatPane(self.session, self.theme)
+            self._pages.addWidget(pane)
+        return pane  # type: ignore[return-value]
+
+    def show_page(self, page: Page) -> None:
+        """Bring a page to the front."""
+        self.page = page
+        self.chooser[page].setChecked(True)
+        if page == "loss":
+            self._show_losses(self.session.state)
+        else:
+            self._show_pane(self.session.state)
+        self._check_scale(self.session.state)
+
+    def _pane(self) -> ProbesPane | HeatPane | None:
+        return {"loss": lambda: None, "probes": self.probes, "heat": self.heat}[self.page]()
+
+    def _show_pane(self, state: State) -> None:
+        """Show what has been read for the page in front, and have the rest read."""
+        pane = self._pane()
+        if pane is not None:
+            self.gatherer.follow(state.recording, state.length, pane.tracks(state))
+            pane.refresh()
+            self._say(state)
+            self._read(state)
+
+    def _on_grown(self) -> None:
+        pane = self._pane()
+        if pane is not None:
+            pane.refresh()
+            self._say(self.session.state)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The first time the panel is on the screen, ask for the plot once the window has been drawn."""
@@ -99,20 +147,46 @@ class LossView(Panel):
         self.fit.setIcon(themed("fit", self.theme))
         if self._plot is not None:
             self._plot.set_theme(self.theme)
+        for pane in self._panes.values():
+            pane.set_theme(self.theme)
+
+    # What it shows
+
+    def _on_changed(self, old: State, new: State) -> None:
+        if old.recording is not new.recording:
+            self.gatherer.follow(None, 0, ())  # also while nobody sees the panel: what is closed is read no more
+        super()._on_changed(old, new)
 
     def show_state(self, old: State, new: State) -> None:
-        """Show what differs: new steps, the scale, the playhead's step."""
-        for log, button in self.scales.items():
-            button.setChecked(new.log_loss is log)
-        if self._plot is None:
+        """Show what differs: new steps, the scale, the probes, the playhead's step."""
+        if len(new.probes) > len(old.probes):
+            self.show_page("probes")
+        self._check_scale(new)
+        grown = (old.recording, old.length) != (new.recording, new.length) or _unfinished(old, new)
+        pane = self._pane()
+        if pane is not None:
+            shown = (old.recording, old.probes, old.log_loss, old.view.measure, old.view.folded)
+            if shown != (new.recording, new.probes, new.log_loss, new.view.measure, new.view.folded):
+                self._show_pane(new)
+            elif grown and new.recording is not None:
+                self.gatherer.follow(new.recording, new.length, pane.tracks(new))
+            if not (grown and new.play is Play.FOLLOWING):  # else it is shown with what has come
+                pane.show_playhead(new)
+        elif self._plot is None:
             self._say(new)
-        elif _differs(old, new) or _unfinished(old, new):
+        elif grown or old.log_loss != new.log_loss or old.ghost is not new.ghost:
             if old.recording is not new.recording:
                 self._plot.show_all()
             self._show_losses(new)
         else:
             self._plot.show_marker(new.step if new.trace is not None else -1)
         self._read(new)
+
+    def _check_scale(self, state: State) -> None:
+        log = self.probes().log if self.page == "probes" else state.log_loss
+        for of, button in self.scales.items():
+            button.setChecked(log is of)
+            button.setVisible(self.page != "heat")
 
     def _show_losses(self, state: State) -> None:
         plot = self._plot
@@ -130,17 +204,24 @@ class LossView(Panel):
         self._read(state)
 
     def _say(self, state: State) -> None:
+        """Why there is nothing to see, in place of the page."""
+        self.message.setText(self._why_empty(state))
+        pane = self._pane()
+        page = self._plot if pane is None else pane
+        self._pages.setCurrentWidget(page if page is not None and not self.message.text() else self.message)
+
+    def _why_empty(self, state: State) -> str:
         losses = state.recording.losses() if state.recording is not None else np.zeros(0)
+        pane = self._pane()
         if state.recording is None:
-            self.message.setText("Open a recording to see its loss.")
-        elif not len(losses) or np.isnan(losses).all():
-            self.message.setText("No loss yet.")
-        elif state.log_loss and not (losses > 0).any() and np.isfinite(losses).any():
-            self.message.setText("No loss is above 0, so none can be shown on a log scale. Choose linear.")
-        else:
-            self.message.setText("")
-        shown = self._plot if self._plot is not None and not self.message.text() else self.message
-        self._pages.setCurrentWidget(shown)
+            return f"Open a recording to see its {'gradients' if self.page == 'heat' else self.page}."
+        if pane is not None:
+            return pane.message()
+        if not len(losses) or np.isnan(losses).all():
+            return "No loss yet."
+        if state.log_loss and not (losses > 0).any() and np.isfinite(losses).any():
+            return "No loss is above 0, so none can be shown on a log scale. Choose linear."
+        return ""
 
     def _read(self, state: State) -> None:
         if state.trace is None:
@@ -155,13 +236,33 @@ class LossView(Panel):
         place = np.flatnonzero(steps == step)
         return f"  before (grey) {number(float(losses[place[0]]), 5)}" if len(place) else ""
 
+    # What is done with it
+
+    def _set_log(self, log: bool) -> None:
+        if self.page == "probes":
+            self.probes().set_log(log)
+            self._say(self.session.state)
+        else:
+            self.session.set(log_loss=log)
+
+    def _show_all(self) -> None:
+        pane = self._pane()
+        (self.plot() if pane is None else pane).show_all()
+
     def _on_chosen(self, index: int) -> None:
         self.session.go_to(index, self.session.state.position)
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """What is dragged out of the graph or of Events can be pinned."""
+        if selection_in(event.mimeData()) is not None:
+            event.acceptProposedAction()
 
-def _differs(old: State, new: State) -> bool:
-    """Whether the curve or the ghost under it is another one."""
-    return (old.recording, old.length, old.log_loss, old.ghost) != (new.recording, new.length, new.log_loss, new.ghost)
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Pin it."""
+        selection = selection_in(event.mimeData())
+        if selection is not None:
+            event.acceptProposedAction()
+            pinning.pin(self.session, selection, toggle=False)
 
 
 def losses_of(ghost: Steps | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,7 +1,11 @@
-"""The loss written to a file: a picture (PNG, SVG) or a table (CSV)."""
+"""The loss written to a file: a picture (PNG, SVG) or a table (CSV), which holds the probes too."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from PySide6.QtSvg import QSvgGenerator
 
 from ..inspection.losses import bad_losses, step_numbers
 from ..loss_picture import SIZE, Curve, curve_of, paint_loss
+from ..plots.series import Series, series_of
+from ..probes import FIGURES, Probe
 from ..saving import check_ending, ensure_application, write_aside
 from ..state import Steps
 from ..theme import Theme
@@ -19,30 +25,42 @@ from ..theme import Theme
 ENDINGS = (".png", ".svg", ".csv")
 
 
-def save_loss(recording: Steps, path: Path, theme: Theme, *, log: bool = True, scale: float = 2.0) -> None:
+def save_loss(
+    recording: Steps, path: Path, theme: Theme, *, log: bool = True, scale: float = 2.0, probes: Iterable[Probe] = ()
+) -> None:
     """Write the loss of every step; ``scale`` is device pixels per logical pixel of a PNG.
 
-    A loss that was zero or less everywhere is drawn on a linear scale. The CSV has the columns ``step`` and ``loss``, floats
-    in the shortest form that gives the same bits again. Raises ExportError.
+    A loss that was zero or less everywhere is drawn on a linear scale. The CSV has the columns ``step`` and ``loss`` and one for
+    each of the ``probes``, floats in the shortest form that gives the same bits again. Raises ExportError.
     """
     ending = check_ending(path, ENDINGS)
     losses = np.asarray(recording.losses(), dtype=np.float64)
     steps = step_numbers(recording, len(losses))
     bad = bad_losses(recording, losses)
     if ending == ".csv":
-        write_aside(path, table(steps, losses, bad).encode())
+        write_aside(path, table(steps, losses, bad, series_of(recording, probes)).encode())
         return
     ensure_application()
     curve = curve_of(steps, losses, log=log, bad=bad)
     write_aside(path, _png(curve, theme, scale) if ending == ".png" else _svg(curve, theme))
 
 
-def table(steps: NDArray[np.float64], losses: NDArray[np.float64], bad: NDArray[np.bool_]) -> str:
-    """The losses as CSV; empty where a step has no loss, ``nan``, ``inf`` and ``-inf`` where it is one of these."""
-    lines = ["step,loss"]
-    for step, loss, is_bad in zip(steps.tolist(), losses.tolist(), bad.tolist(), strict=True):
-        lines.append(f"{int(step)},{repr(loss) if loss == loss or is_bad else ''}")
-    return "\n".join(lines) + "\n"
+def table(steps: NDArray[np.float64], losses: NDArray[np.float64], bad: NDArray[np.bool_], probes: Iterable[Series] = ()) -> str:
+    """The losses and the probes as CSV; empty where a step has none, ``nan``, ``inf`` and ``-inf`` where it is that."""
+    columns = [_texts(losses, bad)]
+    names = ["step", "loss"]
+    for one in probes:
+        names.append(f"{one.probe.name} {FIGURES[one.probe.figure]}")
+        columns.append(_texts(one.numbers, one.bad))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(names)
+    rows.writerows(zip_longest(map(int, steps.tolist()), *columns, fillvalue=""))
+    return text.getvalue()
+
+
+def _texts(numbers: NDArray[np.float64], bad: NDArray[np.bool_]) -> list[str]:
+    return [repr(number) if number == number or is_bad else "" for number, is_bad in zip(numbers.tolist(), bad, strict=True)]
 
 
 def _png(curve: Curve, theme: Theme, scale: float) -> bytes:

@@ -37,9 +37,10 @@ from gradwalk.recording.info import RunInfo
 from gradwalk.recording.order import decode_order, encode_order
 from gradwalk.recording.reader import open_recording
 from gradwalk.recording.sync import CRC, read_sync
+from gradwalk.recording.tables import Asked
 from gradwalk.recording.tensors import LazyTensors, blocks_of
 from gradwalk.sample import sample_trace
-from gradwalk.trace import Kept, StepError
+from gradwalk.trace import STATISTICS, Kept, StepError
 
 Data = bytes | bytearray
 NASTY: list[Any] = [
@@ -85,6 +86,7 @@ def good_messages() -> list[Message]:
 
 
 GOOD = good_messages()
+EVERYTHING = Asked(frozenset(STATISTICS), frozenset(STATISTICS))
 
 
 def mutated_json(record: Any, chance: random.Random) -> Any:
@@ -260,6 +262,14 @@ def fuzz_file(chance: random.Random, path: Path) -> None:
     with open_recording(path) as recording:
         recording.losses(), recording.scalars(), recording.source("net.py"), recording.graphs, recording.notes, recording.skipped
         recording.kept_steps(), recording.step_numbers(), recording.info, recording.ended
+        start = 0
+        while start < min(len(recording), 200):
+            end, tables = recording.tables(start, EVERYTHING)
+            if end == start:  # what is left is a step so far
+                assert start == len(recording) - 1
+                break
+            assert all(one.values.shape[2] == one.gradients.shape[2] == len(one.places) for one in tables)
+            start = end
         for number in range(min(len(recording), 200)):
             read = recording[number]
             str(read), [read.tensors.get(key) for key in read.tensors]

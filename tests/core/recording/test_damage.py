@@ -12,7 +12,8 @@ import pytest
 
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import DAMAGED, Recording, open_recording
-from gradwalk.trace import Kept
+from gradwalk.recording.tables import Asked
+from gradwalk.trace import STATISTICS, Kept
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def look_at_everything(recording: Recording) -> None:
     recording.source("net.py")
     assert all(graph.key for graph in recording.graphs)
     assert isinstance(recording.skipped, list)
+    assert sum(len(tables.places) for tables in recording.tables(0, Asked(gradients=frozenset(STATISTICS)))[1]) <= len(recording)
     for trace in recording:
         for key in trace.tensors:
             trace.tensors.get(key)
