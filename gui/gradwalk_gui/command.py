@@ -12,6 +12,54 @@ from .state import State
 MENUS = ("File", "Edit", "View", "Go", "Run", "Capture", "Tools", "Help")
 
 
+class Live(Protocol):
+    """The control path to the training that is recorded."""
+
+    def pause(self) -> None:
+        """Hold the training after the next event."""
+
+    def next_event(self) -> None:
+        """Let it run one event."""
+
+    def next_step(self) -> None:
+        """Let it run to the next step."""
+
+    def detach(self) -> None:
+        """Let it go."""
+
+
+class Stops(Protocol):
+    """Stepping, breakpoints, and the training that waits."""
+
+    @property
+    def pausing(self) -> Live:
+        """The training."""
+
+    def next_event(self) -> None:
+        """One event on: of the record, or of the training that waits there."""
+
+    def next_step(self) -> None:
+        """One training step on: of the record, or of the training that waits there."""
+
+    def go_on(self, by: Literal[1, -1]) -> None:
+        """Continue to the next (or previous) breakpoint; a training that waits is let go."""
+
+    def run_to_selected(self, by: Literal[1, -1]) -> None:
+        """Run on (or back) to what is selected."""
+
+    def last_writer(self) -> None:
+        """Go to what wrote the selected tensor last."""
+
+    def toggle_breakpoint(self) -> None:
+        """Set a breakpoint at the selection or the next event, or remove it."""
+
+    def ask_breakpoint(self) -> None:
+        """Ask for the condition of a breakpoint."""
+
+    def fetch(self) -> None:
+        """Fetch the selected tensor from the training that waits."""
+
+
 class Shell(Protocol):
     """What commands need besides the Session: the parts of the app that show dialogs, start processes or arrange the window."""
 
@@ -85,6 +133,10 @@ class Shell(Protocol):
 
     def show_tour(self) -> None:
         """Start the tour at its first stop."""
+
+    @property
+    def stops(self) -> Stops:
+        """Stepping, breakpoints, and the training that waits."""
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""

@@ -62,7 +62,7 @@ def _can_redo(state: State) -> bool:
 
 
 def _go() -> Iterator[Command]:
-    yield Command("next-event", "Next event", "Go", do("next_event"), ("F10", "."), 0, "next", has_trace)
+    yield Command("next-event", "Next event", "Go", lambda s: s.stops.next_event(), ("F10", "."), 0, "next", has_trace)
     yield Command("previous-event", "Previous event", "Go", do("previous_event"), ("Shift+F10", ","), 0, "previous", has_trace)
     yield Command("next-phase", "Next phase", "Go", do("next_phase", 1), ("]",), 1, "next-phase", has_trace)
     yield Command("previous-phase", "Previous phase", "Go", do("next_phase", -1), ("[",), 1, "previous-phase", has_trace)
@@ -74,7 +74,7 @@ def _go() -> Iterator[Command]:
     yield Command("out-of-module", "Out of module", "Go", do("out_of_module"), ("Shift+F11",), 1, "", has_trace)
     yield Command("first-event", "First event of the step", "Go", do("first_event"), ("Home",), 2, "first", has_trace)
     yield Command("last-event", "Last event of the step", "Go", do("last_event"), ("End",), 2, "last", has_trace)
-    yield Command("next-step", "Next training step", "Go", do("next_step", 1), ("Ctrl+Right",), 3, "", has_trace)
+    yield Command("next-step", "Next training step", "Go", lambda s: s.stops.next_step(), ("Ctrl+Right",), 3, "", has_trace)
     yield Command("previous-step", "Previous training step", "Go", do("next_step", -1), ("Ctrl+Left",), 3, "", has_trace)
     yield Command("next-10-steps", "10 training steps on", "Go", do("next_step", 10), ("Ctrl+Shift+Right",), 3, "", has_trace)
     yield Command(
@@ -83,6 +83,7 @@ def _go() -> Iterator[Command]:
     yield Command("first-step", "First training step", "Go", do("first_step"), ("Ctrl+Home",), 4, "", has_trace)
     yield Command("follow", "Follow live", "Go", do("follow"), ("Ctrl+End",), 4, "live", _is_open, _follows)
     yield Command("counterpart", "From op to gradient and back", "Go", do("jump_to_counterpart"), ("G",), 5, "", has_trace)
+    yield Command("last-writer", "Last writer of the tensor", "Go", lambda s: s.stops.last_writer(), ("W",), 5, "", selected)
     yield Command("go-to-node", "Go to node...", "Go", lambda s: s.go_to_node(), ("Ctrl+P",), 6, "search", has_trace)
     yield Command("go-to-selected", "To the event of the selection", "Go", do("go_to_selected"), (), 6, "", selected)
 
@@ -96,12 +97,46 @@ def _run() -> Iterator[Command]:
     yield Command("slower", "Slower", "Run", do("faster", -1), ("-",), 1, "slower")
     yield Command("faster", "Faster", "Run", do("faster", 1), ("=", "+"), 1, "faster")
     yield Command("loop", "Loop the step", "Run", flip("loop"), ("L",), 1, "loop", always, lambda state: state.loop)
+    yield Command("loop-here", "Loop from the selection to here", "Run", do("loop_to_selected"), (), 1, "", selected)
+    yield from _breakpoints()
+    yield from _live()
     yield Command("run-again", "Edit and run again...", "Run", lambda s: s.run_again(), ("Ctrl+R",), 2, "", _can_run_again)
-    yield Command("stop", "Stop training", "Run", lambda s: s.stop_training(), ("Ctrl+Alt+S",), 2, "stop", needs_training=True)
+    yield Command("stop", "Stop training", "Run", lambda s: s.stop_training(), ("Ctrl+Alt+S",), 5, "stop", needs_training=True)
 
 
 def _can_run_again(state: State) -> bool:
     return isinstance(again_of(getattr(state.recording, "info", None)), Again)
+
+
+def _breakpoints() -> Iterator[Command]:
+    yield Command("continue", "Continue to breakpoint", "Run", lambda s: s.stops.go_on(1), ("F5",), 2, "", has_trace)
+    yield Command("continue-back", "Back to breakpoint", "Run", lambda s: s.stops.go_on(-1), ("Shift+F5",), 2, "", has_trace)
+    yield Command("run-to", "Run to selected", "Run", lambda s: s.stops.run_to_selected(1), ("Ctrl+F10",), 2, "", selected)
+    yield Command(
+        "run-back-to", "Run back to selected", "Run", lambda s: s.stops.run_to_selected(-1), ("Ctrl+Shift+F10",), 2, "", selected
+    )
+    yield Command("breakpoint", "Toggle breakpoint", "Run", lambda s: s.stops.toggle_breakpoint(), ("F9",), 3, "", has_trace)
+    yield Command("condition", "Breakpoint with a condition...", "Run", lambda s: s.stops.ask_breakpoint(), ("Shift+F9",), 3)
+
+
+def _live() -> Iterator[Command]:
+    yield Command("pause", "Pause the training", "Run", lambda s: s.stops.pausing.pause(), ("Ctrl+Alt+P",), 4, "", _may_be_held)
+    yield Command("live-event", "Next event of the training", "Run", lambda s: s.stops.pausing.next_event(), (), 4, "", _is_held)
+    yield Command("live-step", "Next step of the training", "Run", lambda s: s.stops.pausing.next_step(), (), 4, "", _is_held)
+    yield Command("detach", "Let the training go", "Run", lambda s: s.stops.pausing.detach(), ("Ctrl+Alt+D",), 4, "", _is_held)
+    yield Command("fetch", "Fetch the tensor whole", "Run", lambda s: s.stops.fetch(), (), 4, "", _can_fetch)
+
+
+def _may_be_held(state: State) -> bool:
+    return state.recording is not None and not getattr(state.recording, "closed", True) and state.held is None
+
+
+def _is_held(state: State) -> bool:
+    return state.held is not None
+
+
+def _can_fetch(state: State) -> bool:
+    return state.held is not None and state.selection is not None and state.step + 1 == state.length
 
 
 def _plays(state: State) -> bool:

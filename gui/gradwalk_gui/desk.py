@@ -51,6 +51,7 @@ VIEWS: Mapping[str, Factory] = {
     "alerts": lazily("views.alerts", "AlertsView"),
     "gradients": lazily("views.gradients", "GradientsView"),
     "saved": lazily("views.saved", "SavedView"),
+    "breakpoints": lazily("views.breakpoints", "BreakpointsView"),
 }
 
 

@@ -35,17 +35,18 @@ PLACES = (
     Place("alerts", "Alerts", Area.BottomDockWidgetArea),
     Place("gradients", "Gradients", Area.BottomDockWidgetArea),
     Place("saved", "Saved", Area.BottomDockWidgetArea),
+    Place("breakpoints", "Breakpoints", Area.BottomDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
     "Learn": ("inspector", "source", "ribbons"),
-    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients", "saved"),
+    "Debug": ("outline", "events", "inspector", "source", "loss", "ribbons", "alerts", "gradients", "saved", "breakpoints"),
     "Monitor": ("events", "loss", "ribbons"),
     "Present": ("ribbons",),
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
-TABS = ("loss", "log", "alerts", "gradients", "saved")
+TABS = ("loss", "log", "alerts", "gradients", "saved", "breakpoints")
 """Panels that lie behind one another, in the order of their tabs."""
 IN_FRONT = {"Debug": "alerts"}
 """Which of them is in front; else the plots are."""

@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 from psygnal import Signal
 
-from gradwalk.tape import event_at, index, module_of
+from gradwalk.tape import event_at, module_of
 from gradwalk.trace import Event, Graph, Trace
 
 from . import moves, showing
+from .held import Held
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
+from .stopping import event_of
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
@@ -119,6 +121,27 @@ class Session:
         """Stay at the newest step."""
         self._become(play=Play.FOLLOWING)
 
+    def hold(self, held: Held | None) -> None:
+        """The training waits, and its step so far is the last of the recording; or (None) it goes on."""
+        if held is None:
+            self._become(held=None, fetched=())
+        elif self._state.recording is not None:
+            length = len(self._state.recording)
+            self._become(held=held, fetched=(), length=length, step=length - 1, position=END, play=Play.PAUSED)
+
+    def loop_between(self, start: int, end: int) -> None:
+        """Loop between two positions of the step; over the whole step where they are the same."""
+        low, high = sorted((start, end))
+        self._become(loop_range=(low, high) if low < high else None, loop=low < high or self._state.loop)
+
+    def loop_to_selected(self) -> None:
+        """Loop between the event of the selection and the playhead."""
+        state = self._state
+        event = event_of(state.trace, state.selection) if state.trace is not None and state.selection is not None else None
+        position = moves.position_of(state.trace, event) if state.trace is not None and event is not None else None
+        if position is not None:
+            self.loop_between(position, state.position)
+
     def end_following(self) -> None:
         """Nothing more will come: stay where the playhead is."""
         if self._state.play is Play.FOLLOWING:
@@ -138,10 +161,11 @@ class Session:
         state = self._state
         if state.play is not Play.PLAYING:
             return
-        if state.loop and state.position >= state.events:
-            self._become(position=0)
+        start, end = state.loop_range or (0, state.events)
+        if state.loop and state.position >= end:
+            self._become(position=start)
             return
-        on = min(state.beat, state.events - state.position)
+        on = min(state.beat, (end if state.loop and state.position < end else state.events) - state.position)
         step, position = (state.step, state.position + on) if on > 1 else self._after(1)
         ended = (step, position) == (state.step, state.position)
         self._become(step=step, position=position, play=Play.PAUSED if ended else Play.PLAYING)
@@ -263,7 +287,7 @@ class Session:
         if state.trace is None or state.selection is None:
             return
         position = moves.first_inside(state.trace, module_path(state)) if state.selection.kind == "module" else None
-        event = _event_of(state.trace, state.selection)
+        event = event_of(state.trace, state.selection)
         if event is not None:
             position = moves.position_of(state.trace, event)
         if position is not None:
@@ -308,21 +332,8 @@ def _subject(state: State) -> Event | None:
     if state.trace is None:
         return None
     if state.selection is not None:
-        return _event_of(state.trace, state.selection)
+        return event_of(state.trace, state.selection)
     return state.last_event or state.next_event
-
-
-def _event_of(trace: Trace, selection: Selection) -> Event | None:
-    """The event in which a selected thing ran; of an edge the one that made its gradient, of a leaf its AccumulateGrad."""
-    graph = trace.graph
-    kind, ref = selection.kind, selection.id
-    if kind == "value":
-        leaf = index(graph).node_of_leaf.get(ref)
-        kind, ref = ("node", leaf) if leaf is not None else ("op", graph.values[ref].op)
-    elif kind == "edge":
-        kind, ref = "node", graph.edges[ref].source
-    kinds = {"op": ("op", "update"), "node": ("node", "accumulate")}.get(kind, ())
-    return next((event for event in graph.events if event.kind in kinds and event.ref == ref), None)
 
 
 def module_path(state: State) -> str:

@@ -25,6 +25,7 @@ from .live import Follower
 from .names import name_of
 from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
 from .palette import Palette
+from .pausing import Pausing
 from .pins import Pins
 from .player import Player
 from .preferences import Preferences
@@ -32,6 +33,7 @@ from .reruns import Reruns
 from .session import Session
 from .settings import Settings
 from .state import State
+from .stops import Stops
 from .theme import DARK, LIGHT, Theme
 from .tour import Tour
 from .trainings import Trainings
@@ -50,6 +52,8 @@ class Shell(QObject):
         self.follower = Follower(session, self)
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
+        self.stops = Stops(session, Pausing(session, self.follower, self), window)
+        self.stops.pausing.failed.connect(window.notice.say)
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
@@ -327,6 +331,7 @@ class Shell(QObject):
         if self._file is not None:
             settings.save(self.present_settings(), self._file)
         self._window.hide()
+        self.stops.pausing.close()
         self.trainings.end_all()
         self.watcher.close()
         self.follower.close()

@@ -14,14 +14,16 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.gate import Breakpoint
 from gradwalk.paths import id_of, path_of
 from gradwalk.scales import unscaled
 from gradwalk.tape import event_at
-from gradwalk.trace import NONE, Event, TensorKey, Trace
+from gradwalk.trace import NONE, Event, Kept, TensorKey, Trace
 from gradwalk.watches import ON
 
 from . import showing
 from .alerts import NOTHING, AlertRow, Alerts
+from .held import Held
 from .probes import Probe
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
@@ -99,6 +101,13 @@ class State:
     play: Play = Play.PAUSED
     speed: float = 1.0
     loop: bool = False
+    loop_range: tuple[int, int] | None = None
+    """The positions between which playing loops, where it is not the whole step."""
+    breakpoints: tuple[Breakpoint, ...] = ()
+    held: Held | None = None
+    """Where the training waits, while it does."""
+    fetched: tuple[tuple[TensorKey, Kept], ...] = ()
+    """Tensors of the held step that were fetched in full."""
     selection: Selection | None = None
     picked: tuple[Selection, ...] = ()
     """Several things that were selected together; ``selection`` is the first of them."""
@@ -169,6 +178,8 @@ def resolve(wish: State, old: State) -> State:
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
+    if wish.fetched is not old.fetched and wish.fetched:
+        trace = replace(trace, tensors={**trace.tensors, **dict(wish.fetched)})
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
     before = old.trace if old.recording is recording and (wish.selection, wish.picked) == (old.selection, old.picked) else None
     selection = _carried(wish.selection, before, trace)
@@ -184,6 +195,7 @@ def resolve(wish: State, old: State) -> State:
         frame=wish.frame if _unmoved(old, recording, (step, position, selection)) else None,
         view=_view_for(wish.view, trace, old),
         alerts=wish.alerts if recording is old.recording else NOTHING,
+        loop_range=wish.loop_range if trace.graph.key == (old.trace.graph.key if old.trace is not None else "") else None,
         alert=wish.alert if wish.alert is not None and wish.alert.place == (step, position) else None,
     )
 

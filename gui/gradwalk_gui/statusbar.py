@@ -16,7 +16,7 @@ class StatusBar(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._labels: dict[str, QLabel] = {}
-        for name in ("process", "speed", "recording", "notes"):
+        for name in ("process", "speed", "recording", "notes", "stops"):
             self._labels[name] = QLabel()
             self.addWidget(self._labels[name])
         self._labels["remark"] = QLabel()
@@ -41,6 +41,10 @@ class StatusBar(QStatusBar):
         self._labels["recording"].setText(status.recording)
         self._labels["notes"].setText(status.notes)
         self._labels["notes"].setToolTip(status.details)
+
+    def tell_stops(self, sentence: str) -> None:
+        """What breakpoints do to a training that runs, or ""."""
+        self._labels["stops"].setText(sentence)
 
     def remark(self, sentence: str) -> None:
         """Something about the picture of the graph, or "" for nothing."""

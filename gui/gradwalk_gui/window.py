@@ -11,12 +11,13 @@ from PySide6.QtCore import QByteArray, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QMenuBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
-from . import docks, menus
+from . import docks, menus, stopping
 from .actions import Actions
 from .alerts import is_behind
 from .command import Command
 from .desk import VIEWS, Desk, Factory
 from .graph_menu import graph_menu
+from .held_bar import HeldBar
 from .icons import app_icon, themed
 from .notice import Notice
 from .session import Session
@@ -69,6 +70,8 @@ class Window(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self.held = HeldBar(self.actions_, theme)
+        column.addWidget(self.held)
         column.addWidget(self.notice)
         column.addWidget(self.pages, 1)
         self.setCentralWidget(middle)
@@ -136,6 +139,7 @@ class Window(QMainWindow):
         self.theme = theme
         self.actions_.set_theme(theme)
         self.notice.set_theme(theme)
+        self.held.set_theme(theme)
         self.welcome.set_theme(theme)
         self.desk.set_theme(theme)
         self.search.setIcon(themed("search", theme))
@@ -197,6 +201,10 @@ class Window(QMainWindow):
 
     def _on_changed(self, old: State, new: State) -> None:
         self.refresh()
+        if old.held != new.held:
+            self.held.show_state(new)
+        if (old.breakpoints, old.recording) != (new.breakpoints, new.recording):
+            self.status.tell_stops(stopping.in_words(new))
         if old.alerts is not new.alerts or old.length != new.length:
             self.status.tell_alerts(len(new.alerts.rows), looking=is_behind(new.alerts, new.length))
 

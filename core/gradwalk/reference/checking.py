@@ -272,7 +272,10 @@ def _errors(seen: Array, expected: Array, moved: Array | None, tolerance: float)
     largest = float(np.abs(expected[finite]).max()) if finite.any() else 0.0
     spread = np.abs(moved - expected) if moved is not None and moved.shape == expected.shape else np.zeros(expected.shape)
     if spread.size:
-        spread = np.maximum(spread, 2 * np.nanmedian(spread))  # one random rounding may by chance move an element by nothing
+        known = spread[~np.isnan(spread)]
+    spread = np.maximum(
+        spread, 2 * np.median(known) if known.size else 0.0
+    )  # one random rounding may by chance move an element by nothing
     scale = np.maximum(np.nan_to_num(SLACK * spread / tolerance, posinf=0.0), largest)
     with np.errstate(all="ignore"):
         errors = np.where(seen == expected, 0.0, np.abs(seen - expected) / np.where(scale > 0, scale, 1.0))

@@ -6,10 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
+from gradwalk.breakpoints import stops
 from gradwalk.same import Same
 from gradwalk.tape import event_at, index, name_of, variable_of
 from gradwalk.trace import NONE, STATISTICS, Graph, Trace
@@ -35,6 +36,11 @@ class OpRibbon(Ribbon):
         self.setObjectName("op-ribbon")
         self._phases = np.zeros(0, dtype=np.uint8)
         self._bad = np.zeros(0, dtype=bool)
+        self._stops: NDArray[np.intp] = np.zeros(0, np.intp)
+        """The positions at which a breakpoint stops."""
+        self._loop_from: int | None = None
+        """Where a range that is being dragged began."""
+        self.setToolTipDuration(-1)
         self.begin()
 
     def show_state(self, old: State, new: State) -> None:
@@ -42,6 +48,8 @@ class OpRibbon(Ribbon):
         if new.trace is not old.trace or new.trace is None:
             self._phases = np.zeros(0, np.uint8) if new.trace is None else phase_codes(new.trace)
             self._bad = np.zeros(0, bool) if new.trace is None else bad_events(new.trace)
+        if (new.trace, new.breakpoints) != (old.trace, old.breakpoints):
+            self._stops = np.zeros(0, np.intp) if new.trace is None else np.flatnonzero(stops(new.trace, new.breakpoints))
         self.setAccessibleDescription(f"event {new.position} of {new.events}")
         self.update()
 
@@ -58,6 +66,22 @@ class OpRibbon(Ribbon):
         position = round(place)
         if position != self.session.state.position:
             self.session.go_to(self.session.state.step, position)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the playhead along; with Shift, the end of the range that is looped."""
+        self._loop_from = None
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.count():
+            self._loop_from = round(self.place_at(event.position().x()))
+            self.session.loop_between(self._loop_from, self._loop_from)
+            return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag the playhead, or the range."""
+        if self._loop_from is not None and event.buttons():
+            self.session.loop_between(self._loop_from, round(self.place_at(event.position().x())))
+            return
+        super().mouseMoveEvent(event)
 
     def wheel_by(self, by: int) -> None:
         """One event on or back."""
@@ -85,6 +109,23 @@ class OpRibbon(Ribbon):
         else:
             self._paint_binned(painter, area)
         self._paint_names(painter, area)
+        self._paint_range(painter, area, width)
+        self._paint_stops(painter, area, width)
+
+    def _paint_range(self, painter: QPainter, area: QRectF, width: float) -> None:
+        """The positions between which playing loops: a line under the cells."""
+        if self.drawn.loop_range is not None:
+            start, end = self.drawn.loop_range
+            painter.setPen(QPen(QColor(self.theme.accent), 3))
+            below = area.bottom() + 2
+            painter.drawLine(QPointF(area.left() + start * width, below), QPointF(area.left() + end * width, below))
+
+    def _paint_stops(self, painter: QPainter, area: QRectF, width: float) -> None:
+        """A dot over each position at which a breakpoint stops; on one pixel there is one."""
+        painter.setPen(QPen(QColor(self.theme.panel), 1))
+        painter.setBrush(QColor(self.theme.danger))
+        for x in dict.fromkeys((area.left() + self._stops * width).round().tolist()):
+            painter.drawEllipse(QPointF(x, area.top() + 1), 3.5, 3.5)
 
     def _paint_apart(self, painter: QPainter, area: QRectF, width: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)

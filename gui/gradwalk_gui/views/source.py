@@ -16,6 +16,7 @@ from ..inspection.subject import empty_text, op_behind, position_shown
 from ..panel import GRID, Panel, phase_colour
 from ..session import Session
 from ..state import Selection, State
+from ..stopping import lines_with_breakpoints, toggled_line
 from ..theme import Theme
 from ..widgets.code_view import CodeView, Range
 from ..widgets.gutter import Mark
@@ -47,6 +48,7 @@ class SourceView(Panel):
         self.code = CodeView(theme, self)
         self.code.line_chosen.connect(self._on_line)
         self.code.line_entered.connect(self._on_line_entered)
+        self.code.stop_asked.connect(self._on_stop_asked)
         self.message = QLabel(self)
         self.message.setWordWrap(True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -110,6 +112,7 @@ class SourceView(Panel):
 
     def _mark(self, state: State) -> None:
         assert state.trace is not None
+        self.code.show_stops(lines_with_breakpoints(state.breakpoints, self._file, self.code.blockCount()))
         graph = state.trace.graph
         ranges = []
         chosen, now = selected_site(graph, state.selection), event_site(state)
@@ -156,6 +159,9 @@ class SourceView(Panel):
             found = self._events[line].after(state.trace.graph, state.selection)
             if found is not None:
                 self.session.select(found)
+
+    def _on_stop_asked(self, line: int) -> None:
+        self.session.set(breakpoints=toggled_line(self.session.state, self._file, line))
 
     def _on_line_entered(self, line: int) -> None:
         if line in self._events:

@@ -53,11 +53,14 @@ class CodeView(QPlainTextEdit):
     """A marked line was clicked in the gutter."""
     line_entered = Signal(int)
     """A marked line was double-clicked in the gutter."""
+    stop_asked = Signal(int)
+    """The room for breakpoints was clicked beside a line."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
         self._marks: Mapping[int, Mark] = {}
+        self._stops: frozenset[int] = frozenset()
         self._ranges: tuple[Range, ...] = ()
         self._shown_text = ""
         self._wanted: Range | None = None
@@ -96,6 +99,15 @@ class CodeView(QPlainTextEdit):
         self._marks = marks
         self._fit_gutter()
         self.gutter.update()
+
+    def show_stops(self, lines: frozenset[int]) -> None:
+        """The lines that have a breakpoint."""
+        self._stops = lines
+        self.gutter.update()
+
+    def stops(self) -> frozenset[int]:
+        """The lines that have a breakpoint."""
+        return self._stops
 
     def marks(self) -> Mapping[int, Mark]:
         """The marked lines."""

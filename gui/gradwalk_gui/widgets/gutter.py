@@ -75,6 +75,12 @@ class Gutter(QWidget):
             painter.setPen(QColor(theme.text if line in strong else theme.faint))
             place = QRectF(0, box.top(), self.width() - GAP, box.height())
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(line))
+            if line in self._view.stops():
+                painter.save()
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(theme.danger))
+                painter.drawEllipse(QPointF(BREAKPOINTS / 2, box.top() + box.height() / 2), 4.5, 4.5)
+                painter.restore()
             mark = self._view.marks().get(line)
             if mark is not None:
                 self._paint_mark(painter, mark, box, line in strong)
@@ -103,18 +109,23 @@ class Gutter(QWidget):
         """Show tool tips."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             line = self.marked_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self._view.marks()[line].told if line else "", self)
+            at_stops = "Set or remove a breakpoint at this line" if event.pos().x() < BREAKPOINTS else ""
+            QToolTip.showText(event.globalPos(), self._view.marks()[line].told if line else at_stops, self)
             return True
         return super().event(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the pointer."""
-        marked = self.marked_at(event.position())
+        marked = self.marked_at(event.position()) or event.position().x() < BREAKPOINTS
         self.setCursor(Qt.CursorShape.PointingHandCursor if marked else Qt.CursorShape.ArrowCursor)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Choose the line."""
-        line = self.marked_at(event.position())
+        """Choose the line; at the far left, set a breakpoint at it or remove it."""
+        at = event.position()
+        if event.button() == Qt.MouseButton.LeftButton and at.x() < BREAKPOINTS and self.line_at(at.y()):
+            self._view.stop_asked.emit(self.line_at(at.y()))
+            return
+        line = self.marked_at(at)
         if event.button() == Qt.MouseButton.LeftButton and line:
             self._view.line_chosen.emit(line)
 

@@ -51,6 +51,7 @@ def window(shell, trained, qtbot):
     shell.follower.open(trained)
     qtbot.waitUntil(lambda: shell._window.desk.isVisible() and shell._window.graph.scene is not None)
     qtbot.waitUntil(lambda: shell._window.desk._wanted is None)
+    shell._window.desk.show_dock("loss")
     shell.session.go_to(3, 10_000)
     return shell
 

@@ -326,11 +326,11 @@ def test_a_backward_by_hand_stands_beside_its_numpy(show, tmp_path):
         op = next(op for op in recording[0].graph.ops if op.variable == "y_pred")
         session.last_event()
         session.select(Selection("op", op.id))
-        told = plain(view.numpy)
+        told = plain(view.numpy.text)
         assert told.startswith("as written NumPy → h_relu.dot(w2) y_pred = h_relu @ w2")
         assert "← h_relu.T.dot(grad_y_pred) grad_w2 = h_relu.T @ grad_y_pred" in told
-        view.element.button.setChecked(True)
-        assert "✓" in plain(view.element.text)
+        view.formula.element.button.setChecked(True)
+        assert "✓" in plain(view.formula.element.text)
 
 
 def test_a_custom_function_has_no_line_and_says_so(show, tmp_path):

@@ -1,0 +1,64 @@
+"""Stepping, where the record and a training that waits meet: the commands that go on, stop, and set breakpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from . import stopping
+from .pausing import Pausing, at_live_end
+from .session import Session
+
+if TYPE_CHECKING:
+    from .views.breakpoints import BreakpointsView
+    from .window import Window
+
+
+class Stops:
+    """Owned by the shell; what does not come to pass is one sentence in the notice bar."""
+
+    def __init__(self, session: Session, pausing: Pausing, window: Window) -> None:
+        self._session, self._window = session, window
+        self.pausing = pausing
+
+    def next_event(self) -> None:
+        """One event on: of the record, or of the training that waits there."""
+        (self.pausing if at_live_end(self._session.state) else self._session).next_event()
+
+    def next_step(self) -> None:
+        """One training step on: of the record, or of the training that waits there."""
+        (self.pausing if at_live_end(self._session.state) else self._session).next_step()
+
+    def go_on(self, by: Literal[1, -1]) -> None:
+        """Continue to the next (or previous) breakpoint; a training that waits is let go."""
+        if by > 0 and self._session.state.held is not None:
+            self.pausing.resume()
+        else:
+            self._remark(stopping.go_on(self._session, by))
+
+    def run_to_selected(self, by: Literal[1, -1]) -> None:
+        """Run on (or back) to what is selected."""
+        self._remark(stopping.run_to_selected(self._session, by))
+
+    def last_writer(self) -> None:
+        """Go to what wrote the selected tensor last."""
+        self._remark(stopping.to_last_writer(self._session))
+
+    def toggle_breakpoint(self) -> None:
+        """Set a breakpoint at the selection or the next event, or remove it."""
+        self._session.set(breakpoints=stopping.toggled(self._session.state))
+
+    def ask_breakpoint(self) -> None:
+        """Ask for the condition of a breakpoint."""
+        self._window.populate()
+        self._window.desk.show_dock("breakpoints")
+        cast("BreakpointsView", self._window.desk.views["breakpoints"]).ask()
+
+    def fetch(self) -> None:
+        """Fetch the selected tensor from the training that waits."""
+        key = stopping.tensor_of(self._session.state)
+        if key is not None:
+            self.pausing.fetch(key)
+
+    def _remark(self, sentence: str) -> None:
+        if sentence:
+            self._window.notice.say(sentence)

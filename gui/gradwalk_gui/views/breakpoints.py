@@ -1,0 +1,167 @@
+"""The breakpoints: a list with a tick for each, a line to add one, and what the next one would be called."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gradwalk.breakpoints import checked
+from gradwalk.filter import FilterError, parse
+from gradwalk.filter.matching import asks_numbers
+from gradwalk.gate import Breakpoint, When
+
+from ..panel import GRID, LEAST, Panel
+from ..session import Session
+from ..state import State
+from ..stopping import text_here
+from ..theme import Theme, font
+from ..widgets.filter_field import FilterField
+from ..widgets.text import ElidedLabel
+
+EMPTY = "F9 sets a breakpoint at the selection or the next event, a click beside a line of the source one at the line."
+COSTS = "While breakpoints are set, a training that runs is recorded the slow way."
+WAITS = "A condition on numbers waits for the GPU at every event that it covers."
+
+
+class BreakpointsView(Panel):
+    """Space ticks the row, Delete removes it, Enter in the line adds one."""
+
+    title = "Breakpoints"
+
+    def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(session, theme, parent)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName("Breakpoints")
+        self.list.setMinimumHeight(LEAST)
+        self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.itemChanged.connect(self._on_ticked)
+        self.field = FilterField(self)
+        self.field.setPlaceholderText("$op(mm)   $module(encoder.*)   $src(model.py:88)   $grad(rms>1e3)   $nan()")
+        self.field.setAccessibleName("Condition of a new breakpoint")
+        self.field.setMinimumWidth(60)
+        self.field.textChanged.connect(self._read)
+        self.field.returnPressed.connect(self.add)
+        self.sides = {"before": QToolButton(self), "after": QToolButton(self)}
+        group = QButtonGroup(self)
+        for when, button in self.sides.items():
+            button.setText(when)
+            button.setCheckable(True)
+            button.setToolTip(f"Stop {when} the event")
+            button.setAccessibleName(f"Stop {when} the event")
+            group.addButton(button)
+        self.sides["before"].setChecked(True)
+        group.buttonClicked.connect(lambda _: self._read(self.field.text()))
+        self.button = QPushButton("Add", self)
+        self.button.clicked.connect(self.add)
+        self.note = ElidedLabel(Qt.TextElideMode.ElideRight, self)
+        self.note.setFont(font(11))
+        row = QHBoxLayout()
+        row.setSpacing(GRID // 2)
+        for widget in (self.field, *self.sides.values(), self.button):
+            row.addWidget(widget, 1 if widget is self.field else 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        layout.setSpacing(GRID // 2)
+        layout.addLayout(row)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.note)
+        self.begin()
+
+    def apply_theme(self) -> None:
+        """Recolour."""
+        self._read(self.field.text())
+
+    def show_state(self, old: State, new: State) -> None:
+        """Another list of breakpoints; the names that the field may offer."""
+        self.field.graph = new.trace.graph if new.trace is not None else None
+        if old.breakpoints != new.breakpoints or self.list.count() != len(new.breakpoints):
+            row = self.list.currentRow()
+            self.list.blockSignals(True)
+            self.list.clear()
+            for one in new.breakpoints:
+                self.list.addItem(_item(one))
+            self.list.setCurrentRow(min(row, len(new.breakpoints) - 1))
+            self.list.blockSignals(False)
+        self._read(self.field.text())
+
+    def ask(self) -> None:
+        """Begin a breakpoint with a condition at the selection, or the next event."""
+        self.field.setText(text_here(self.session.state))
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.field.end(False)
+
+    def add(self) -> None:
+        """Take what stands in the line; what cannot be a breakpoint stays there, with the reason under the list."""
+        text = self.field.text().strip()
+        if self._fault(text):
+            self._read(self.field.text())
+            return
+        rest = tuple(one for one in self.session.state.breakpoints if (one.text, one.when) != (text, self._when))
+        self.session.set(breakpoints=(*rest, Breakpoint(text, self._when)))
+        self.field.clear()
+
+    @property
+    def _when(self) -> When:
+        return "after" if self.sides["after"].isChecked() else "before"
+
+    def _fault(self, text: str) -> str:
+        try:
+            checked(text, self._when)
+        except FilterError as error:
+            return error.message
+        return ""
+
+    def _read(self, text: str) -> None:
+        """Underline what cannot be read; a condition on numbers can only stop after the event."""
+        self.field.read(text, self.theme.danger)
+        if self.field.error is None and text.strip() and asks_numbers(self.field.asked):
+            self.sides["after"].setChecked(True)
+        fault = self._fault(text.strip()) if text.strip() else ""
+        self.button.setEnabled(bool(text.strip()) and not fault)
+        self.note.set_full_text(fault or self._advice())
+        self.note.setStyleSheet(f"color: {self.theme.danger if fault else self.theme.subtle};")
+
+    def _advice(self) -> str:
+        enabled = [one for one in self.session.state.breakpoints if one.enabled]
+        if not self.session.state.breakpoints:
+            return EMPTY
+        waits = any(asks_numbers(parse(one.text)) for one in enabled)
+        return f"{COSTS} {WAITS}" if waits else COSTS if enabled else ""
+
+    def _on_ticked(self, _item: QListWidgetItem) -> None:
+        ticks = [self.list.item(row).checkState() == Qt.CheckState.Checked for row in range(self.list.count())]
+        now = self.session.state.breakpoints
+        self.session.set(breakpoints=tuple(Breakpoint(one.text, one.when, tick) for one, tick in zip(now, ticks, strict=True)))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Delete removes the current row."""
+        row = self.list.currentRow()
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.list.hasFocus() and row >= 0:
+            self.session.set(breakpoints=tuple(one for i, one in enumerate(self.session.state.breakpoints) if i != row))
+            return
+        super().keyPressEvent(event)
+
+
+def _item(one: Breakpoint) -> QListWidgetItem:
+    made = QListWidgetItem(f"{one.when}  {one.text}")
+    made.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
+    made.setCheckState(Qt.CheckState.Checked if one.enabled else Qt.CheckState.Unchecked)
+    made.setToolTip(made.text())
+    return made
+
+
+if __name__ == "__main__":
+    from ..alone import run_alone
+
+    raise SystemExit(run_alone(BreakpointsView, width=640, height=220))
