@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from .filter import Filter, FilterError, matches, parse, text_of
 from .filter.matching import asks_numbers
 from .filter.one_event import OneEvent, matches_one
-from .filter.syntax import Call, Every
+from .filter.syntax import Call, Every, Word
 from .gate import Breakpoint, When
 from .tape import module_of, name_of, site_of
-from .trace import Event, Graph, Trace
+from .trace import NONE, Event, Graph, Site, Trace
 
 
 def checked(text: str, when: When) -> Filter:
@@ -29,8 +29,26 @@ def checked(text: str, when: When) -> Filter:
 
 def at_event(graph: Graph, event: Event) -> str:
     """The filter that finds an event again in other steps: its name, its line and its module."""
-    site, module = site_of(graph, event), module_of(graph, event)
-    parts = [Call("op", (name_of(graph, event),))]
+    if event.kind == "accumulate":
+        return at_node(graph, event.ref)
+    return _at(name_of(graph, event), site_of(graph, event), module_of(graph, event))
+
+
+def at_node(graph: Graph, node: int) -> str:
+    """The same for a Node that has not run."""
+    leaf = graph.nodes[node].leaf
+    if leaf != NONE:  # no line of the user's accumulates
+        words = (Word(graph.values[leaf].name),) if graph.values[leaf].name else ()
+        return text_of(Every((Call("op", (graph.nodes[node].name,)), *words)))
+    owner = graph.nodes[node].op
+    op = graph.ops[owner] if owner != NONE else None
+    site = graph.sites[op.site] if op is not None and op.site != NONE else None
+    module = graph.modules[op.module].path if op is not None and op.module != NONE else ""
+    return _at(graph.nodes[node].name, site, module)
+
+
+def _at(name: str, site: Site | None, module: str) -> str:
+    parts = [Call("op", (name,))]
     if site is not None:
         parts.append(Call("src", (f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}",)))
     if module:

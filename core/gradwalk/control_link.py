@@ -72,6 +72,7 @@ class ControlLink:
         except (OSError, ValueError):
             pass  # the same as its end
         self._file.close()
+        self._connection.close()
         self._give_up()
         if not self._closed:
             self._lost()

@@ -120,6 +120,7 @@ class Pausing(QObject):
                 self.failed.emit(str(error))
                 return None
             self._send_breakpoints(self._session.state)
+            self._tell("status", self._on_status)
         return self._link
 
     def _send_breakpoints(self, state: State) -> None:
@@ -156,6 +157,11 @@ class Pausing(QObject):
             self._session.hold(held_of(frame))
         elif frame.get("event") == "resumed":
             self._resumed.start()
+
+    def _on_status(self, answer: Answer) -> None:
+        """It may be held already, by another window or before this one came."""
+        if answer.get("held"):
+            self._on_told({**answer["held"], "event": "held"})
 
     def _goes_on(self) -> None:
         self._session.hold(None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gradwalk.breakpoints import at_event, at_line, stops
+from gradwalk.breakpoints import at_event, at_line, at_node, stops
 from gradwalk.filter import parse
 from gradwalk.filter.matching import asks_numbers
 from gradwalk.gate import Breakpoint
@@ -104,6 +104,8 @@ def text_here(state: State) -> str:
     if selection is not None and selection.kind == "module":
         path = trace.graph.modules[selection.id].path
         return f"$module({path})" if path else ""
+    if selection is not None and selection.kind == "node":
+        return at_node(trace.graph, selection.id)
     event = event_of(trace, selection) if selection is not None else state.next_event or state.last_event
     return "" if event is None else at_event(trace.graph, event)
 

@@ -20,6 +20,7 @@ from gradwalk_gui.shell import Shell
 from gradwalk_gui.window import Window
 
 sys.path.insert(0, str(Path(__file__).parent))  # nets.py, walking.py
+sys.path.insert(0, str(Path(__file__).parents[1] / "live"))  # held.py
 
 
 @lru_cache(maxsize=8)

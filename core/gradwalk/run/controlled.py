@@ -93,6 +93,7 @@ class Controls:
     def _detach(self, frame: Frame) -> Answer:
         self._breakpoints.setdefault(frame["peer"], ())
         self.left(frame["peer"])
+        self._gate.go_on()
         return {}
 
     def _renew(self) -> None:

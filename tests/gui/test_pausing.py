@@ -1,0 +1,127 @@
+"""Live pause through the window: real keys, a real training in a second process, breakpoints in forward and backward."""
+
+from __future__ import annotations
+
+import pytest
+from held import TWO_LAYERS, Training, plainly
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from gradwalk.gate import Breakpoint
+from gradwalk_gui.held import Held
+from gradwalk_gui.state import Selection
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return plainly(tmp_path_factory.mktemp("plain"), TWO_LAYERS, "40")
+
+
+@pytest.fixture
+def train(tmp_path):
+    run = Training(tmp_path, TWO_LAYERS, "40")
+    run.tell("pause")
+    run.next("held")  # so that the window comes in time
+    yield run
+    run.link.close()
+    if run.process.poll() is None:
+        run.process.kill()
+    run.process.communicate()
+
+
+@pytest.fixture
+def held_by(shell, train, qtbot):
+    """The window on the run."""
+    shell.session.set(reduced_motion=True)
+    shell.follower.open(train.run)
+    qtbot.waitUntil(lambda: shell.session.state.trace is not None, timeout=20_000)
+    return shell
+
+
+def press(shell, key, modifier=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(shell._window, key, modifier)
+
+
+def hold(shell, train, qtbot, text, when="before"):
+    """Set a breakpoint; the window hears that the training is held already, lets it go, and waits for the breakpoint."""
+    shell.session.set(breakpoints=(Breakpoint(text, when),))
+    qtbot.waitUntil(lambda: shell.session.state.held is not None, timeout=10_000)
+    assert shell.session.state.held.why == "paused"
+    shell._window.held.buttons["continue"].click()
+    qtbot.waitUntil(lambda: (shell.session.state.held or NOBODY).why == f"breakpoint {text}", timeout=20_000)
+
+
+NOBODY = Held("", "before", "", 0, 0)
+
+
+def test_the_red_bar_says_where_the_training_waits_and_f10_and_f5_take_it_on(held_by, train, qtbot, plain):
+    shell, window, session = held_by, held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(sum)")
+    line = train.script.read_text(encoding="utf-8").splitlines().index("    loss = (out - y).pow(2).sum()") + 1
+    assert window.held.isVisible()
+    assert window.held.sentence.full_text().startswith(f"Training is waiting before sum at train.py:{line}, step ")
+    assert window.held.sentence.full_text().endswith("(breakpoint $op(sum))")
+    state = session.state
+    assert (state.step + 1, state.position) == (state.length, len(state.trace.tape))
+    assert not state.trace.done
+    window.graph.setFocus()
+    names = []
+    for _ in range(3):
+        before = session.state.held
+        press(shell, Qt.Key.Key_F10)
+        qtbot.waitUntil(lambda before=before: session.state.held not in (None, before), timeout=10_000)
+        names.append(session.state.held.name)
+        assert session.state.position == session.state.held.position
+    assert names == ["sum", "SumBackward0", "PowBackward0"], "the training itself went on, event by event, into the backward"
+    press(shell, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
+    assert session.state.position == session.state.held.position - 1, "going back is on the record"
+    assert session.state.held.name == "PowBackward0"
+    step = session.state.held.step
+    press(shell, Qt.Key.Key_F5)
+    qtbot.waitUntil(lambda: session.state.held is not None and session.state.held.step > step, timeout=10_000)
+    session.set(breakpoints=())
+    press(shell, Qt.Key.Key_F5)
+    qtbot.waitUntil(lambda: session.state.held is None, timeout=10_000)
+    assert not window.held.isVisible()
+    assert train.end()[:2] == (0, plain)
+
+
+def test_f9_sets_a_breakpoint_in_the_backward_and_the_bars_buttons_work(held_by, train, qtbot, plain):
+    shell, window, session = held_by, held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(MmBackward0)", "after")
+    assert session.state.held.when == "after"
+    node = next(node for node in session.state.trace.graph.nodes if node.name == "MyReLUBackward")
+    session.set(breakpoints=())
+    session.select(Selection("node", node.id))
+    press(shell, Qt.Key.Key_F9)
+    assert [one.text.split()[0] for one in session.state.breakpoints] == ["$op(MyReLUBackward)"]
+    window.held.buttons["continue"].click()
+    qtbot.waitUntil(lambda: session.state.held is not None and session.state.held.name == "MyReLUBackward", timeout=10_000)
+    step = session.state.held.step
+    window.held.buttons["live-step"].click()
+    qtbot.waitUntil(lambda: session.state.held is not None and session.state.held.step == step + 1, timeout=10_000)
+    window.held.buttons["detach"].click()
+    qtbot.waitUntil(lambda: session.state.held is None)
+    assert train.end()[:2] == (0, plain)
+
+
+def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
+    _shell, window, session = held_by, held_by._window, held_by.session
+    train.tell("detach")
+    window.actions_["pause"].trigger()
+    qtbot.waitUntil(lambda: session.state.held is not None, timeout=10_000)
+    value = next(v for v in session.state.trace.graph.values if v.name == "w1")
+    session.select(Selection("value", value.id))
+    window.actions_["fetch"].trigger()
+    qtbot.waitUntil(lambda: bool(session.state.fetched))
+    kept = session.state.trace.tensors["value", value.id]
+    assert (kept.shape, kept.data.shape, kept.complete) == ((6, 5), (6, 5), True)
+    window.actions_["detach"].trigger()
+    assert train.end()[0] == 0
+
+
+def test_closing_the_window_while_it_holds_lets_the_training_end_with_the_same_bits(held_by, train, qtbot, plain):
+    hold(held_by, train, qtbot, "$op(sum)")
+    train.link.close()
+    held_by._window.close()
+    assert train.end()[:2] == (0, plain)
