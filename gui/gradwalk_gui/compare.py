@@ -51,7 +51,7 @@ class Compare(QDialog):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Compare")
-        self.resize(760, 480)
+        self.resize(880, 520)
         self._session = session
         self._cancelled = threading.Event()
         self._first: Trace | None = None
@@ -113,6 +113,7 @@ class Compare(QDialog):
         self.start.setAutoDefault(True)
         self.browse.setAutoDefault(False)
         self.list.setUniformItemSizes(True)
+        self.list.setObjectName("differences")
         below = QHBoxLayout()
         below.addWidget(self.said, 1)
         below.addWidget(self.start)
