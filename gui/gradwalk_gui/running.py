@@ -25,12 +25,12 @@ MOST_FOLDERS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A training that goes on. ``steps`` is None where it did not say; ``started`` is seconds since the epoch."""
+    """A training that goes on. ``started`` is seconds since the epoch."""
 
     folder: Path
     program: str
     pid: int
-    steps: int | None
+    steps: int
     started: float
 
 
@@ -102,7 +102,7 @@ class RunningList(Chooser):
         for run in self._runs:
             about = f"{run.folder.name} {run.program} {run.pid}".lower()
             if all(word in about for word in text.lower().split()):
-                steps = "no answer" if run.steps is None else f"{run.steps:,} step{'' if run.steps == 1 else 's'}"
+                steps = f"{run.steps:,} step{'' if run.steps == 1 else 's'}"
                 note = f"pid {run.pid}   {steps}   {age(time.time() - run.started)}"
                 yield Entry(run.folder.name, run.program, note, run.folder)
 

@@ -117,6 +117,29 @@ def test_what_cannot_be_asked_says_why(shell: Shell, recording: Path, qtbot):
     assert shell._window.notice.text.startswith("No training is going on")
 
 
+def test_a_folder_that_is_being_copied_is_followed(shell: Shell, recording: Path, tmp_path: Path, qtbot):
+    source, copied = recording / "rank00000.0000.mcap", tmp_path / "copied"
+    copied.mkdir()
+    (copied / "run.json").write_bytes((recording / "run.json").read_bytes())
+    data = source.read_bytes()
+    file = copied / source.name
+    shell.open_path(str(copied))
+    assert shell.follower.recording is not None
+    for part in (3, 2):
+        file.write_bytes(data[: len(data) // part])
+        shell.follower.poll()
+    qtbot.waitUntil(lambda: shell.session.state.length > 0)
+    file.rename(copied / "away")
+    shell.follower.poll()
+    shell.session.next_step()
+    aside = copied / f".{source.name}.Qx7"
+    aside.write_bytes(data)
+    aside.replace(file)
+    qtbot.waitUntil(lambda: shell.session.state.length == 4)
+    assert shell.follower.recording.closed
+    assert shell._window.notice.text == ""
+
+
 def test_a_run_that_is_gone_is_not_listed(tmp_path: Path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -125,11 +148,11 @@ def test_a_run_that_is_gone_is_not_listed(tmp_path: Path):
 
 
 def test_the_list_is_searched_by_folder_program_and_pid(qtbot):
-    runs = [Running(Path("/a/one"), "train.py", 41, 1240, 0.0), Running(Path("/a/two"), "other.py", 42, None, 0.0)]
+    runs = [Running(Path("/a/one"), "train.py", 41, 1240, 0.0), Running(Path("/a/two"), "other.py", 42, 1, 0.0)]
     chosen: list[Path] = []
     dialog = RunningList(runs, chosen.append, LIGHT)
     qtbot.addWidget(dialog)
-    assert [entry.note.split("   ")[:2] for entry in dialog.entries("")] == [["pid 41", "1,240 steps"], ["pid 42", "no answer"]]
+    assert [entry.note.split("   ")[:2] for entry in dialog.entries("")] == [["pid 41", "1,240 steps"], ["pid 42", "1 step"]]
     assert [entry.text for entry in dialog.entries("other 42")] == ["two"]
     dialog.field.setText("other")
     dialog.choose()
