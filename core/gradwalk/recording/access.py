@@ -42,17 +42,19 @@ class Access:
         """
         try:
             there = os.stat(self.path)
-            if self._is_mine(there) or there.st_size < least:
+            if self._is_mine(there) or there.st_size < START:
                 return False
             fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:
             return False
         try:
             self._check_start(fd)
-            os.dup2(fd, self._fd, inheritable=False)
+            long_enough = there.st_size >= least
+            if long_enough:
+                os.dup2(fd, self._fd, inheritable=False)
         finally:
             os.close(fd)
-        return True
+        return long_enough
 
     def _is_mine(self, there: os.stat_result) -> bool:
         try:
