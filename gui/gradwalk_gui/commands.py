@@ -89,7 +89,7 @@ def _go() -> Iterator[Command]:
     yield Command("go-to-node", "Go to node...", "Go", lambda s: s.go_to_node(), ("Ctrl+P",), 6, "search", has_trace)
     yield Command("next-rank", "Next rank", "Go", lambda s: s.others.next_rank(1), ("Ctrl+Alt+Down",), 4, "", has_ranks)
     yield Command("previous-rank", "Previous rank", "Go", lambda s: s.others.next_rank(-1), ("Ctrl+Alt+Up",), 4, "", has_ranks)
-    yield Command("choose-rank", "Choose rank...", "Go", lambda s: s.others.choose_rank(), ("Ctrl+R",), 4, "", has_ranks)
+    yield Command("choose-rank", "Choose rank...", "Go", lambda s: s.others.choose_rank(), ("Ctrl+Shift+R",), 4, "", has_ranks)
     yield Command("go-to-selected", "To the event of the selection", "Go", do("go_to_selected"), (), 6, "", selected)
 
 

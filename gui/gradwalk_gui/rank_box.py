@@ -39,7 +39,7 @@ class RankBox(QComboBox):
         super().__init__(parent)
         self.setObjectName("rank")
         self.setAccessibleName("Rank")
-        self.setToolTip("Which rank is shown   Ctrl+R")
+        self.setToolTip("Which rank is shown   Ctrl+Shift+R")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.activated.connect(lambda place: chosen(self.itemData(place)))
