@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .control import ControlServer
 from .refusal import RefusalError
+from .run import reach
 from .run.place import claim, identity, run_folder
 from .run.recorded import RunRecording, Subject, Wishes
 
@@ -40,28 +42,44 @@ def record(
     level: Literal["structure", "statistics", "tensors"] = "statistics",
     every: int = 1,
     steps: int | None = None,
+    pin: Iterable[int] = (),
+    wait_for_app: bool | float = False,
 ) -> Iterator[Recorded]:
     """Record the torch code that runs inside the ``with`` block, in this thread and those that it starts.
 
     ``path`` is the run folder (default: a new one under ``gradwalk-runs``). ``every=n`` records every n-th step and rests in
-    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. An exception passes, and the step
-    that it ended is kept. Inside another recording (also that of ``gradwalk run``) the steps go there, and this changes nothing.
+    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. Steps in ``pin`` keep every tensor.
+    While the block runs, ``gradwalk open`` on this machine follows it; ``wait_for_app`` holds the block's start until it does, at
+    most 60 s, or so many as it says. An exception passes, and the step that it ended is kept. Inside another recording (also that
+    of ``gradwalk run``) the steps go there, and this changes nothing.
     Raises RefusalError for a folder that holds a recording or cannot be written, and ValueError for settings that make no sense.
     """
-    if level not in LEVELS or every < 1 or (steps is not None and steps < 1):
-        raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1")
+    pins = tuple(range(step, step + 1) for step in pin)
+    if level not in LEVELS or every < 1 or (steps is not None and steps < 1) or any(one.start < 0 for one in pins):
+        raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1, pinned steps from 0")
+    if wait_for_app < 0:
+        raise ValueError("wait_for_app is True, False or a number of seconds")
     outer = RunRecording.active
     if outer is not None and outer.mine:
         yield Recorded(outer)
         return
-    recording = _begin(path, Wishes(level, every, steps))
+    recording = _begin(path, Wishes(level, every, steps, pins))
+    server = reach.reachable(recording)
     try:
+        if wait_for_app and server is not None:
+            reach.wait_for_app(recording, reach.WAIT_FOR_APP if wait_for_app is True else wait_for_app)
         yield Recorded(recording)
     except BaseException as error:
         recording.stop(error)
-        recording.finish(_ended(error))
+        _finish(recording, server, _ended(error))
         raise
-    recording.finish("clean")
+    _finish(recording, server, "clean")
+
+
+def _finish(recording: RunRecording, server: ControlServer | None, ended: str) -> None:
+    if server is not None:
+        server.close()
+    recording.finish(ended)
 
 
 def _begin(path: str | Path | None, wishes: Wishes) -> RunRecording:

@@ -36,11 +36,15 @@ class Actions(QObject):
         """Let the keys without Ctrl or Alt act while ``widget`` has the focus."""
         widget.addActions(self._scoped)
 
-    def refresh(self, state: State, *, training: bool) -> None:
-        """Enable, check and name the actions as the State says."""
+    def refresh(self, state: State, *, training: bool, unreachable: str) -> None:
+        """Enable, check and name the actions as the State says; ``unreachable``: why the run cannot be asked, or ""."""
         for command in COMMANDS:
             action = self._by_id[command.id]
             action.setEnabled(command.enabled(state) and (training or not command.needs_training))
+            if command.needs_run:
+                action.setEnabled(not unreachable)
+                action.setToolTip(unreachable or tip(command))
+                action.setStatusTip(unreachable)
             if command.checked is not None:
                 action.setChecked(command.checked(state))
 

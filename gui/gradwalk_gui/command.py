@@ -60,6 +60,25 @@ class Stops(Protocol):
         """Fetch the selected tensor from the training that waits."""
 
 
+class Others(Protocol):
+    """What commands ask of other trainings, ranks, steps and recordings."""
+
+    def capture(self) -> None:
+        """Ask the training of the recording to keep its next step in full."""
+
+    def attach(self) -> None:
+        """Choose one of the trainings that are going on, and follow it."""
+
+    def choose_rank(self) -> None:
+        """Choose which rank of the recording is shown."""
+
+    def next_rank(self, by: Literal[1, -1]) -> None:
+        """Show the next (or previous) rank of the recording."""
+
+    def compare(self) -> None:
+        """Ask with what the step is compared, and list where they part."""
+
+
 class Shell(Protocol):
     """What commands need besides the Session: the parts of the app that show dialogs, start processes or arrange the window."""
 
@@ -138,6 +157,10 @@ class Shell(Protocol):
     def stops(self) -> Stops:
         """Stepping, breakpoints, and the training that waits."""
 
+    @property
+    def others(self) -> Others:
+        """Other trainings, ranks, steps and recordings."""
+
     def stop_training(self) -> None:
         """Stop the training that was started here."""
 
@@ -184,7 +207,8 @@ def has_trace(state: State) -> bool:
 class Command:
     """One thing to do. ``menu`` is ``"Go"``, or ``"View/Layout"`` for a sub-menu; a new ``group`` starts after a line.
 
-    ``checked`` makes it a command that is on or off. ``needs_training`` one that needs a training started here.
+    ``checked`` makes it a command that is on or off. ``needs_training`` one that needs a training started here,
+    ``needs_run`` one that needs a recording whose training goes on on this machine.
     """
 
     id: str
@@ -197,6 +221,7 @@ class Command:
     enabled: Test = always
     checked: Test | None = None
     needs_training: bool = False
+    needs_run: bool = False
 
 
 def scoped(key: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from .again import Again, again_of
 from .command import Command, Run, always, do, flip, has_trace
 from .commands_view import LAYOUTS, MEASURES, selected, view_menu
+from .ranks import has_ranks
 from .state import Play, State
 
 __all__ = ["BY_ID", "COMMANDS", "EXAMPLES", "LAYOUTS", "MEASURES"]
@@ -31,6 +32,7 @@ def _file() -> Iterator[Command]:
     )
     yield Command("open", "Open recording...", "File", lambda s: s.open_dialog(), ("Ctrl+O",), 1, "open")
     yield Command("open-folder", "Open run folder...", "File", lambda s: s.open_folder_dialog(), ("Ctrl+Alt+O",), 1, "folder")
+    yield Command("attach", "Attach to a running training...", "File", lambda s: s.others.attach(), ("Ctrl+Alt+R",), 1, "live")
     yield Command("close", "Close recording", "File", lambda s: s.close_recording(), ("Ctrl+W",), 3, "", _is_open)
     export = ("Ctrl+Shift+E",)
     yield Command("export-image", "Export image...", "File", lambda s: s.export_image(), export, 4, "export", has_trace)
@@ -85,6 +87,9 @@ def _go() -> Iterator[Command]:
     yield Command("counterpart", "From op to gradient and back", "Go", do("jump_to_counterpart"), ("G",), 5, "", has_trace)
     yield Command("last-writer", "Last writer of the tensor", "Go", lambda s: s.stops.last_writer(), ("W",), 5, "", selected)
     yield Command("go-to-node", "Go to node...", "Go", lambda s: s.go_to_node(), ("Ctrl+P",), 6, "search", has_trace)
+    yield Command("next-rank", "Next rank", "Go", lambda s: s.others.next_rank(1), ("Ctrl+Alt+Down",), 4, "", has_ranks)
+    yield Command("previous-rank", "Previous rank", "Go", lambda s: s.others.next_rank(-1), ("Ctrl+Alt+Up",), 4, "", has_ranks)
+    yield Command("choose-rank", "Choose rank...", "Go", lambda s: s.others.choose_rank(), ("Ctrl+Shift+R",), 4, "", has_ranks)
     yield Command("go-to-selected", "To the event of the selection", "Go", do("go_to_selected"), (), 6, "", selected)
 
 
@@ -148,6 +153,7 @@ def _capture() -> Iterator[Command]:
         "shot", "Screenshot of graph", "Capture", lambda s: s.screenshot(window=False), ("Alt+S",), 0, "camera", has_trace
     )
     yield Command("shot-window", "Screenshot of window", "Capture", lambda s: s.screenshot(window=True), ("Alt+Shift+S",), 0)
+    yield Command("capture-step", "Next step in full", "Capture", lambda s: s.others.capture(), ("F12",), 1, needs_run=True)
 
 
 def _tools() -> Iterator[Command]:
@@ -156,6 +162,7 @@ def _tools() -> Iterator[Command]:
     yield Command("alerts", "Show alerts", "Tools", lambda s: s.show_panel("alerts"), (), 1, "warning", has_trace)
     yield Command("gradients", "Show gradients", "Tools", lambda s: s.show_panel("gradients"), (), 1, "", has_trace)
     yield Command("saved", "Show saved tensors", "Tools", lambda s: s.show_panel("saved"), (), 1, "", has_trace)
+    yield Command("compare", "Compare...", "Tools", lambda s: s.others.compare(), ("Ctrl+D",), 1, "", has_trace)
     yield Command("reset-window", "Reset window and preferences", "Tools", lambda s: s.reset_window(), (), 2)
 
 

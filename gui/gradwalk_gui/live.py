@@ -75,6 +75,11 @@ class Follower(QObject):
         return self._path
 
     @property
+    def awaited(self) -> Path | None:
+        """The recording that is awaited."""
+        return self._wanted[0] if self._wanted is not None else None
+
+    @property
     def waiting(self) -> bool:
         """Whether a recording is awaited that is not there yet, or has no step yet."""
         return self._wanted is not None or (self._recording is not None and len(self._recording) == 0)
@@ -89,12 +94,12 @@ class Follower(QObject):
         self.attach(recording, path, follow=follow)
         return True
 
-    def attach(self, recording: Recording, path: Path, *, follow: bool = False) -> None:
-        """Show an opened recording; the one before is closed."""
+    def attach(self, recording: Recording, path: Path, *, follow: bool = False, at: tuple[int, int] = (0, 0)) -> None:
+        """Show an opened recording, at a step and position; the one before is closed."""
         self.close()
         self._recording, self._path = recording, str(path)
         self._growth.append((time.monotonic(), len(recording)))
-        self._session.open(recording, follow=follow)
+        self._session.open(recording, follow=follow, at=at)
         self._told_end = False
         if not recording.closed:
             self._due = time.monotonic() + POLL_MS / 1000

@@ -18,6 +18,7 @@ from gradwalk.trace import Event, Graph, Trace
 
 from . import moves, showing
 from .held import Held
+from .kept_steps import kept_steps
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
 from .stopping import event_of
 
@@ -41,22 +42,31 @@ class Session:
         """The current State."""
         return self._state
 
-    def open(self, recording: Steps, *, follow: bool = False) -> None:
-        """Show a recording: before the first event of its first step, or at its live end."""
+    def open(self, recording: Steps, *, follow: bool = False, at: tuple[int, int] = (0, 0)) -> None:
+        """Show a recording: before the first event of its first step (or at another step and position), or at its live end."""
         self._undo.clear()
         self._redo.clear()
         play = Play.FOLLOWING if follow else Play.PAUSED
-        self._become(recording=recording, length=len(recording), step=0, position=0, selection=None, play=play, probes=())
+        self._become(
+            recording=recording,
+            length=len(recording),
+            kept=len(kept_steps(recording)),
+            step=at[0],
+            position=at[1],
+            selection=None,
+            play=play,
+            probes=(),
+        )
         self._become(can_undo=False, can_redo=False)
 
     def close(self) -> None:
         """Show nothing."""
-        self._become(recording=None, length=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=())
+        self._become(recording=None, length=0, kept=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=())
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""
         if self._state.recording is not None:
-            self._become(length=len(self._state.recording))
+            self._become(length=len(self._state.recording), kept=len(kept_steps(self._state.recording)))
 
     def go_to(self, step: int, position: int) -> None:
         """Put the playhead somewhere; what is out of range is pulled in."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QDialog
 
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import Recording
+from gradwalk.run.place import RUNS
 
 from . import pictures, settings, style
 from .about import About
@@ -24,6 +25,7 @@ from .keys import KeySheet
 from .live import Follower
 from .names import name_of
 from .open_dialog import kind_of, open_dialog, open_folder_dialog, open_script_dialog, recording_path, save_dialog
+from .others import Others
 from .palette import Palette
 from .pausing import Pausing
 from .pins import Pins
@@ -58,6 +60,7 @@ class Shell(QObject):
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
         self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
+        self.others = Others(window, session, self.follower, self.places_of_runs)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -128,6 +131,11 @@ class Shell(QObject):
     def open_script_dialog(self) -> None:
         """Ask for a training script and start it."""
         open_script_dialog(self._window, Path.cwd(), self.open_path)
+
+    def places_of_runs(self) -> list[Path]:
+        """Folders in which, or right below which, trainings may be recorded."""
+        recent = [Path(path) for path in self._kept.recent]
+        return [settings.runs_folder(self._kept), Path.cwd() / RUNS, *recent, *dict.fromkeys(path.parent for path in recent)]
 
     def _folder(self) -> Path:
         runs = settings.runs_folder(self._kept)

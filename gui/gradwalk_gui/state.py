@@ -95,6 +95,8 @@ class State:
     recording: Steps | None = None
     length: int = 0
     """How many steps the recording held when last looked at."""
+    kept: int = 0
+    """How many of them kept tensors."""
     step: int = 0
     position: int = 0
     trace: Trace | None = None
@@ -176,6 +178,9 @@ def resolve(wish: State, old: State) -> State:
         return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="", alerts=NOTHING, alert=None)
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
+    same = (
+        same and old.trace is not None and (wish.kept == old.kept or len(old.trace.tensors) > 0)
+    )  # else they may have come since
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     if wish.fetched is not old.fetched and wish.fetched:

@@ -16,7 +16,7 @@ class StatusBar(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._labels: dict[str, QLabel] = {}
-        for name in ("process", "speed", "recording", "notes", "stops"):
+        for name in ("process", "speed", "recording", "notes", "stops", "capture"):
             self._labels[name] = QLabel()
             self.addWidget(self._labels[name])
         self._labels["remark"] = QLabel()
@@ -45,6 +45,10 @@ class StatusBar(QStatusBar):
     def tell_stops(self, sentence: str) -> None:
         """What breakpoints do to a training that runs, or ""."""
         self._labels["stops"].setText(sentence)
+
+    def capture(self, sentence: str) -> None:
+        """How far the capture of a step is, or "" for nothing."""
+        self._labels["capture"].setText(sentence)
 
     def remark(self, sentence: str) -> None:
         """Something about the picture of the graph, or "" for nothing."""

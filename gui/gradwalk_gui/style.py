@@ -162,6 +162,8 @@ QStatusBar { background: @window; border-top: 1px solid @border; color: @subtle;
 QStatusBar::item { border: none; }
 QStatusBar QLabel { color: @subtle; font-size: @small; padding: 1px 6px; }
 QStatusBar QSizeGrip { width: 0; }
+QStatusBar QComboBox { font-size: @small; min-height: 16px; padding: 1px 6px; border-radius: 4px; }
+#differences::item { padding: 4px 6px; }
 
 #rule { background: @border; border: none; }
 #notice { border-bottom: 1px solid @border; background: @raised; }

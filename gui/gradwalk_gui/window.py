@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SIZE = (1440, 900)
 SMALLEST = (860, 560)
+UNREACHABLE = "No recording is open."
 
 
 class Window(QMainWindow):
@@ -54,6 +55,7 @@ class Window(QMainWindow):
         self.resize(*SIZE)
         self.session, self.theme = session, theme
         self.training = False
+        self.unreachable = UNREACHABLE
         self.log_first = False
         """Whether the desk is shown for the log's sake although there is no step."""
         self.waiting_for: tuple[str, str, bool] | None = None
@@ -78,6 +80,7 @@ class Window(QMainWindow):
         self.status = StatusBar()
         self.setStatusBar(self.status)
         self.status.alerts.clicked.connect(self.actions_["alerts"].trigger)
+        self.menus["Capture"].setToolTipsVisible(True)
         self._add_panel_menu()
         self.recent = self._add_recent_menu()
         self.set_theme(theme)
@@ -173,7 +176,7 @@ class Window(QMainWindow):
     def refresh(self) -> None:
         """Show the page and enable the actions that fit the State."""
         state = self.session.state
-        self.actions_.refresh(state, training=self.training)
+        self.actions_.refresh(state, training=self.training, unreachable=self.unreachable)
         page: QWidget = self.welcome
         if self.desk.populated and (state.trace is not None or self.log_first):
             page = self.desk

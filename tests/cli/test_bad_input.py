@@ -53,6 +53,7 @@ def test_scripts_and_folders_that_will_not_do(gradwalk, write, tmp_path, recorde
     write("empty/nothing.txt", "")
     assert "there is no script missing.py" in refused(gradwalk("run", "missing.py"))
     assert "no __main__.py" in refused(gradwalk("run", "empty"))
+    assert "--pin '5-2' is no list of steps" in refused(gradwalk("run", "--pin", "5-2", "script.py"))
     before = sorted((file.name, file.stat().st_mtime_ns) for file in recorded.iterdir())
     assert "already holds a recording" in refused(gradwalk("run", "--record", recorded, "script.py"))
     assert sorted((file.name, file.stat().st_mtime_ns) for file in recorded.iterdir()) == before

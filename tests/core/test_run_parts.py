@@ -14,6 +14,7 @@ import pytest
 import gradwalk
 from gradwalk.refusal import RefusalError
 from gradwalk.run.hooks import ImportGate, ImportHook
+from gradwalk.run.pins import read_pins
 from gradwalk.run.place import Identity, claim, identity, run_folder
 from gradwalk.run.tracebacks import without_us
 
@@ -164,3 +165,13 @@ def test_ranks_that_one_launcher_started_share_a_run(monkeypatch, tmp_path):
     monkeypatch.delenv("WORLD_SIZE")
     assert identity().run_id != zero.run_id
     assert identity().rank == 0
+
+
+def test_pinned_steps_are_read():
+    assert read_pins("10, 20-30,7-7") == (range(10, 11), range(20, 31), range(7, 8))
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-", "-3", "5-2", "1,,2", "1 2"])
+def test_what_is_no_list_of_steps_is_one_sentence(text):
+    with pytest.raises(RefusalError, match="is no list of steps; give numbers"):
+        read_pins(text)

@@ -26,7 +26,7 @@ SPECIFIED = {
     "Ctrl+C": "copy", "Ctrl+Shift+C": "copy-window", "Ctrl+Shift+T": "theme",
     "Ctrl+F11": "full-screen", "H": "hide", "I": "isolate", "Shift+H": "show-all", "U": "upstream", "D": "downstream",
     "Return": "dive", "Enter": "dive", "Backspace": "up", "Ctrl+F": "find", "Ctrl+P": "go-to-node", "Alt+Left": "undo",
-    "Alt+Right": "redo", "1": "depth-1", "9": "depth-9",
+    "Alt+Right": "redo", "1": "depth-1", "9": "depth-9", "F12": "capture-step",
 }  # fmt: skip
 """The keys of the transport that work now."""
 

@@ -152,7 +152,7 @@ class Steps:
     def _begin_step(self) -> None:
         wanted = self._sink.wants(self.step)
         keep = self._sink.plan(self.step) if wanted else Keep.NONE
-        limit = math.inf if self._sink.level == "tensors" and self._passes.start is not None else float(FULL_STEP_BYTES)
+        limit = math.inf if self._sink.everything(self.step) and self._passes.start is not None else float(FULL_STEP_BYTES)
         self._captor.begin(statistics=wanted and self._sink.level != "structure", keep=keep, limit=limit)
 
     def _has_room(self) -> bool:

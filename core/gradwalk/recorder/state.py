@@ -281,7 +281,7 @@ class State:
         self.wanted = wanted = self.sink.wants(self._step) or self.gate.armed
         self.measuring = self.measured = wanted and self.sink.level != "structure"
         self.keep = keep = self.sink.plan(self._step) if wanted else Keep.NONE
-        level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.level == "tensors" else FULL}[keep]
+        level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.everything(self._step) else FULL}[keep]
         self.captor.begin_step(level)
         self.looking = self.measuring or self.captor.wanted
         self.timer = self._times if wanted and device_times.at_work() else None

@@ -10,6 +10,10 @@ from pathlib import Path
 from .columns import ReadAt
 from .format import Damaged, RecordingError
 
+START = 1024
+"""Bytes at the start of a file that tell which recording it is."""
+ENDS_EARLY = "the file ends before a record does"
+
 
 class Access:
     """One open file. ``size`` is asked anew each time, since the file may grow. May be used by several threads."""
@@ -31,6 +35,44 @@ class Access:
         except OSError:
             return 0
 
+    def renew(self, least: int) -> bool:
+        """Read from now on the file that was put in this one's place (as rsync does), once it has ``least`` bytes; True if so.
+
+        While there is none at the path, the one that was opened is read. Raises RecordingError for another recording.
+        """
+        try:
+            there = os.stat(self.path)
+            if self._is_mine(there) or there.st_size < START:
+                return False
+            fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError:
+            return False
+        try:
+            self._check_start(fd)
+            long_enough = there.st_size >= least
+            if long_enough:
+                os.dup2(fd, self._fd, inheritable=False)
+        finally:
+            os.close(fd)
+        return long_enough
+
+    def _is_mine(self, there: os.stat_result) -> bool:
+        try:
+            mine = os.fstat(self._fd)
+        except OSError:  # a file of a network that is not there any more
+            return False
+        return os.path.samestat(mine, there)
+
+    def _check_start(self, fd: int) -> None:
+        """Raises RecordingError unless a file begins as this one does."""
+        try:
+            mine = self._read(self._fd, START, 0)
+            same = self._read(fd, len(mine), 0) == mine
+        except OSError:
+            return
+        if not same:
+            raise RecordingError(self.path, "another recording lies in its place now; open it again")
+
     def up_to(self, offset: int, length: int) -> bytes:
         """At most ``length`` bytes; fewer only at the end of the file. Raises Damaged where the disk gives an error."""
         try:
@@ -47,10 +89,10 @@ class Access:
     def exactly(self, offset: int, length: int) -> bytes:
         """``length`` bytes. Raises Damaged where they are not there; the file's length is checked before anything is read."""
         if offset < 0 or length < 0 or (length > 1 << 16 and offset + length > self.size):
-            raise Damaged("the file ends before a record does")
+            raise Damaged(ENDS_EARLY)
         data = self.up_to(offset, length)
         if len(data) != length:
-            raise Damaged("the file ends before a record does")
+            raise Damaged(ENDS_EARLY)
         return data
 
     def within(self, start: int, length: int) -> ReadAt:

@@ -217,7 +217,10 @@ class Recording(Sequence[Trace]):
     def poll(self) -> bool:
         """Look for more; True where something came. Raises RecordingError where what came is no recording that we can read."""
         with self._lock:
+            copies = self._tail.copies
             news = self._tail.poll()
+            if self._tail.copies != copies:
+                self._losses = Losses()
             if news:
                 self._partial = self._read_partial()
             return news

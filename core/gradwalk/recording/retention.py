@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 import numpy as np
@@ -73,6 +73,7 @@ class Retention:
         rate: int = BYTES_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
         has_room: Callable[[int], bool] = lambda size: True,
+        pinned: Sequence[range] = (),
     ) -> None:
         self.thinned = 0
         """How many steps would have kept their tensors but for the budget."""
@@ -87,16 +88,33 @@ class Retention:
         self._start = clock()
         self._spent = 0
         self._kept, self._kept_step = 0, 0
-        self._pinned: set[int] = set()
+        self._pinned, self._ranges = set[int](), tuple(pinned)
+        self._capture = False
+        self.begun = -1
+        """The latest step that was asked about."""
         self._last: tuple[int, Keep] | None = None
 
     def pin(self, step: int) -> None:
         """Keep a step's tensors in full whatever the budget says."""
         self._pinned.add(step)
 
+    def capture(self) -> int:
+        """Pin the first step that is not begun yet; gives the number of the one that is. May be called from any thread."""
+        self._capture = True
+        return self.begun
+
+    def is_pinned(self, step: int) -> bool:
+        """Whether a step was pinned, one by one or in a range."""
+        return step in self._pinned or any(step in steps for steps in self._ranges)
+
     def plan(self, step: int) -> Keep:
         """What to keep of a step; asking again for the same step gives the same answer."""
         if self._last is None or self._last[0] != step:
+            if step > self.begun:
+                self.begun = step
+                if self._capture:
+                    self._capture = False
+                    self.pin(step)
             self._last = step, self._decide(step)
         return self._last[1]
 
@@ -106,10 +124,11 @@ class Retention:
         self._size = size
 
     def _decide(self, step: int) -> Keep:
-        first = step < FIRST_STEPS or step in self._pinned
+        pinned = self.is_pinned(step)
+        first = step < FIRST_STEPS or pinned
         if not (first or self._every_step or self._owed or is_log_spaced(step)):
             return Keep.SMALL
-        self._owed = not self._every_step and step not in self._pinned and not self._has_room(self._size)
+        self._owed = not self._every_step and not pinned and not self._has_room(self._size)
         if self._owed:
             return Keep.SMALL
         if first or (self._due(step) and (self._every_step or self._flows())):

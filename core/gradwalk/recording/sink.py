@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..refusal import RefusalError
 from ..trace import STATISTICS, TensorKey, Trace
 from .format import MAX_TEXT
 from .retention import Keep, Retention, Ring
@@ -26,11 +28,13 @@ class Sink:
     """The way into a recording.
 
     ``level`` is ``structure``, ``statistics`` or ``tensors``; every ``every``-th step is wanted, and with ``steps`` only those
-    before that step number. ``recorded`` counts the steps that came. Nothing here raises into the training, bar the constructor
-    (ValueError for an unknown level or a number below 1).
+    before that step number. Steps in ``pinned`` keep every tensor. ``recorded`` counts the steps that came. Nothing here raises
+    into the training, bar the constructor (ValueError for an unknown level or a number below 1).
     """
 
-    def __init__(self, writer: Writer, level: str = "statistics", every: int = 1, steps: int | None = None) -> None:
+    def __init__(
+        self, writer: Writer, level: str = "statistics", every: int = 1, steps: int | None = None, pinned: Sequence[range] = ()
+    ) -> None:
         if level not in LEVELS:
             raise ValueError(f"the level {level!r} is none of {', '.join(LEVELS)}")
         if every < 1 or (steps is not None and steps < 1):
@@ -39,7 +43,7 @@ class Sink:
         self.level = level
         self.every = every
         self.steps = steps
-        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room)
+        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room, pinned=pinned)
         self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
         self._clean: set[bytes] = {b""}
@@ -67,6 +71,22 @@ class Sink:
     def pin(self, step: int) -> None:
         """Keep a step's tensors in full."""
         self.retention.pin(step)
+
+    def everything(self, step: int) -> bool:
+        """Whether a step that keeps its tensors keeps all of them in full, however large."""
+        return self.level == "tensors" or self.retention.is_pinned(step)
+
+    def capture(self) -> int:
+        """Keep every tensor of the next step that is wanted; gives the number of the latest that has begun.
+
+        May be called from any thread. Raises RefusalError where no such step will come.
+        """
+        if self.level == "structure":
+            raise RefusalError("this run records the structure only, so no tensor can be kept; run it with --level statistics")
+        begun = self.retention.begun
+        if self.steps is not None and begun >= 0 and begun + self.every >= self.steps:
+            raise RefusalError(f"this run records its first {self.steps:,} steps only, and they have begun")
+        return self.retention.capture()
 
     def add(self, trace: Trace) -> None:
         """Hand over a complete step."""

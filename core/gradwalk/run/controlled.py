@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from ..control import ControlError, ControlServer
 from ..gate import Breakpoint, Gate, NotHeldError, Wish
 from ..platform import interrupt_main_thread
+from ..refusal import RefusalError
 from .recorded import RunRecording, say
 
 Frame: TypeAlias = Mapping[str, Any]
@@ -53,6 +54,8 @@ class Controls:
             "next-step": lambda frame: self._go_on(frame, Wish.STEP),
             "detach": self._detach,
             "fetch": self._fetch,
+            "attach": self._attach,
+            "capture": self._capture,
         }
 
     def left(self, peer: int) -> None:
@@ -98,6 +101,16 @@ class Controls:
 
     def _renew(self) -> None:
         self._gate.set_breakpoints([one for some in self._breakpoints.values() for one in some])
+
+    def _attach(self, _: Frame) -> Answer:
+        self._recording.attached.set()
+        return {}
+
+    def _capture(self, _: Frame) -> Answer:
+        try:
+            return self._recording.capture()
+        except RefusalError as refusal:
+            raise ControlError(str(refusal)) from None
 
     def _fetch(self, frame: Frame) -> Answer:
         kind, number = frame.get("kind", "value"), frame.get("number")

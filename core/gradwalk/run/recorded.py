@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..gate import Gate
+from ..refusal import RefusalError
 from .hooks import ImportGate, ImportHook
 from .place import Identity
 
@@ -37,6 +39,7 @@ class Wishes:
     level: str = "statistics"
     every: int = 1
     steps: int | None = None
+    pinned: tuple[range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class RunRecording:
         self._recorder: Recorder | None = None
         self.gate = Gate()
         """Where the training is held while a person looks."""
+        self.attached = threading.Event()
+        """Set as soon as an app is there."""
         self._faulty = False
         self._finished = False
         self._hook = ImportHook({"torch": self._guarded(self._torch_is_there)})
@@ -79,6 +84,11 @@ class RunRecording:
     def steps(self) -> int:
         """How many steps have been recorded so far."""
         return self._sink.recorded if self._sink is not None else 0
+
+    @property
+    def rank(self) -> int:
+        """Which rank of its run this process is."""
+        return self._who.rank
 
     @property
     def mine(self) -> bool:
@@ -104,6 +114,12 @@ class RunRecording:
             "device": info.device if info is not None else "",
             "kind": info.kind if info is not None else "",
         }
+
+    def capture(self) -> dict[str, Any]:
+        """The app asks for every tensor of the next step: ``after`` is the step that has begun by now."""
+        if self._sink is None:
+            raise RefusalError("no step has begun yet; the first three are kept in full anyway")
+        return {"after": self._sink.capture()}
 
     def stop(self, error: BaseException | None = None) -> None:
         """Take the recorder and the tape away; with ``error``, the step that it ended is kept up to the op that raised."""
@@ -142,7 +158,8 @@ class RunRecording:
 
             # closed by ``finish``, after the script's own exit functions
             self._writer = Writer(self.folder, self._info(), close_at_exit=False)
-            self._sink = RunSink(self._writer, level=self._wishes.level, every=self._wishes.every, steps=self._wishes.steps)
+            asked = self._wishes
+            self._sink = RunSink(self._writer, asked.level, asked.every, asked.steps, asked.pinned)
         return self._sink
 
     def _info(self) -> RunInfo:

@@ -9,8 +9,9 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ..icons import icon
+from ..kept_steps import kept_steps
 from ..numbers import number
-from ..ribbon import Ribbon, bin_edges, rgb
+from ..ribbon import Ribbon, bin_edges, rgb, strip
 from ..session import Session
 from ..state import Play, State, Steps
 from ..theme import Theme, magnitude_table
@@ -21,6 +22,8 @@ LOWEST = 0.12
 """How high the bar of the smallest loss is."""
 FINE, ABSENT, BAD, RAISED = range(4)
 """The health of a step, worse ones later: a loss, none, NaN or Inf, an exception."""
+KEPT_HEIGHT = 2.0
+"""Of the line that marks the steps with tensors, logical pixels."""
 RUNS_LOOKED_AT = 32
 """Of so many stretches without a finite loss the first step is read to see why; of more, NaN is assumed."""
 
@@ -42,6 +45,8 @@ class StepRibbon(Ribbon):
         self.follow.clicked.connect(self._follow_clicked)
         self._losses, self._health = np.zeros(0), np.zeros(0, np.uint8)
         self._looked_at: dict[int, int] = {}
+        self.kept = np.zeros(0, np.int64)
+        """The steps that keep tensors."""
         self._image: tuple[int, int, QImage] | None = None
         self.begin()
 
@@ -50,7 +55,7 @@ class StepRibbon(Ribbon):
         if new.recording is not old.recording:
             self._looked_at.clear()
         last_again = new.trace is not old.trace and new.step == new.length - 1
-        if new.recording is not old.recording or new.length != old.length or last_again:
+        if new.recording is not old.recording or (new.length, new.kept) != (old.length, old.kept) or last_again:
             self._take(new.recording, new.length)
         self.follow.setChecked(new.play is Play.FOLLOWING)
         self.follow.setEnabled(new.recording is not None)
@@ -62,6 +67,8 @@ class StepRibbon(Ribbon):
         self._looked_at.pop(len(self._losses) - 1, None)  # what was the last step may be complete only now
         self._losses = recording.losses()[:length] if recording is not None else np.zeros(0)
         self._health = np.zeros(0, np.uint8) if recording is None else health_of(recording, self._losses, self._looked_at)
+        self.kept = kept_steps(recording)
+        self.kept = self.kept[self.kept < length]
 
     def apply_theme(self) -> None:
         """Draw anew."""
@@ -105,6 +112,7 @@ class StepRibbon(Ribbon):
         trace = self.drawn.recording[cell] if self.drawn.recording is not None else None
         words = "no loss" if trace is None or trace.loss is None else f"loss {number(loss, 5)}"
         about = [trace.label, trace.error.message if trace.error else ""] if trace is not None else []
+        about.append("tensors kept" if cell in self.kept else "")
         return "  ·  ".join([f"step {trace.step if trace is not None else cell:,}", words, *filter(None, about)])
 
     def _follow_clicked(self) -> None:
@@ -120,6 +128,9 @@ class StepRibbon(Ribbon):
         if self._image is None or self._image[:2] != size:
             self._image = (*size, bars_image(self._losses, self._health, *size, self.theme))
         painter.drawImage(area, self._image[2])
+        if len(self.kept):
+            below = QRectF(area.left(), area.bottom() + 1, area.width(), KEPT_HEIGHT)
+            painter.drawImage(below, strip(kept_colours(self.kept, self.count(), size[0], self.theme)))
         self._paint_here(painter, area)
 
     def _paint_here(self, painter: QPainter, area: QRectF) -> None:
@@ -164,6 +175,15 @@ def bars_image(losses: NDArray[np.float64], health: NDArray[np.uint8], width: in
         pixels[:, np.flatnonzero(np.diff(columns, prepend=-1))] = ground
     pixels = np.ascontiguousarray(pixels, dtype=np.uint32)
     return QImage(pixels.data, width, height, width * 4, QImage.Format.Format_RGB32).copy()
+
+
+def kept_colours(kept: NDArray[np.int64], steps: int, width: int, theme: Theme) -> NDArray[np.uint32]:
+    """The line below the bars, uint32 ``[width]`` device pixels: marked under each step that keeps tensors."""
+    colours = np.full(width, rgb(theme.panel), np.uint32)
+    first, last = kept * width // steps, np.maximum((kept + 1) * width // steps - 1, kept * width // steps)
+    starts, ends = (np.bincount(places, minlength=width + 1)[: width + 1] for places in (first, last + 1))
+    colours[np.cumsum(starts - ends)[:width] > 0] = rgb(theme.accent)
+    return colours
 
 
 def finite_range(losses: NDArray[np.float64]) -> tuple[float, float]:

@@ -65,6 +65,9 @@ class Collecting:
     def plan(self, step: int) -> Keep:
         return Keep.NONE if self.level == "structure" else self._retention.plan(step)
 
+    def everything(self, step: int) -> bool:
+        return self.level == "tensors"
+
     def add(self, trace: Trace) -> None:
         self.traces.append(trace)
 

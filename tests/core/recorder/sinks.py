@@ -27,6 +27,9 @@ class ListSink:
     def plan(self, step: int) -> Keep:
         return Keep.NONE if self.level == "structure" else self.keep
 
+    def everything(self, step: int) -> bool:
+        return self.level == "tensors"
+
     def add(self, trace: Trace) -> None:
         self.traces.append(trace)
 

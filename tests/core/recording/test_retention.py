@@ -10,6 +10,7 @@ import pytest
 from gradwalk.recording.reader import open_recording
 from gradwalk.recording.retention import SAMPLE, SMALL_BYTES, Keep, Retention, Ring, is_log_spaced, sample_indices
 from gradwalk.recording.sink import Sink
+from gradwalk.refusal import RefusalError
 from gradwalk.trace import Kept, StepError, Trace
 
 MB = 1 << 20
@@ -201,3 +202,23 @@ def test_every_and_steps(writer):
     assert [step for step in range(30) if sink.wants(step)] == [0, 3, 6, 9]
     with pytest.raises(ValueError, match="1 or more"):
         Sink(writer, every=0)
+
+
+def test_a_capture_takes_the_next_step_that_has_not_begun(writer):
+    sink = Sink(writer, every=5, pinned=[range(40, 51)])
+    assert sink.plan(25) is Keep.SMALL
+    assert sink.capture() == 25
+    assert (sink.plan(25), sink.plan(20), sink.everything(25)) == (Keep.SMALL, Keep.SMALL, False)
+    assert (sink.plan(30), sink.everything(30)) == (Keep.FULL, True)
+    assert [sink.plan(step) for step in (35, 40, 45, 55)] == [Keep.SMALL, Keep.FULL, Keep.FULL, Keep.SMALL]
+
+
+def test_a_capture_that_would_never_come_is_refused(folder, writer):
+    with pytest.raises(RefusalError, match="structure only"):
+        Sink(writer, level="structure").capture()
+    sink = Sink(writer, every=5, steps=12)
+    assert sink.capture() == -1
+    for step in (0, 5, 10):
+        sink.plan(step)
+    with pytest.raises(RefusalError, match="its first 12 steps only"):
+        sink.capture()

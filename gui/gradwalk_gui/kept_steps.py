@@ -1,0 +1,14 @@
+"""Which steps of a recording keep tensors. No Qt."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .state import Steps
+
+
+def kept_steps(recording: Steps | None) -> NDArray[np.int64]:
+    """Rising indices of the steps that keep tensors, int64 ``[k]``; none where a recording does not say."""
+    ask = getattr(recording, "kept_steps", None)
+    return np.zeros(0, np.int64) if ask is None else ask()
