@@ -106,7 +106,7 @@ def test_f9_sets_a_breakpoint_in_the_backward_and_the_bars_buttons_work(held_by,
 
 
 def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
-    _shell, window, session = held_by, held_by._window, held_by.session
+    window, session = held_by._window, held_by.session
     train.tell("detach")
     window.actions_["pause"].trigger()
     qtbot.waitUntil(lambda: session.state.held is not None, timeout=10_000)
