@@ -50,7 +50,7 @@ def at_node(graph: Graph, node: int) -> str:
 def _at(name: str, site: Site | None, module: str) -> str:
     parts = [Call("op", (name,))]
     if site is not None:
-        parts.append(Call("src", (f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}",)))
+        parts.append(_line(site.file, site.line))
     if module:
         parts.append(Call("module", (module,)))
     return text_of(Every(tuple(parts)))
@@ -58,7 +58,20 @@ def _at(name: str, site: Site | None, module: str) -> str:
 
 def at_line(file: str, line: int) -> str:
     """The filter that finds every event of a source line."""
-    return text_of(Call("src", (f"{file.replace(chr(92), '/')}:{line}",)))
+    return text_of(_line(file, line))
+
+
+def lines_of(text: str, file: str) -> frozenset[int]:
+    """The lines of a file that a breakpoint names."""
+    asked = _filter(text)
+    calls = [one for one in (asked.of if isinstance(asked, Every) else (asked,)) if isinstance(one, Call) and one.name == "src"]
+    numbers = [pattern.rpartition(":")[2] for call in calls for pattern in call.patterns]
+    lines = [int(number) for number in numbers if number.isdecimal()]
+    return frozenset(line for line in lines for call in calls if matches_one(call, OneEvent("", "", "", source=f"{file}:{line}")))
+
+
+def _line(file: str, line: int) -> Call:
+    return Call("src", (f"{file.replace(chr(92), '/').rpartition('/')[2]}:{line}",))
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ the breakpoints need not live to call: the control path calls it when their conn
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ When: TypeAlias = Literal["before", "after"]
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds that something which was asked of the held thread may take."""
+AT_ONCE, LONGEST_REST = 0.008, 0.15
+"""Seconds: a step so far that is written faster is written at once; so long is waited at most before one that is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,9 @@ class Moment(Protocol):
     def event(self) -> OneEvent:
         """The event that is about to run, or has run."""
 
+    def show(self) -> None:
+        """Write the step so far."""
+
     def fetch(self, kind: str, number: int) -> Kept:
         """A tensor of the step so far in full: ``value`` or ``gradient`` and its id there. Raises LookupError with a sentence."""
 
@@ -78,6 +84,8 @@ class Gate:
         self._held: Moment | None = None
         self._answer: dict[str, Any] = {}
         self._asked: list[tuple[Callable[[Moment], Any], Future[Any]]] = []
+        self._costs = 0.0
+        """Seconds that it took to write the last step so far."""
         self._changed = threading.Condition()
         self._one_at_a_time = threading.Lock()
 
@@ -145,21 +153,39 @@ class Gate:
         hit = hit_by(moment.event, moment.when, self._breakpoints)
         return f"breakpoint {hit.text}" if hit is not None else ""
 
-    def hold(self, moment: Moment, why: str, shown: Mapping[str, Any]) -> None:
-        """Wait at a moment. What a signal handler of the user's raises, such as KeyboardInterrupt, ends the wait and passes."""
+    def hold(self, moment: Moment, why: str, position: int) -> None:
+        """Wait at a moment, before which ``position`` events of the step have run. What a signal handler of the user's raises,
+        such as KeyboardInterrupt, ends the wait and passes.
+
+        That it is held is told at once. Writing the step so far takes longer in a large one: it waits until nobody has asked for
+        the next event for about as long, and is told as ``shown``.
+        """
         with self._one_at_a_time:
             event = moment.event
-            where = {"when": moment.when, "name": event.name, "phase": event.phase, "module": event.module}
+            what = {"name": event.name, "phase": event.phase, "module": event.module, "source": event.source}
             with self._changed:
-                if not self.armed:  # let go while the step so far was written
+                if not self.armed:  # let go since
                     return
-                self._answer = {"event": "held", "why": why, **where, "source": event.source, **shown}
+                at = {"step": moment.step, "position": position}
+                self._answer = {"event": "held", "why": why, "when": moment.when, **what, **at}
                 self._held, self._wish = moment, Wish.RUN
             self.told(self._answer)
             try:
+                self._show(moment)
                 self._wait()
             finally:
                 self._gone_on()
+
+    def _show(self, moment: Moment) -> None:
+        with self._changed:
+            if self._costs > AT_ONCE:
+                self._changed.wait_for(lambda: self._held is None or bool(self._asked), min(self._costs, LONGEST_REST))
+            if self._held is None:
+                return
+        begin = time.monotonic()
+        moment.show()
+        self._costs = time.monotonic() - begin
+        self.told({**self._answer, "event": "shown"})
 
     def _gone_on(self) -> None:
         with self._changed:

@@ -151,17 +151,18 @@ class Pausing(QObject):
     def _on_told(self, frame: Mapping[str, Any]) -> None:
         if self._link is None:
             return  # it was on its way when the connection was closed
-        if frame.get("event") == "held":
+        if frame.get("event") in ("held", "shown"):
             self._resumed.stop()
-            self._follower.poll()
-            self._session.hold(held_of(frame))
+            if frame["event"] == "shown":
+                self._follower.poll()
+            self._session.hold(held_of(frame), shown=frame["event"] == "shown")
         elif frame.get("event") == "resumed":
             self._resumed.start()
 
     def _on_status(self, answer: Answer) -> None:
         """It may be held already, by another window or before this one came."""
         if answer.get("held"):
-            self._on_told({**answer["held"], "event": "held"})
+            self._on_told({**answer["held"], "event": "shown"})
 
     def _goes_on(self) -> None:
         self._session.hold(None)

@@ -131,10 +131,10 @@ class Session:
         """Stay at the newest step."""
         self._become(play=Play.FOLLOWING)
 
-    def hold(self, held: Held | None) -> None:
-        """The training waits, and its step so far is the last of the recording; or (None) it goes on."""
-        if held is None:
-            self._become(held=None, fetched=())
+    def hold(self, held: Held | None, *, shown: bool = False) -> None:
+        """The training waits, or (None) goes on; ``shown``: its step so far is the last of the recording."""
+        if not shown or held is None:
+            self._become(held=held, fetched=())
         elif self._state.recording is not None:
             length = len(self._state.recording)
             self._become(held=held, fetched=(), length=length, step=length - 1, position=END, play=Play.PAUSED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gradwalk.breakpoints import at_event, at_line, at_node, stops
+from gradwalk.breakpoints import at_event, at_line, at_node, lines_of, stops
 from gradwalk.filter import parse
 from gradwalk.filter.matching import asks_numbers
 from gradwalk.gate import Breakpoint
@@ -110,10 +110,9 @@ def text_here(state: State) -> str:
     return "" if event is None else at_event(trace.graph, event)
 
 
-def lines_with_breakpoints(breakpoints: tuple[Breakpoint, ...], file: str, lines: int) -> frozenset[int]:
-    """The lines of a file (of so many lines) that have a breakpoint of their own."""
-    texts = {one.text for one in breakpoints if one.enabled}
-    return frozenset(line for line in range(1, lines + 1) if at_line(file, line) in texts) if texts else frozenset()
+def lines_with_breakpoints(breakpoints: tuple[Breakpoint, ...], file: str) -> frozenset[int]:
+    """The lines of a file that a breakpoint names."""
+    return frozenset(line for one in breakpoints if one.enabled for line in lines_of(one.text, file))
 
 
 def run_to_selected(session: Session, by: Literal[1, -1]) -> str:

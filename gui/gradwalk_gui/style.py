@@ -115,13 +115,14 @@ QSpinBox::down-button, QDoubleSpinBox::down-button { subcontrol-position: bottom
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url(@icons/chevron-up.svg); width: 12px; height: 12px; }
 QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url(@icons/chevron-down.svg); width: 12px; height: 12px; }
 QCheckBox, QRadioButton { spacing: 8px; }
-QCheckBox::indicator, QRadioButton::indicator { width: 16px; height: 16px; border: 1px solid @ghost; border-radius: 5px;
-  background: @panel; }
+QCheckBox::indicator, QListWidget::indicator, QRadioButton::indicator { width: 16px; height: 16px;
+  border: 1px solid @ghost; border-radius: 5px; background: @panel; }
 QRadioButton::indicator { border-radius: 9px; }
 QCheckBox, QRadioButton { border: 1px solid transparent; border-radius: 5px; padding: 2px 6px 2px 2px; }
 QCheckBox:focus, QRadioButton:focus { border-color: @accent; }
 QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: @accent; }
-QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url(@icons/check.svg); }
+QCheckBox::indicator:checked, QListWidget::indicator:checked { background: @accent; border-color: @accent;
+  image: url(@icons/check.svg); }
 QRadioButton::indicator:checked { background: qradialgradient(cx:0.5, cy:0.5, radius:0.5, fx:0.5, fy:0.5,
   stop:0 @accent, stop:0.45 @accent, stop:0.55 @panel, stop:1 @panel); border-color: @accent; }
 

@@ -61,9 +61,8 @@ def test_the_red_bar_says_where_the_training_waits_and_f10_and_f5_take_it_on(hel
     assert window.held.isVisible()
     assert window.held.sentence.full_text().startswith(f"Training is waiting before sum at train.py:{line}, step ")
     assert window.held.sentence.full_text().endswith("(breakpoint $op(sum))")
-    state = session.state
-    assert (state.step + 1, state.position) == (state.length, len(state.trace.tape))
-    assert not state.trace.done
+    qtbot.waitUntil(lambda: not session.state.trace.done and session.state.trace.step == session.state.held.step)
+    assert (session.state.step + 1, session.state.position) == (session.state.length, len(session.state.trace.tape))
     window.graph.setFocus()
     names = []
     for _ in range(3):
@@ -71,7 +70,7 @@ def test_the_red_bar_says_where_the_training_waits_and_f10_and_f5_take_it_on(hel
         press(shell, Qt.Key.Key_F10)
         qtbot.waitUntil(lambda before=before: session.state.held not in (None, before), timeout=10_000)
         names.append(session.state.held.name)
-        assert session.state.position == session.state.held.position
+        qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
     assert names == ["sum", "SumBackward0", "PowBackward0"], "the training itself went on, event by event, into the backward"
     press(shell, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
     assert session.state.position == session.state.held.position - 1, "going back is on the record"
@@ -90,6 +89,7 @@ def test_f9_sets_a_breakpoint_in_the_backward_and_the_bars_buttons_work(held_by,
     shell, window, session = held_by, held_by._window, held_by.session
     hold(held_by, train, qtbot, "$op(MmBackward0)", "after")
     assert session.state.held.when == "after"
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
     node = next(node for node in session.state.trace.graph.nodes if node.name == "MyReLUBackward")
     session.set(breakpoints=())
     session.select(Selection("node", node.id))
@@ -109,7 +109,8 @@ def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
     window, session = held_by._window, held_by.session
     train.tell("detach")
     window.actions_["pause"].trigger()
-    qtbot.waitUntil(lambda: session.state.held is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: session.state.held is not None and not session.state.trace.done, timeout=10_000)
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
     value = next(v for v in session.state.trace.graph.values if v.name == "w1")
     session.select(Selection("value", value.id))
     window.actions_["fetch"].trigger()

@@ -71,13 +71,13 @@ def test_breakpoints_hold_in_forward_and_backward_and_the_training_ends_with_the
 def test_every_event_of_a_step_can_be_stopped_at_and_the_step_so_far_is_in_the_recording(train, plain):
     run = train()
     run.tell("breakpoints", breakpoints=[before("$op(MyReLU)")])
-    first = run.next("held")
+    first = run.next("shown")
     run.tell("breakpoints", breakpoints=[])
     names, positions = [], []
     with open_recording(run.run) as recording:
         for _ in range(16):
             run.tell("next-event")
-            held = run.next("held")
+            held = run.next("shown")
             names.append(held["name"])
             positions.append(held["position"])
             recording.poll()
@@ -99,12 +99,12 @@ def test_every_event_of_a_step_can_be_stopped_at_and_the_step_so_far_is_in_the_r
 def test_a_condition_on_numbers_holds_after_the_event_that_meets_it(train):
     run = train()
     run.tell("pause")
-    run.next("held")
+    run.next("shown")
     with pytest.raises(ControlError, match="only known after it"):
         run.tell("breakpoints", breakpoints=[before("$grad(rms>1)")])
     run.tell("breakpoints", breakpoints=[after("$phase(bwd) $grad(absmax>1e-9) $op(Acc*)")])
     run.tell("continue")
-    held = run.next("held")
+    held = run.next("shown")
     assert held["name"] == "AccumulateGrad"
     with open_recording(run.run) as recording:
         trace = recording[len(recording) - 1]
@@ -140,7 +140,7 @@ def open_recording_when_there(run):
 def test_tensors_of_a_held_step_come_whole_or_say_why_not(train):
     run = train()
     run.tell("breakpoints", breakpoints=[after("$op(MulBackward0)")])
-    run.next("held")
+    run.next("shown")
     with open_recording(run.run) as recording:
         graph = recording[len(recording) - 1].graph
     values = {value.name or f"%{value.id}": value for value in graph.values}

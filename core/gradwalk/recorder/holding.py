@@ -69,10 +69,10 @@ class Holding:
         state = self._state
         moment = state.guarded(lambda: RecordedMoment(state, when, event(), given or {}))
         why = state.guarded(self._gate.why, moment) if moment is not None else ""
-        shown = state.guarded(moment.show) if moment is not None and why else None
-        if moment is None or not why or shown is None:
+        position = state.guarded(moment.position) if moment is not None and why else None
+        if moment is None or not why or position is None:
             return False
-        self._gate.hold(moment, why, shown)
+        self._gate.hold(moment, why, position)
         return True
 
 
@@ -92,13 +92,23 @@ class RecordedMoment:
         """The number of the open step."""
         return self.state.step_number
 
-    def show(self) -> dict[str, Any]:
-        """Write the step so far; where it stands."""
-        numbers = self._numbers = Numbers(self.state.of_the_step(self.state.steps.log))
-        position = sum(1 for _ in events_of(numbers.records))
-        if position:
+    def position(self) -> int:
+        """How many events of the step have run."""
+        return sum(1 for _ in events_of(self.state.of_the_step(self.state.steps.log)))
+
+    def show(self) -> None:
+        """Write the step so far."""
+        self.state.guarded(self._show)
+
+    def _show(self) -> None:
+        numbers = self._numbered()
+        if numbers.records:
             self.state.hand_over_so_far(numbers)
-        return {"step": self.step, "position": position}
+
+    def _numbered(self) -> Numbers:
+        if self._numbers is None:
+            self._numbers = Numbers(self.state.of_the_step(self.state.steps.log))
+        return self._numbers
 
     def fetch(self, kind: str, number: int) -> Kept:
         """A tensor in full."""
@@ -119,7 +129,7 @@ class RecordedMoment:
         return "its elements cannot be copied" if copied is None else kept_of(copied)
 
     def _value(self, number: int) -> tuple[torch.Tensor | None, str]:
-        slots = list(self._numbers.slots) if self._numbers is not None else []
+        slots = list(self._numbered().slots)
         if not 0 <= number < len(slots):
             return None, f"the step so far has no value {number}"
         slot = slots[number]
@@ -130,7 +140,7 @@ class RecordedMoment:
         return tensor, "freed"
 
     def _gradient(self, number: int) -> tuple[torch.Tensor | None, str]:
-        edges = self._numbers.edges if self._numbers is not None else ()
+        edges = self._numbered().edges
         if not 0 <= number < len(edges):
             return None, f"the step so far has no gradient {number}"
         edge = edges[number][1]
@@ -142,8 +152,7 @@ class RecordedMoment:
 
     def _writer(self, slot: Slot) -> int:
         """The position on the tape of what wrote over a Value since, or NONE."""
-        assert self._numbers is not None
-        for position, (record, _) in enumerate(events_of(self._numbers.records)):
+        for position, (record, _) in enumerate(events_of(self._numbered().records)):
             if isinstance(record, OpRecord) and any(out.written and out.base is slot for out in record.outputs):
                 return position
         return NONE

@@ -356,11 +356,14 @@ class State:
 
     def _draft(self, numbers: Numbers, step: int) -> Draft:
         draft = self._assembler.assemble(numbers, step, self._epoch)
+        self._keep_sources(draft)
+        return draft
+
+    def _keep_sources(self, draft: Draft) -> None:
         for site in draft.known.graph.sites:
             if site.file not in self._files:
                 self._files.add(site.file)
                 self.sink.source(site.file, source_text(site.file))
-        return draft
 
     def _hand_over(self, give: Callable[[Trace], None]) -> None:
         draft, label = self._late.popleft()
@@ -392,6 +395,7 @@ class State:
         """Write the step under way as it is now, and all steps before it."""
         self.hand_over_late()
         draft = self._sketches.assemble(numbers, self._step, self._epoch)
+        self._keep_sources(draft)
         self.sink.partial(replace(draft.finish(self._times, label="", error=None), done=False))
 
     def hand_over_late(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -33,6 +33,10 @@ COSTS = "While breakpoints are set, a training that runs is recorded the slow wa
 WAITS = "A condition on numbers waits for the GPU at every event that it covers."
 
 
+NOTE_FROM = 110
+"""The height of the panel from which on the note is shown, logical pixels."""
+
+
 class BreakpointsView(Panel):
     """Space ticks the row, Delete removes it, Enter in the line adds one."""
 
@@ -45,6 +49,7 @@ class BreakpointsView(Panel):
         self.list.setMinimumHeight(LEAST)
         self.list.setFrameShape(QListWidget.Shape.NoFrame)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setSpacing(2)
         self.list.itemChanged.connect(self._on_ticked)
         self.field = FilterField(self)
         self.field.setPlaceholderText("$op(mm)   $module(encoder.*)   $src(model.py:88)   $grad(rms>1e3)   $nan()")
@@ -143,6 +148,11 @@ class BreakpointsView(Panel):
         ticks = [self.list.item(row).checkState() == Qt.CheckState.Checked for row in range(self.list.count())]
         now = self.session.state.breakpoints
         self.session.set(breakpoints=tuple(Breakpoint(one.text, one.when, tick) for one, tick in zip(now, ticks, strict=True)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low panel has no room for the note."""
+        super().resizeEvent(event)
+        self.note.setVisible(self.height() >= NOTE_FROM)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete removes the current row."""

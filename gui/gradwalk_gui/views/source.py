@@ -112,7 +112,7 @@ class SourceView(Panel):
 
     def _mark(self, state: State) -> None:
         assert state.trace is not None
-        self.code.show_stops(lines_with_breakpoints(state.breakpoints, self._file, self.code.blockCount()))
+        self.code.show_stops(lines_with_breakpoints(state.breakpoints, self._file))
         graph = state.trace.graph
         ranges = []
         chosen, now = selected_site(graph, state.selection), event_site(state)

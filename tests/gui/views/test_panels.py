@@ -18,6 +18,7 @@ from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, sh
 from gradwalk_gui.panel import Panel, mix
 from gradwalk_gui.theme import DARK, LIGHT
 from gradwalk_gui.views.alerts import AlertsView
+from gradwalk_gui.views.breakpoints import BreakpointsView
 from gradwalk_gui.views.events import EventsView
 from gradwalk_gui.views.gradients import GradientsView
 from gradwalk_gui.views.inspector import InspectorView
@@ -29,7 +30,20 @@ from gradwalk_gui.views.tensor import TensorView
 from gradwalk_gui.widgets.elided_combo import ElidedCombo
 from gradwalk_gui.widgets.text import ElidedLabel, TextBlock, breakable, breakable_code
 
-VIEWS = (*(AlertsView, EventsView, GradientsView, InspectorView, LossView, OutlineView, SavedView, SourceView, TensorView),)
+VIEWS = (
+    *(
+        AlertsView,
+        BreakpointsView,
+        EventsView,
+        GradientsView,
+        InspectorView,
+        LossView,
+        OutlineView,
+        SavedView,
+        SourceView,
+        TensorView,
+    ),
+)
 
 
 class Counting(Panel):
@@ -129,14 +143,14 @@ def test_every_view_runs_alone_on_the_sample(tmp_path):
         "        assert end.code == 0, name\n"
         "    sys.argv[:] = kept\n"
     )
-    names = ["alerts", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor"]
+    names = ["alerts", "breakpoints", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor"]
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path), *names], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
 
 
 def test_importing_the_views_loads_no_plotting_library():
-    names = ("alerts", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor")
+    names = ("alerts", "breakpoints", "events", "gradients", "inspector", "loss", "outline", "saved", "source", "tensor")
     views = ", ".join(f"gradwalk_gui.views.{name}" for name in names)
     check = f"import {views}, sys; sys.exit('pyqtgraph' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
