@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu
 
 from gradwalk.sample import SampleRecording
@@ -27,6 +28,8 @@ SPECIFIED = {
     "Ctrl+F11": "full-screen", "H": "hide", "I": "isolate", "Shift+H": "show-all", "U": "upstream", "D": "downstream",
     "Return": "dive", "Enter": "dive", "Backspace": "up", "Ctrl+F": "find", "Ctrl+P": "go-to-node", "Alt+Left": "undo",
     "Alt+Right": "redo", "1": "depth-1", "9": "depth-9", "F12": "capture-step",
+    "F5": "continue", "Shift+F5": "continue-back", "Ctrl+F10": "run-to", "Ctrl+Shift+F10": "run-back-to", "F8": "next-alert",
+    "Shift+F8": "previous-alert", "W": "last-writer", "F9": "breakpoint", "Shift+F9": "condition", "P": "pin",
 }  # fmt: skip
 """The keys of the transport that work now."""
 
@@ -104,6 +107,23 @@ def test_every_command_runs(opened, qtbot):
         if window.isFullScreen():
             window.showNormal()
     assert not window.isVisible()
+
+
+def test_every_key_triggers_its_command_and_no_other(opened):
+    window = opened._window
+    window.chosen.disconnect(opened.do)
+    ran = []
+    window.chosen.connect(lambda command: ran.append(command.id))
+    window.graph.setFocus()
+    for command in COMMANDS:
+        for key in command.keys:
+            for each in COMMANDS:
+                window.actions_[each.id].setEnabled(True)
+            ran.clear()
+            (pressed,) = QKeySequence(key)
+            QTest.keyClick(window.graph, pressed.key(), pressed.keyboardModifiers())
+            assert ran == [command.id], key
+    window.chosen.connect(opened.do)
 
 
 def test_commands_move_the_session(opened):

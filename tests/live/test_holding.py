@@ -233,3 +233,26 @@ def test_breakpoints_that_make_no_sense_are_refused_with_a_sentence(train):
         run.tell("fetch", number=10000)
     run.tell("detach")
     assert run.end()[0] == 0
+
+
+NUMPY = """
+    import time
+    import numpy as np
+
+    w = np.ones((3, 2))
+    for step in range(100):
+        h = np.ones((4, 3)).dot(w)
+        loss = (h * h).sum()
+        grad_w = np.ones((3, 4)).dot(2 * h)
+        w -= 1e-3 * grad_w
+        time.sleep(0.02)
+"""
+
+
+def test_a_numpy_program_says_that_it_is_not_held(train):
+    run = train(NUMPY)
+    while not run.tell("status")["kind"]:
+        time.sleep(0.02)
+    with pytest.raises(ControlError, match="a NumPy program is not held"):
+        run.tell("pause")
+    assert run.end()[0] == 0
