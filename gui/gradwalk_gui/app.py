@@ -170,13 +170,14 @@ def _after_first_show(window: Window, shell: Shell, options: Options, recording:
     gc.freeze()
 
 
-def render_window(
-    recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light", *, layout: str = "Debug"
-) -> None:
+def render_window(recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light", *, layout: str = "") -> None:
     """Write a picture of the real window (1440x900) with a recording open, in the middle of the backward pass of its first step.
 
-    Raises RecordingError for a path that is no recording, OSError where the picture cannot be written.
+    ``layout`` is a named layout; "" for the window as it first opens. Raises RecordingError for a path that is no recording,
+    OSError where the picture cannot be written.
     """
+    from PySide6.QtCore import QByteArray
+
     from gradwalk.tape import phases
 
     if not os.environ.get("DISPLAY"):
@@ -188,7 +189,10 @@ def render_window(
     )
     window.resize(*RENDERED_SIZE)
     window.populate()
-    window.desk.arrange(layout)
+    if layout:
+        window.desk.arrange(layout)
+    else:
+        window.desk.restore(QByteArray())
     shell.show_recording(recording, Path(recording_path), follow=False)
     trace = shell.session.state.trace
     if trace is not None:

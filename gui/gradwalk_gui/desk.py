@@ -152,6 +152,8 @@ class Desk(QMainWindow):
         (layout, state), self._wanted = self._wanted, None
         if state is None or state.isEmpty() or not self.restoreState(state, settings.VERSION):
             docks.share_out(self, self.docks, layout)
+            if state is not None:  # at first sight the loss is in front, not a list that is empty
+                docks.bring_to_front(self.docks["loss"])
         for dock in self.docks.values():
             if dock.isFloating():
                 docks.pull_on_screen(dock)
