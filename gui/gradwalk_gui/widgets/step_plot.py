@@ -152,9 +152,10 @@ class StepPlot(QWidget):
             text.updateTextPos()
 
     def name_axis(self, side: str, name: str) -> None:
-        """Say what an axis shows, where there is room for it."""
-        self.item.setLabel(side, name)
-        self.item.getAxis(side).showLabel(bool(name) and self.height() >= NAMES_FROM)
+        """Say what an axis shows, where there is room for it; a hidden axis stays hidden."""
+        axis = self.item.getAxis(side)
+        axis.setLabel(name)
+        axis.showLabel(bool(name) and self.height() >= NAMES_FROM)
 
     def set_log(self, log: bool) -> None:
         """Draw numbers, or their log10."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk_gui.inspection.losses import BadLosses
@@ -223,3 +224,11 @@ def test_a_closed_recording_leaves_nothing(session, show):
     assert not len(view.plot()._steps)
     session.open(SampleRecording(2))
     assert len(drawn(view.plot())[0]) == 2
+
+
+def test_the_axis_at_the_right_is_that_of_the_probes_alone(show):
+    view = show(LossView, Session())
+    for height in (80, 400, 120):
+        view.resize(600, height)
+        QApplication.processEvents()
+        assert not view.plot().item.getAxis("right").isVisible()
