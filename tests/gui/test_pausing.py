@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 
 from gradwalk.gate import Breakpoint
 from gradwalk_gui.held import Held
+from gradwalk_gui.inspection.formula import card_of
 from gradwalk_gui.state import Selection
 
 
@@ -62,7 +63,14 @@ def test_the_red_bar_says_where_the_training_waits_and_f10_and_f5_take_it_on(hel
     assert window.held.sentence.full_text().startswith(f"Training is waiting before sum at train.py:{line}, step ")
     assert window.held.sentence.full_text().endswith("(breakpoint $op(sum))")
     qtbot.waitUntil(lambda: not session.state.trace.done and session.state.trace.step == session.state.held.step)
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
     assert (session.state.step + 1, session.state.position) == (session.state.length, len(session.state.trace.tape))
+    trace = session.state.trace
+    sub = next(op for op in trace.graph.ops if op.name == "sub")
+    card = card_of(trace, session.state.position, Selection("op", sub.id))
+    unders = [token.under for row in card.rows for token in row.tokens if token.text == "dL/dX"]
+    assert unders
+    assert set(unders) == {"not yet"}, "it has a path: its gradient comes when the training goes on"
     window.graph.setFocus()
     names = []
     for _ in range(3):

@@ -103,7 +103,7 @@ class RecordedMoment:
     def _show(self) -> None:
         numbers = self._numbered()
         if numbers.records:
-            self.state.hand_over_so_far(numbers)
+            self.state.handing.so_far(numbers, self.step)
 
     def _numbered(self) -> Numbers:
         if self._numbers is None:

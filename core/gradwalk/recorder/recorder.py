@@ -110,7 +110,7 @@ class Recorder:
     def _finish_early(self) -> None:
         """As many steps as were asked for are there."""
         state = self._state
-        state.hand_over_late()
+        state.handing.late()
         if not state.backward_seen:
             state.sink.note("no-backward", "no backward() seen: nothing that was recorded computed gradients through autograd")
         state.off = True

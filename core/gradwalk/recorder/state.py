@@ -6,9 +6,7 @@ import contextlib
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,16 +15,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ..callsite import source_text
 from ..gate import Gate
 from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace
 from . import device_times
-from .assemble import Assembler, Draft
 from .capture import ALL, FULL, NOTHING, SMALL, Captor
 from .device_times import DeviceTimes
-from .followed import FollowedDraft
+from .handing import Handing
 from .host import host_array
 from .modes import Taken
 from .numbering import Numbers, slots_of
@@ -99,7 +95,6 @@ class State:
         self.captor = Captor(transfers)
         self.steps = Steps(self._close_step)
         self.backward_seen = False
-        self._times = DeviceTimes()
         self.timer: DeviceTimes | None = None
         """What times ops on a GPU, where there is one at work."""
         self.scaled_in = -1
@@ -110,10 +105,6 @@ class State:
         self.when_full: Callable[[], None] = lambda: None
         self.before_step_ends: list[Callable[[], None]] = []
         """Called while what the step kept is still at hand."""
-        self._assembler = Assembler(self.parameters.name_of)
-        self._sketches = Assembler(None)
-        """Of steps under way, each of which has a structure of its own."""
-        self._late: deque[tuple[Draft | FollowedDraft, str]] = deque()
         self.lock = threading.RLock()
         self.trail = Trail()
         self.holding: Holding
@@ -126,8 +117,7 @@ class State:
         self._serial = 0
         self._step = 0
         self._faults = 0
-        self._files: set[str] = set()
-        self._epoch = time.time() - clock()
+        self.handing = Handing(sink, self.statistics, self.parameters.name_of, time.time() - clock())
         self._begin_step()
 
     # ------------------------------------------------------------------ the guard
@@ -284,7 +274,7 @@ class State:
         level = {Keep.NONE: NOTHING, Keep.SMALL: SMALL, Keep.FULL: ALL if self.sink.everything(self._step) else FULL}[keep]
         self.captor.begin_step(level)
         self.looking = self.measuring or self.captor.wanted
-        self.timer = self._times if wanted and device_times.at_work() else None
+        self.timer = self.handing.times if wanted and device_times.at_work() else None
 
     def _close_step(self, cut: Cut) -> None:
         """A step has ended: its Trace is handed to the sink, that of a GPU one step later."""
@@ -295,9 +285,9 @@ class State:
             return
         step, self._step = self._step, self._step + 1
         numbers = Numbers(records)
-        draft = self._draft(numbers, step)
+        draft = self.handing.draft(numbers, step)
         if self.wanted:
-            self._pass_on(draft, cut.label)
+            self.handing.pass_on(draft, cut.label)
         if self.lead is not None:
             self.lead.step_ended(cut, numbers, draft.known)
         self._forget(records, cut.following)
@@ -310,7 +300,7 @@ class State:
         step, self._step = self._step, self._step + 1
         self.steps.pending = {running.held[number] for number in running.routine.waits if number in running.held}
         if self.sink.wants(step):
-            self._pass_on(FollowedDraft(running, step, self._epoch), running.routine.label)
+            self.handing.pass_on(self.handing.followed(running, step), running.routine.label)
         else:
             running.release()
         self.values.forget_dead()
@@ -337,14 +327,6 @@ class State:
         self._begin_step()
         self._end_if_full()
 
-    def _pass_on(self, draft: Draft | FollowedDraft, label: str) -> None:
-        late = self.statistics.end_step()
-        while self._late:
-            self._hand_over(self.sink.add)
-        self._late.append((draft, label))
-        if not late:
-            self._hand_over(self.sink.add)
-
     def _end_if_full(self) -> None:
         if self.sink.steps is not None and self._step >= self.sink.steps:
             self.when_full()
@@ -353,21 +335,6 @@ class State:
     def step_number(self) -> int:
         """The number of the open step."""
         return self._step
-
-    def _draft(self, numbers: Numbers, step: int) -> Draft:
-        draft = self._assembler.assemble(numbers, step, self._epoch)
-        self._keep_sources(draft)
-        return draft
-
-    def _keep_sources(self, draft: Draft) -> None:
-        for site in draft.known.graph.sites:
-            if site.file not in self._files:
-                self._files.add(site.file)
-                self.sink.source(site.file, source_text(site.file))
-
-    def _hand_over(self, give: Callable[[Trace], None]) -> None:
-        draft, label = self._late.popleft()
-        give(draft.finish(self._times, label=label, error=None))
 
     def _forget(self, records: Iterable[Record], following: Iterable[Record]) -> None:
         """Let go of what only the finished step needed, so that no chain of Values grows from step to step."""
@@ -389,20 +356,7 @@ class State:
     def hand_over_incomplete(self, records: Sequence[Record], error: StepError, give: Callable[[Trace], None]) -> None:
         """Hand over the step that an exception cut short, if it is wanted."""
         if records and self.sink.wants(self._step):
-            give(self._draft(Numbers(records), self._step).finish(self._times, label="", error=error))
-
-    def hand_over_so_far(self, numbers: Numbers) -> None:
-        """Write the step under way as it is now, and all steps before it."""
-        self.hand_over_late()
-        draft = self._sketches.assemble(numbers, self._step, self._epoch)
-        self._keep_sources(draft)
-        self.sink.partial(replace(draft.finish(self._times, label="", error=None), done=False))
-
-    def hand_over_late(self) -> None:
-        """Hand over the steps whose numbers were still on their way from a GPU."""
-        self.statistics.end_step()
-        while self._late:
-            self._hand_over(self.sink.add)
+            self.handing.incomplete(Numbers(records), self._step, error, give)
 
 
 def variable_name(dotted: str) -> str:

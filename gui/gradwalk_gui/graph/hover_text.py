@@ -118,6 +118,11 @@ def _gradient_rows(look: Look, place: int, card: Card) -> list[Row]:
     return rows
 
 
+def _not_there(trace: Trace, at: int) -> str:
+    """Of a gradient that comes at a tape position (NONE: at none that is known)."""
+    return "None (no path)" if at == NONE and trace.done else "not yet"
+
+
 def _edge_text(trace: Trace, edge: int) -> str:
     rms = float(rms_of(trace.gradients[:, [edge]])[0])
     stats = stats_of(trace.gradients, edge)
@@ -163,7 +168,7 @@ def _lane(scene: Scene, look: Look, hit: Hit) -> Hover:
         at = int(look.facts.when.edges[edge])
         there = 0 <= at < look.position
         rows += [("from → to", way), ("when", _when(at, at, look.position, len(look.facts.when.places)))]
-        rows.append(("gradient", _edge_text(look.trace, edge) if there else "not yet" if at != NONE else "None (no path)"))
+        rows.append(("gradient", _edge_text(look.trace, edge) if there else _not_there(look.trace, at)))
     if lane.value != NONE:
         rows.append(("shape", f"{shape_text(shape_of(look.trace, lane.value))}  {graph.values[lane.value].dtype}"))
     return Hover(f"gradient of {name}", "", "", tuple(rows))

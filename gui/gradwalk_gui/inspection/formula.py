@@ -156,7 +156,8 @@ def _tokens(trace: Trace, position: int, text: str, meanings: dict[str, _Meaning
 
 def _symbol(trace: Trace, position: int, text: str, space: bool, meaning: _Meaning, turned: bool) -> Token:
     if meaning.key is None:
-        under = meaning.argument or "None"
+        comes = text.startswith("dL/") and not trace.done and trace.error is None  # the step is still under way
+        under = meaning.argument or ("not yet" if comes else "None")
         return Token(text, space, under, None, f"{meaning.label}: {under}")
     kind, index_ = meaning.key
     value = index_ if kind == "value" else trace.graph.edges[index_].value

@@ -6,13 +6,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QMenu,
-    QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,6 +24,7 @@ from ..state import State
 from ..theme import Theme, font
 from ..watching import visit
 from ..widgets.alert_model import EVENT, SENTENCE, SEVERITY, STEP, TITLES, AlertModel, sentence_of
+from ..widgets.head import fill, head
 from ..widgets.table import Table, copy_text
 from ..widgets.text import ElidedLabel
 
@@ -102,23 +100,8 @@ class AlertsView(Panel):
         return choices
 
     def _arrange(self) -> None:
-        head = QHBoxLayout()
-        head.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
-        head.setSpacing(GRID // 2)
-        for combo in (self.severity, self.watch):
-            head.addWidget(combo)
-        head.addWidget(self.found, 1)
-        for button in (self.go, self.copy, self.watches):
-            head.addWidget(button)
-        page = QWidget(self)
-        self._pages = QStackedLayout(page)
-        self._pages.addWidget(self.list)
-        self._pages.addWidget(self.message)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(head)
-        layout.addWidget(page, 1)
+        line = head((self.severity, self.watch), self.found, (self.go, self.copy, self.watches))
+        layout, self._pages = fill(self, line, self.list, self.message)
         layout.addWidget(self.detail)
         header = self.list.header()
         for column, width in WIDTHS.items():

@@ -7,13 +7,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QMenu,
-    QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,6 +23,7 @@ from ..session import Session
 from ..state import State
 from ..theme import Theme, font
 from ..widgets.gradient_model import GradientModel
+from ..widgets.head import fill, head
 from ..widgets.table import Table, copy_text
 from ..widgets.text import ElidedLabel
 
@@ -87,23 +85,9 @@ class GradientsView(Panel):
 
     def _arrange(self) -> None:
         group = QButtonGroup(self)
-        head = QHBoxLayout()
-        head.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
-        head.setSpacing(GRID // 2)
         for button in self.switches.values():
             group.addButton(button)
-            head.addWidget(button)
-        head.addWidget(self.reading, 1)
-        head.addWidget(self.copy)
-        page = QWidget(self)
-        self._pages = QStackedLayout(page)
-        self._pages.addWidget(self.list)
-        self._pages.addWidget(self.message)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(head)
-        layout.addWidget(page, 1)
+        _, self._pages = fill(self, head(self.switches.values(), self.reading, (self.copy,)), self.list, self.message)
         header = self.list.header()
         header.setStretchLastSection(False)
         for column, width in WIDTHS.items():

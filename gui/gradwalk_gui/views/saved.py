@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QHeaderView, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QHeaderView, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from ..inspection.saved_table import (
     BYTES,
@@ -27,6 +27,7 @@ from ..panel import GRID, LEAST, Panel
 from ..session import Session
 from ..state import State
 from ..theme import Theme, font
+from ..widgets.head import fill, head
 from ..widgets.saved_model import SavedModel
 from ..widgets.table import Table
 from ..widgets.text import ElidedLabel
@@ -83,13 +84,8 @@ class SavedView(Panel):
 
     def _arrange(self) -> None:
         group = QButtonGroup(self)
-        head = QHBoxLayout()
-        head.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
-        head.setSpacing(GRID // 2)
         for button in self.switches.values():
             group.addButton(button)
-            head.addWidget(button)
-        head.addWidget(self.reading, 1)
         self._side = QWidget(self)
         self._side.setMinimumHeight(LEAST)
         self._side_layout = QVBoxLayout(self._side)
@@ -100,16 +96,8 @@ class SavedView(Panel):
         row.setSpacing(GRID // 2)
         row.addWidget(self.list, 3)
         row.addWidget(self._side, 2)
-        page = QWidget(self)
-        self._pages = QStackedLayout(page)
-        self._pages.addWidget(both)
-        self._pages.addWidget(self.message)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(head)
-        layout.addWidget(self.warning)
-        layout.addWidget(page, 1)
+        layout, self._pages = fill(self, head(self.switches.values(), self.reading), both, self.message)
+        layout.insertWidget(1, self.warning)
         self.list.header().setStretchLastSection(False)
         for column, width in WIDTHS.items():
             self.list.setColumnWidth(column, width)
