@@ -221,6 +221,56 @@ class StepError:
     traceback: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A recorded tensor next to what the reference gives for it. ``recorded`` and ``expected`` are the elements at ``place``,
+    where they are furthest apart by the measure that the verdict goes by.
+
+    ``absolute`` is the largest difference of an element, ``relative`` that over the largest expected absolute value, ``ulps`` the
+    difference at ``place`` in units in the last place of ``expected`` in the tensor's dtype. ``off`` is the largest difference
+    over what rounding may explain there: the tensor agrees up to 1. All are Inf where shapes, or NaN and Inf, do not agree, and
+    0 for a tensor without elements.
+    """
+
+    tensor: TensorKey
+    symbol: str
+    formula: str
+    place: Shape
+    recorded: float
+    expected: float
+    absolute: float
+    relative: float
+    ulps: float
+    off: float
+    kinks: int = 0
+    """Elements left out because the op has no derivative there (ReLU at 0, equal maxima) and what is recorded is a valid one."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether rounding explains the difference."""
+        return self.off <= 1
+
+
+Judge: TypeAlias = Literal["formula", "ops inside", "registered formula", "central differences"]
+"""What an op was compared with: its formula, those of the ops inside a custom Function, one that the script registered for a
+custom Function, or central differences through the Function itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check made of one op. ``sentence`` says what could not be compared, and why; without ``rows`` nothing could."""
+
+    op: int
+    by: Judge
+    rows: tuple[Compared, ...] = ()
+    sentence: str = ""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether all that was compared agrees; None where nothing was."""
+        return all(row.agrees for row in self.rows) if self.rows else None
+
+
 _NOTHING: Mapping[TensorKey, Kept] = MappingProxyType({})
 _NO_SHAPES: Mapping[int, Shape] = MappingProxyType({})
 
@@ -251,6 +301,8 @@ class Trace:
     error: StepError | None = None
     scales: tuple[float, ...] = ()
     """Per backward of the step the factor of a ``GradScaler`` that its gradients carry; empty where none was at work."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What was found where this step was checked while it ran."""
 
     def __str__(self) -> str:
         events = self.graph.events

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..tape import index, shape_of
-from ..trace import NONE, Edge, Kept, Op, TensorKey, Trace
+from ..trace import NONE, Compared, Edge, Judge, Kept, Op, TensorKey, Trace, Verdict
 from .program import REFUSED, Step, Tensors, named, run, run_back, steps_of
 from .registry import Array
 
@@ -28,37 +28,11 @@ SLACK = 64.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Compared:
-    """A recorded tensor and what the formula gives for it. ``recorded`` and ``expected`` are the elements at ``place``, where
-    they differ most.
-
-    ``error`` is the largest difference over the largest expected absolute value; an element that rounding the inputs alone moves
-    a lot (a difference of nearly equal numbers) counts by that much less. Inf where shapes or NaN and Inf do not agree.
-    """
-
-    key: TensorKey
-    symbol: str
-    formula: str
-    place: tuple[int, ...]
-    recorded: float
-    expected: float
-    error: float
-    agrees: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Check:
-    """What was compared; ``sentence`` says what could not be, and why."""
+    """The verdict on an op, and the calls of formulas that it rests on."""
 
-    rows: tuple[Compared, ...] = ()
-    tolerance: float = 0.0
-    sentence: str = ""
+    verdict: Verdict
     steps: tuple[Step, ...] = ()
-
-    @property
-    def agrees(self) -> bool:
-        """Whether something was compared and all of it agrees."""
-        return bool(self.rows) and all(row.agrees for row in self.rows)
 
 
 class NotThereError(ValueError):
@@ -107,14 +81,18 @@ class _Checking:
                 outputs = self._outputs(found)
                 rows = self._forward(steps, tensors, found, outputs)
             except REFUSED as error:
-                return Check(sentence=_sentence(error))
-            if any(math.isinf(row.error) and row.recorded != row.recorded and row.expected != row.expected for row in rows):
-                return Check(sentence=f"the arguments of {self.op.name} as recorded do not tell all of this call")
+                return self._check(sentence=_sentence(error))
+            if any(math.isinf(row.off) and row.recorded != row.recorded and row.expected != row.expected for row in rows):
+                return self._check(sentence=f"the arguments of {self.op.name} as recorded do not tell all of this call")
             try:
                 back, sentence = self._backward(steps, tensors, found, outs, outputs)
             except REFUSED as error:
                 back, sentence = (), _sentence(error)
-        return Check((*rows, *back), self._tolerance(), sentence, steps)
+        return self._check((*rows, *back), sentence, steps)
+
+    def _check(self, rows: tuple[Compared, ...] = (), sentence: str = "", steps: tuple[Step, ...] = ()) -> Check:
+        by: Judge = "ops inside" if self.op.custom else "formula"
+        return Check(Verdict(self.op.id, by, rows, sentence), steps)
 
     def _outside(self, step: Step, steps: Sequence[Step]) -> list[int]:
         """The Values that a step reads and no step makes."""
@@ -203,14 +181,20 @@ class _Checking:
     def _compared(self, key: TensorKey, symbol: str, text: str, seen: Any, expected: Any, moved: Any) -> Compared:
         seen, expected = np.asarray(seen, np.float64), np.asarray(expected, np.float64)
         if seen.shape != expected.shape:
-            return Compared(key, symbol, text, (), math.nan, math.nan, math.inf, False)
+            return Compared(key, symbol, text, (), math.nan, math.nan, math.inf, math.inf, math.inf, math.inf)
         if not seen.size:
-            return Compared(key, symbol, text, (), math.nan, math.nan, 0.0, True)
+            return Compared(key, symbol, text, (), math.nan, math.nan, 0.0, 0.0, 0.0, 0.0)
         tolerance = self._tolerance()
         errors = _errors(seen, expected, None if moved is None else np.asarray(moved, np.float64), tolerance)
         place = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
-        error = float(errors.max())
-        return Compared(key, symbol, text, place, float(seen[place]), float(expected[place]), error, error <= tolerance)
+        absolute = np.where(np.isinf(errors), np.inf, np.abs(np.where(seen == expected, 0.0, seen - expected)))
+        largest, unit = np.abs(expected[np.isfinite(expected)]).max(initial=0.0), ROUNDING.get(self._coarsest(), 2.0**-24)
+        worst = float(np.nan_to_num(absolute, nan=0.0, posinf=np.inf).max())
+        ulp = 2 * unit * 2.0 ** math.floor(math.log2(abs(expected[place]))) if expected[place] else math.nan
+        relative = worst / float(largest) if largest else math.inf if worst else 0.0
+        ulps = float(absolute[place]) / ulp if ulp == ulp else 0.0 if not worst else math.inf
+        pair = float(seen[place]), float(expected[place])
+        return Compared(key, symbol, text, place, *pair, worst, relative, ulps, float(errors.max()) / tolerance)
 
     def _rounded(self, tensors: Tensors) -> Tensors:
         """The same numbers, each off by a random part of what its dtype rounds away."""

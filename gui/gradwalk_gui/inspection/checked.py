@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from gradwalk.reference.checking import Check, check, elements_of, why_not
 from gradwalk.reference.registry import formula_of
 from gradwalk.same import Same
-from gradwalk.trace import NONE, Trace
+from gradwalk.trace import NONE, Trace, Verdict
 
 from ..state import Selection
 from .subject import op_behind
@@ -45,7 +45,8 @@ class Checks:
         if not sentence and elements_of(trace, made) > AT_ONCE:
             return None
         future = Future()
-        future.set_result(Check(sentence=sentence) if sentence else check(trace, made))
+        refused = Check(Verdict(op, "ops inside" if made.custom else "formula", (), sentence))
+        future.set_result(refused if sentence else check(trace, made))
         self._of(trace)[op] = future
         return future.result()
 

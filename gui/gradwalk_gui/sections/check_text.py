@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradwalk.reference.checking import Check, Compared
+from gradwalk.reference.checking import Check
 from gradwalk.reference.code import code_of
-from gradwalk.trace import Trace
+from gradwalk.trace import Compared, Trace
 
 from ..inspection.subject import has_come, is_there
 from ..numbers import NOT_YET, number
@@ -16,20 +16,20 @@ AGREES, DIFFERS = "✓", "✗"
 
 def verdict(check: Check, trace: Trace, position: int, theme: Theme) -> str:
     """The rows, each with a tick or a cross, and what could not be checked."""
-    there = [is_here(row, trace, position) for row in check.rows]
-    rows = "".join(_row(row, here, theme) for row, here in zip(check.rows, there, strict=True))
+    there = [is_here(row, trace, position) for row in check.verdict.rows]
+    rows = "".join(_row(row, here, theme) for row, here in zip(check.verdict.rows, there, strict=True))
     text = f'<table cellspacing="0" cellpadding="2" width="100%">{rows}</table>' if rows else ""
-    if check.sentence:
-        text += f'<div style="color:{theme.subtle}">{shown(check.sentence)}</div>'
+    if check.verdict.sentence:
+        text += f'<div style="color:{theme.subtle}">{shown(check.verdict.sentence)}</div>'
     if any(there):
-        about = f"float64 from the recorded inputs; rounding may explain {number(check.tolerance)}"
+        about = "float64 from the recorded inputs"
         text += f'<div style="font-size:11px;color:{theme.subtle};margin-top:2px">{shown(about)}</div>'
     return text
 
 
 def is_here(row: Compared, trace: Trace, position: int) -> bool:
     """Whether the tensor of a row exists at the playhead."""
-    kind, ref = row.key
+    kind, ref = row.tensor
     return is_there(trace, position, ref) if kind == "value" else has_come(trace, position, ref)
 
 
@@ -38,7 +38,7 @@ def _row(row: Compared, here: bool, theme: Theme) -> str:
         mark, right, below = "", coloured(NOT_YET, theme.faint), ""
     else:
         mark = _mark(row, theme)
-        right = f"{coloured('max rel. error', theme.subtle)} {mono(number(row.error, 2))}"
+        right = f"{coloured('max rel. error', theme.subtle)} {mono(number(row.relative, 2))}"
         below = "" if row.recorded != row.recorded and not row.place else _worst(row, theme)
     return (
         f'<tr><td width="20">{mark}</td><td>{mono(row.symbol)}</td><td align="right">{right}</td></tr>'

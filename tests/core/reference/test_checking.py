@@ -75,10 +75,10 @@ def test_what_torch_did_is_what_the_formulas_give(trace):
     for one in trace.graph.ops:
         if one.phase == "forward" and one.name != "Cube":
             found = check(trace, one)
-            assert all(row.agrees for row in found.rows), (one, found.rows)
-            compared += len(found.rows)
-            if not found.rows:
-                unknown.add(found.sentence)
+            assert all(row.agrees for row in found.verdict.rows), (one, found.verdict.rows)
+            compared += len(found.verdict.rows)
+            if not found.verdict.rows:
+                unknown.add(found.verdict.sentence)
     assert compared > 110
     assert unknown == {
         "not checked: there is no formula for tensor",
@@ -88,13 +88,13 @@ def test_what_torch_did_is_what_the_formulas_give(trace):
 
 
 def test_a_wrong_custom_function_is_found_and_a_right_one_is_not(trace):
-    value, gradient = check(trace, op(trace, "Cube")).rows
+    value, gradient = check(trace, op(trace, "Cube")).verdict.rows
     assert value.agrees
     assert not gradient.agrees
-    assert gradient.error == pytest.approx(1 / 3, rel=1e-4), "2 x ** 2 where 3 x ** 2 is right"
+    assert gradient.relative == pytest.approx(1 / 3, rel=1e-4), "2 x ** 2 where 3 x ** 2 is right"
     assert gradient.recorded / gradient.expected == pytest.approx(2 / 3, rel=1e-4)
-    assert check(trace, op(trace, "Swish")).agrees
-    assert len(check(trace, op(trace, "Swish")).rows) == 2
+    assert check(trace, op(trace, "Swish")).verdict.agrees
+    assert len(check(trace, op(trace, "Swish")).verdict.rows) == 2
 
 
 @pytest.mark.parametrize(("kind", "broken"), [("value", "Z"), ("gradient", "dL/dX")])
@@ -106,26 +106,29 @@ def test_one_wrong_element_is_found_at_its_place(kind, broken):
     data = trace.tensors[key].data.copy()
     data[5, 7] += 0.01 * np.abs(data).max()
     wrong = replace(trace, tensors=MappingProxyType({**trace.tensors, key: replace(trace.tensors[key], data=data)}))
-    assert check(trace, mm).agrees
-    rows = {row.symbol: row for row in check(wrong, mm).rows}
+    assert check(trace, mm).verdict.agrees
+    rows = {row.symbol: row for row in check(wrong, mm).verdict.rows}
     assert not rows[broken].agrees
     assert rows[broken].place == (5, 7)
-    assert rows[broken].error == pytest.approx(0.01, rel=0.05)
+    assert rows[broken].relative == pytest.approx(0.01, rel=0.05)
 
 
 def test_it_says_what_is_not_there():
     trace = sample_trace()
     mm = op(trace, "mm")
-    assert "the elements of x are not kept" in check(replace(trace, tensors=MappingProxyType({})), mm).sentence
+    assert "the elements of x are not kept" in check(replace(trace, tensors=MappingProxyType({})), mm).verdict.sentence
     w1 = trace.tensors["value", mm.inputs[1]]
     sampled = {**trace.tensors, ("value", mm.inputs[1]): replace(w1, data=w1.data.ravel()[:8], complete=False)}
-    assert check(replace(trace, tensors=MappingProxyType(sampled)), mm).sentence == "not checked: only a sample of w1 is recorded"
+    assert (
+        check(replace(trace, tensors=MappingProxyType(sampled)), mm).verdict.sentence
+        == "not checked: only a sample of w1 is recorded"
+    )
     assert elements_of(trace, mm) == 64 * 1000 + 1000 * 100 + 64 * 100
 
 
 def test_a_difference_of_nearly_equal_numbers_is_not_blamed(trace):
     softmax = check(trace, op(trace, "softmax"))
-    gradient = next(row for row in softmax.rows if row.symbol == "dL/dX")
+    gradient = next(row for row in softmax.verdict.rows if row.symbol == "dL/dX")
     assert gradient.expected == pytest.approx(0, abs=1e-15), "all of the gradient is rounding"
     assert gradient.agrees
 
