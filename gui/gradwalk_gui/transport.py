@@ -62,14 +62,16 @@ class Place(QWidget):
         self.fit()
 
     def fit(self) -> None:
-        """Take the width that suits the font."""
+        """Take the size that suits the font. Of a widget whose size is fixed the window need not ask again at another text."""
         self.ensurePolished()
-        self.setFixedWidth(self.where.fontMetrics().horizontalAdvance("0") * PLACE_DIGITS)
+        self.setFixedSize(self.where.fontMetrics().horizontalAdvance("0") * PLACE_DIGITS, self.sizeHint().height())
 
     def say(self, what: str, where: str, colour: str = "") -> None:
         """Show the two lines, the first in a colour."""
         self.what.setText(what)
-        self.what.setStyleSheet(f"color: {colour};" if colour else "")
+        sheet = f"color: {colour};" if colour else ""
+        if sheet != self.what.styleSheet():
+            self.what.setStyleSheet(sheet)
         room = self.width() - 18
         self.where.setText(self.where.fontMetrics().elidedText(where, Qt.TextElideMode.ElideRight, room))
         self.where.setToolTip(where)

@@ -33,6 +33,8 @@ from ..widgets.text import Column, ElidedLabel, TextBlock, shown
 WHILE_PLAYING = 120
 """Milliseconds between two updates while the playhead moves by itself; faster than that nobody reads."""
 
+EDGE, TOP = 2 * GRID, GRID + GRID // 2
+"""Room around the sections."""
 AT_ONCE = 250
 """Events of a step up to which every section is filled at once; in a longer one those in sight come first."""
 
@@ -99,7 +101,7 @@ class InspectorView(Panel):
         sheet = Column()
         sheet.setObjectName("sheet")
         column = QVBoxLayout(sheet)
-        column.setContentsMargins(2 * GRID, GRID + GRID // 2, 2 * GRID, 2 * GRID)
+        column.setContentsMargins(EDGE, TOP, EDGE, EDGE)
         column.setSpacing(GRID // 2)
         for widget in (self.name, self.variable, self.who, *self.parts):
             column.addWidget(widget)
@@ -153,17 +155,21 @@ class InspectorView(Panel):
             self.area.verticalScrollBar().setValue(0)
         self._show_head(look)
         self._shown = look
-        self._later = self._first_below() if len(look.trace.tape) > AT_ONCE else len(self.parts)
-        for part in self.parts[: self._later]:
+        self._later = len(self.parts)
+        end = self.area.verticalScrollBar().value() + self.area.viewport().height() if len(look.trace.tape) > AT_ONCE else None
+        for place, part in enumerate(self.parts):
             part.show_look(look)
+            if end is not None and self._bottom(place) > end:
+                self._later = place + 1
+                break
         if self._later < len(self.parts):
             self._below.start()
 
-    def _first_below(self) -> int:
-        """The number of the first section that is out of sight, below: it and what follows is shown a moment later."""
-        end = self.area.verticalScrollBar().value() + self.area.viewport().height()
-        below = (place for place, part in enumerate(self.parts) if part.isVisible() and part.y() > end)
-        return next(below, len(self.parts))
+    def _bottom(self, last: int) -> int:
+        """Where the section of a number ends, once the column is laid out again."""
+        width = self.area.viewport().width() - 2 * EDGE
+        widgets = (self.name, self.variable, self.who, *self.parts[: last + 1])
+        return TOP + sum(_height(widget, width) + GRID // 2 for widget in widgets if not widget.isHidden())
 
     def _show_below(self) -> None:
         """What was left out by the last :meth:`_show`; nobody sees that it comes after what is in sight."""
@@ -214,6 +220,13 @@ class InspectorView(Panel):
             self.tensor.pane.show_text("No step of this recording near here keeps this tensor.")
         else:
             self.session.go_to(step, state.position)
+
+
+def _height(widget: QWidget, width: int) -> int:
+    layout = widget.layout()
+    if layout is not None and layout.hasHeightForWidth():
+        return layout.totalHeightForWidth(width)
+    return widget.heightForWidth(width) if widget.hasHeightForWidth() else widget.sizeHint().height()
 
 
 def _looks_at(state: State) -> tuple[object, ...]:

@@ -44,6 +44,7 @@ class FormulaCard(QWidget):
         self.theme = theme
         self._card: Card | None = None
         self._placed: dict[int, list[Placed]] = {}
+        self._heights: dict[int, int] = {}
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -59,6 +60,7 @@ class FormulaCard(QWidget):
         """Show formulas; nothing for None."""
         self._card = card
         self._placed.clear()
+        self._heights.clear()
         self.setVisible(card is not None)
         self.setAccessibleDescription(str(card) if card is not None else "")
         self.updateGeometry()
@@ -73,13 +75,17 @@ class FormulaCard(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        """The height that the content takes at a width."""
+        """The height that the content takes at a width; worked out once for each, as layouts ask many times."""
+        if width not in self._heights:
+            self._heights[width] = self._height_at(width)
+        return self._heights[width]
+
+    def _height_at(self, width: int) -> int:
         if self._card is None:
             return 0
         if not self._card.rows:
             return self._sentence_box(width).height() + 2 * PAD
-        placed = self._place(width)
-        return round(max((p.box.bottom() for p in placed), default=PAD + 20) + PAD)
+        return round(max((piece.box.bottom() for piece in self._place(width)), default=PAD + 20) + PAD)
 
     def sizeHint(self) -> QSize:
         """The size to start from."""

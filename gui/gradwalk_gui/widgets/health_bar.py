@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ..inspection.elements import Health
@@ -32,6 +32,7 @@ class HealthBar(QWidget):
         super().__init__(parent)
         self.theme = theme
         self._health: Health | None = None
+        self._heights: dict[int, int] = {}
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -45,6 +46,7 @@ class HealthBar(QWidget):
     def show_health(self, health: Health | None) -> None:
         """Show the counts; nothing for None."""
         self._health = health
+        self._heights.clear()
         self.setVisible(health is not None)
         self.setAccessibleDescription(", ".join(f"{part.label} {part.number}" for part in self.parts()))
         self.setToolTip("\n".join(f"{part.label}: {part.number:,} ({self._share(part):.2%})" for part in self.parts()))
@@ -72,8 +74,10 @@ class HealthBar(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        """The height that the content takes at a width."""
-        return BAR + 6 + LINE * len(self._lines(width))
+        """The height that the content takes at a width; worked out once for each, as layouts ask many times."""
+        if width not in self._heights:
+            self._heights[width] = BAR + 6 + LINE * len(self._lines(width))
+        return self._heights[width]
 
     def sizeHint(self) -> QSize:
         """The size to start from."""
@@ -120,8 +124,6 @@ class HealthBar(QWidget):
         return lines
 
     def _legend_width(self, part: Part) -> int:
-        from PySide6.QtGui import QFontMetrics
-
         return SWATCH + 5 + QFontMetrics(font(11)).horizontalAdvance(self._legend_text(part)) + 14
 
     @staticmethod

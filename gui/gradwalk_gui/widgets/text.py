@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html import escape
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QTextDocument,
+)
+from PySide6.QtWidgets import QFrame, QLabel, QMenu, QSizePolicy, QWidget
+from shiboken6 import isValid
 
 from ..theme import NUMBER_FAMILY, Theme
 
 
 class ElidedLabel(QLabel):
-    """One line of plain text with an ellipsis where it does not fit; the whole text is the tool tip then."""
+    """One line of plain text with an ellipsis where it does not fit; the whole text is the tool tip then.
+
+    It paints the text itself: a QLabel has all layouts up to the window worked out again for every other text.
+    """
 
     def __init__(self, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._full = ""
+        self._full = self._shown = ""
         self._mode = mode
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -27,6 +41,10 @@ class ElidedLabel(QLabel):
         self._full = text
         self.setAccessibleName(text)
         self._elide()
+
+    def text(self) -> str:
+        """What there is room for."""
+        return self._shown
 
     def full_text(self) -> str:
         """The whole text."""
@@ -47,8 +65,17 @@ class ElidedLabel(QLabel):
 
     def _elide(self) -> None:
         shown = self.fontMetrics().elidedText(self._full, self._mode, self.width())
-        self.setText(shown)
+        if shown != self._shown:
+            self._shown = shown
+            self.update()
         self.setToolTip(self._full if shown != self._full else "")
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint what is shown, at the left as QLabel does."""
+        painter, place = QPainter(self), self.alignment() | Qt.TextFlag.TextSingleLine
+        self.style().drawItemText(
+            painter, self.contentsRect(), int(place), self.palette(), self.isEnabled(), self._shown, self.foregroundRole()
+        )
 
 
 class Column(QWidget):
@@ -72,6 +99,8 @@ class TextBlock(QLabel):
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._heights: dict[int, int] = {}
+        self._document: QTextDocument | None = None
+        self._unread = False
         self._column = 0
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
@@ -110,14 +139,33 @@ class TextBlock(QLabel):
         if html != self.text():
             self._heights.clear()
             self.setText(html)
+            self._unread = True
         self.setVisible(bool(html))
 
     def heightForWidth(self, width: int) -> int:
         """The height that the text takes at a width (in a column at the column's); laid out once for each."""
         width = self._column or width
         if width not in self._heights:
-            self._heights[width] = super().heightForWidth(width)
+            self._heights[width] = self._height_at(width)
         return self._heights[width]
+
+    def _height_at(self, width: int) -> int:
+        """What QLabel would say, which lays the text out three times for it: at its present width, at this one, and back."""
+        if self._document is None or not isValid(self._document):
+            self._document = self.findChild(QTextDocument)
+            if self._document is None:
+                return super().heightForWidth(width)
+            self._document.setDocumentMargin(0)  # as the label has it, from its first painting on
+        if self._unread:
+            self.setSelection(0, 0)  # has the label put its text into the document
+            self._unread = False
+        self._document.setTextWidth(width)
+        return math.ceil(self._document.size().height())
+
+    def event(self, event: QEvent) -> bool:
+        """A label lays its text out again whenever it is resized; a text only needs that at another width."""
+        same = isinstance(event, QResizeEvent) and event.oldSize().width() == event.size().width()
+        return QFrame.event(self, event) if same else super().event(event)
 
     def set_column(self, width: int) -> None:
         """The width of the column that the text stands in: layouts ask for many others, and each costs a layout of the text."""

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QTabWidget, QWidget
 
 from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
 from gradwalk_gui.panel import Panel, mix
@@ -178,6 +178,26 @@ def test_text_that_may_break_is_copied_as_it_was(qtbot):
     block.setSelection(0, len("|".join(parts)))
     QTest.keySequence(block, QKeySequence(QKeySequence.StandardKey.Copy))
     assert QGuiApplication.clipboard().text() == f"{code}\nNativeLayerNormBackward0"
+
+
+def test_a_text_is_as_high_as_its_label_says_and_stays_selected_at_another_width(qtbot):
+    block, label = TextBlock(), QLabel()
+    qtbot.addWidget(block)
+    qtbot.addWidget(label)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setWordWrap(True)
+    for text in ("<p>one</p>", "<table><tr><td>RMS</td><td>0.25</td></tr></table>" * 6, "<b>many words that wrap</b> " * 30):
+        block.show_html(text)
+        label.setText(text)
+        for width in (90, 273, 500):
+            label.setFixedWidth(width)
+            assert block.heightForWidth(width) == label.heightForWidth(width)
+    block.resize(273, 200)
+    block.show()
+    block.setSelection(0, 9)
+    block.resize(200, 300)
+    assert block.heightForWidth(173) > block.heightForWidth(440)
+    assert block.selectedText() == "many word"
 
 
 def test_a_long_choice_is_elided_with_the_whole_in_the_tool_tip(qtbot):
