@@ -66,6 +66,9 @@ class Others(Protocol):
     def capture(self) -> None:
         """Ask the training of the recording to keep its next step in full."""
 
+    def save_copy(self) -> None:
+        """Ask where to, and save a copy of the recording."""
+
     def attach(self) -> None:
         """Choose one of the trainings that are going on, and follow it."""
 
@@ -131,6 +134,9 @@ class Shell(Protocol):
 
     def find(self) -> None:
         """Show the find bar over the graph."""
+
+    def filter_events(self) -> None:
+        """Show the events and go to the field of their filter."""
 
     def go_to_node(self) -> None:
         """Ask for a module, an op, a parameter or a Node by its name, and go there."""

@@ -33,6 +33,8 @@ def _file() -> Iterator[Command]:
     yield Command("open", "Open recording...", "File", lambda s: s.open_dialog(), ("Ctrl+O",), 1, "open")
     yield Command("open-folder", "Open run folder...", "File", lambda s: s.open_folder_dialog(), ("Ctrl+Alt+O",), 1, "folder")
     yield Command("attach", "Attach to a running training...", "File", lambda s: s.others.attach(), ("Ctrl+Alt+R",), 1, "live")
+    save = ("Ctrl+S",)
+    yield Command("save-copy", "Save a copy...", "File", lambda s: s.others.save_copy(), save, 3, "", _is_open)
     yield Command("close", "Close recording", "File", lambda s: s.close_recording(), ("Ctrl+W",), 3, "", _is_open)
     export = ("Ctrl+Shift+E",)
     yield Command("export-image", "Export image...", "File", lambda s: s.export_image(), export, 4, "export", has_trace)
@@ -51,6 +53,7 @@ def _edit() -> Iterator[Command]:
     yield Command("copy-window", "Copy image of window", "Edit", lambda s: s.copy_image(window=True), ("Ctrl+Shift+C",), 1)
     yield Command("copy-name", "Copy name", "Edit", lambda s: s.copy_name(), (), 1, "", selected)
     yield Command("find", "Find in graph...", "Edit", lambda s: s.find(), ("Ctrl+F",), 2, "search", has_trace)
+    yield Command("filter", "Filter events...", "Edit", lambda s: s.filter_events(), ("/",), 2, "", has_trace)
     yield Command("deselect", "Select nothing", "Edit", do("select", None), ("Esc",), 2, "", selected)
     yield Command("preferences", "Preferences...", "Edit", lambda s: s.show_preferences(), ("Ctrl+,",), 3, "settings")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QShowEvent
@@ -16,6 +16,9 @@ from .docks import PLACES, Dock
 from .session import Session
 from .theme import Theme
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from .views.events import EventsView
 
 
 class View(Protocol):
@@ -185,6 +188,11 @@ class Desk(QMainWindow):
         """Show a panel and give it the focus."""
         self.show_dock(name)
         self.views[name].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def focus_filter(self) -> None:
+        """Show the events and give the field of their filter the focus."""
+        self.show_dock("events")
+        cast("EventsView", self.views["events"]).filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_apart(self, name: str) -> None:
         """Show a panel that is not there in a window of its own; one that is comes to the front."""

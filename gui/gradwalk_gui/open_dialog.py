@@ -68,6 +68,16 @@ def save_dialog(parent: QWidget, title: str, file: Path, filters: str, chosen: C
     return _show(dialog, chosen)
 
 
+def name_dialog(parent: QWidget, title: str, path: Path, chosen: Callable[[str], object]) -> QFileDialog:
+    """Ask for the name of a file or folder that is not there yet."""
+    dialog = QFileDialog(parent, title, str(path))
+    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+    dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    return _show(dialog, chosen)
+
+
 def _show(dialog: QFileDialog, chosen: Callable[[str], object]) -> QFileDialog:
     dialog.fileSelected.connect(chosen)
     dialog.finished.connect(dialog.deleteLater)

@@ -13,6 +13,7 @@ from gradwalk.recording.format import RecordingError
 
 from .alive import run_is_alive
 from .compare import Compare
+from .copies import Copies
 from .live import Follower
 from .rank_box import RankBox, RankList, switch
 from .ranks import beside, ranks_of
@@ -29,6 +30,7 @@ class Others(QObject):
         super().__init__(window)
         self._window, self._session, self._follower, self._places = window, session, follower, places
         self.reaching = Reaching(window, session, follower)
+        self.copies = Copies(window, follower)
         self.box = RankBox(session, self._switch)
         window.status.addPermanentWidget(self.box)
         self.box.setVisible(False)
@@ -36,6 +38,10 @@ class Others(QObject):
     def capture(self) -> None:
         """Ask the training of the recording to keep its next step in full."""
         self.reaching.capture()
+
+    def save_copy(self) -> None:
+        """Ask where to, and save a copy of the recording."""
+        self.copies.ask()
 
     def attach(self) -> None:
         """Choose one of the trainings that are going on, and follow it."""

@@ -232,6 +232,10 @@ class Shell(QObject):
         """Show the find bar over the graph."""
         self._window.graph.open_find()
 
+    def filter_events(self) -> None:
+        """Show the events and go to the field of their filter."""
+        self._window.desk.focus_filter()
+
     def go_to_node(self) -> None:
         """Ask for a module, an op, a parameter or a Node by its name, and go there."""
         trace = self._session.state.trace
@@ -342,6 +346,7 @@ class Shell(QObject):
         self.stops.pausing.close()
         self.trainings.end_all()
         self.watcher.close()
+        self.others.copies.close()
         self.follower.close()
 
     def _on_changed(self, old: State, new: State) -> None:

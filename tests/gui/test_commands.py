@@ -29,7 +29,8 @@ SPECIFIED = {
     "Return": "dive", "Enter": "dive", "Backspace": "up", "Ctrl+F": "find", "Ctrl+P": "go-to-node", "Alt+Left": "undo",
     "Alt+Right": "redo", "1": "depth-1", "9": "depth-9", "F12": "capture-step",
     "F5": "continue", "Shift+F5": "continue-back", "Ctrl+F10": "run-to", "Ctrl+Shift+F10": "run-back-to", "F8": "next-alert",
-    "Shift+F8": "previous-alert", "W": "last-writer", "F9": "breakpoint", "Shift+F9": "condition", "P": "pin",
+    "Shift+F8": "previous-alert", "W": "last-writer",
+    "/": "filter", "Ctrl+S": "save-copy", "F9": "breakpoint", "Shift+F9": "condition", "P": "pin",
 }  # fmt: skip
 """The keys of the transport that work now."""
 
@@ -124,6 +125,20 @@ def test_every_key_triggers_its_command_and_no_other(opened):
             QTest.keyClick(window.graph, pressed.key(), pressed.keyboardModifiers())
             assert ran == [command.id], key
     window.chosen.connect(opened.do)
+
+
+def test_slash_goes_to_the_filter_where_it_is_typed_itself(opened, qtbot):
+    window = opened._window
+    window.activateWindow()
+    window.desk.docks["events"].hide()
+    for panel in ("graph", "events", "op-ribbon"):
+        window.desk.views[panel].setFocus()
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Slash)
+        field = window.desk.views["events"].filter
+        assert field.hasFocus(), panel
+        QTest.keyClick(field, Qt.Key.Key_Slash)
+        assert field.text() == "/"
+        field.clear()
 
 
 def test_commands_move_the_session(opened):

@@ -74,7 +74,6 @@ class EventsView(Panel):
         self.list.chosen.connect(self._on_chosen)
         self.list.dragged.connect(self._on_dragged)
         self.list.menu_asked.connect(self._on_menu_asked)
-        self.list.searched.connect(lambda: self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason))
         leave = QShortcut(QKeySequence(Qt.Key.Key_Escape), self.filter, context=Qt.ShortcutContext.WidgetShortcut)
         leave.activated.connect(self._leave_filter)
         self.setFocusProxy(self.list)
@@ -228,7 +227,6 @@ class EventList(QTreeView):
     moved_to = Signal(int)
     moved_before = Signal()
     chosen = Signal(int)
-    searched = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -317,8 +315,6 @@ class EventList(QTreeView):
                 self.moved_to.emit(min(to, last))
         elif plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and row >= 0:
             self.chosen.emit(row)
-        elif plain and event.key() == Qt.Key.Key_Slash:
-            self.searched.emit()
         else:
             event.ignore()
 
