@@ -5,7 +5,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 
-from .trace import NONE, Edge, Event, EventKind, Graph, ModuleCall, Node, Op, Phase, Role, Saved, Shape, Site, Value
+from .trace import (
+    NONE,
+    Edge,
+    Event,
+    EventKind,
+    Graph,
+    Hook,
+    ModuleCall,
+    Node,
+    Op,
+    Phase,
+    Role,
+    Saved,
+    Shape,
+    Site,
+    Strides,
+    Value,
+)
 
 
 @dataclass(slots=True)
@@ -35,11 +52,13 @@ class GraphBuilder:
         gradient_of: int = NONE,
         parameter: bool = False,
         layout: str = "",
+        strides: Strides | None = None,
+        hooks: tuple[Hook, ...] = (),
     ) -> int:
         """Add a Value that no op made (yet); ``add_op`` sets the op and the role of its outputs."""
         index = len(self.values)
         place = NONE, 0, version, base, gradient_of
-        value = Value(index, name, role, shape, dtype, device, requires_grad, *place, parameter, layout)
+        value = Value(index, name, role, shape, dtype, device, requires_grad, *place, parameter, layout, strides, hooks)
         self.values.append(value)
         return index
 
@@ -65,9 +84,18 @@ class GraphBuilder:
             self.values[output] = replace(self.values[output], op=index, output=position, role="result")
         return index
 
-    def add_node(self, name: str, *, op: int = NONE, leaf: int = NONE, sequence: int = 0, saved: tuple[Saved, ...] = ()) -> int:
+    def add_node(
+        self,
+        name: str,
+        *,
+        op: int = NONE,
+        leaf: int = NONE,
+        sequence: int = 0,
+        saved: tuple[Saved, ...] = (),
+        hooks: tuple[Hook, ...] = (),
+    ) -> int:
         """Add a backward Node."""
-        self.nodes.append(Node(len(self.nodes), name, op, leaf, sequence, saved))
+        self.nodes.append(Node(len(self.nodes), name, op, leaf, sequence, saved, hooks))
         return len(self.nodes) - 1
 
     def add_edge(
@@ -92,9 +120,9 @@ class GraphBuilder:
         self.events.append(Event(len(self.events), kind, phase, ref, backward))
         return len(self.events) - 1
 
-    def add_module(self, name: str, path: str, kind: str, parent: int = NONE) -> int:
+    def add_module(self, name: str, path: str, kind: str, parent: int = NONE, hooks: tuple[Hook, ...] = ()) -> int:
         """Add a module call."""
-        self.modules.append(ModuleCall(len(self.modules), name, path, kind, parent))
+        self.modules.append(ModuleCall(len(self.modules), name, path, kind, parent, hooks))
         return len(self.modules) - 1
 
     def add_site(self, site: Site) -> int:
@@ -121,7 +149,9 @@ class GraphBuilder:
 
 
 def structural_key(graph: Graph) -> str:
-    """A hash (32 hex digits) of what makes two steps the same structure: everything but sizes, versions and sequence numbers."""
+    """A hash (32 hex digits) of what makes two steps the same structure: everything but sizes, strides, versions and sequence
+    numbers.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for value in graph.values:
         digest.update(
@@ -150,4 +180,6 @@ def structural_key(graph: Graph) -> str:
     digest.update(repr([(e.kind, e.phase, e.ref, e.backward) for e in graph.events]).encode())
     digest.update(repr([(m.path, m.kind, m.parent) for m in graph.modules]).encode())
     digest.update(repr([(s.file, s.line, s.column, s.end_line, s.end_column) for s in graph.sites]).encode())
+    hooks = [(thing.id, thing.hooks) for things in (graph.values, graph.nodes, graph.modules) for thing in things if thing.hooks]
+    digest.update(repr(hooks).encode() if hooks else b"")
     return digest.hexdigest()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .refusal import RefusalError
+from .strides import strides_of
 from .tape import (
     NOT_COUNTED,
     event_at,
@@ -95,6 +96,7 @@ def value_json(trace: Trace, value: int) -> dict[str, Any]:
         "variable": of.name,
         "shape": list(shape_of(trace, value)),
         "dtype": of.dtype,
+        "strides": None if (strides := strides_of(trace, value)) is None else list(strides),
         "device": of.device,
         "version": of.version,
         "layout": of.layout or None,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape: TypeAlias = tuple[int, ...]
+Strides: TypeAlias = tuple[int, ...]
 Phase: TypeAlias = Literal["forward", "loss", "backward", "update"]
 EventKind: TypeAlias = Literal["op", "loss", "node", "accumulate", "update"]
 Role: TypeAlias = Literal["leaf", "input", "result"]
@@ -48,6 +49,28 @@ class Site:
     stack: tuple[Frame, ...] = ()
 
 
+HookKind: TypeAlias = Literal[
+    "hook",
+    "post_accumulate_grad_hook",
+    "prehook",
+    "forward_pre_hook",
+    "forward_hook",
+    "full_backward_pre_hook",
+    "full_backward_hook",
+]
+"""Which method a hook was given to, without its ``register_``: those of a tensor, of a Node and of a module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A function of the script that autograd or a module calls. ``line`` counts from 1; 0 where the source is not known."""
+
+    kind: HookKind
+    function: str
+    file: str = ""
+    line: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleCall:
     """One call of an ``nn.Module``; ``name`` is ``fc1``, or ``fc1#2`` for its second call in the step."""
@@ -57,6 +80,7 @@ class ModuleCall:
     path: str
     kind: str
     parent: int = NONE
+    hooks: tuple[Hook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +104,9 @@ class Value:
     """Whether it is an ``nn.Parameter``, frozen or not; one that no op of the step reads is here too."""
     layout: str = ""
     """How it holds its elements, where not as a plain array: ``sparse_coo``, ``nested``, ``quantized``."""
+    strides: Strides | None = None
+    """How many elements it is from one index of each axis to the next; None where that is not known, or there are none."""
+    hooks: tuple[Hook, ...] = ()
 
 
 TAGS = ("no_grad", "inference_mode", "recomputed", "in backward", "compiled", "collective")
@@ -131,6 +158,7 @@ class Node:
     leaf: int = NONE
     sequence: int = 0
     saved: tuple[Saved, ...] = ()
+    hooks: tuple[Hook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +308,8 @@ class Trace:
     """One step. ``tape[i]`` is the id of the i-th event to run; ``times`` (since ``start``) and ``durations`` are its seconds.
 
     ``values`` and ``gradients`` are statistics tables (see :data:`STATISTICS`), float64 ``[8, len(graph.values)]`` and
-    ``[8, len(graph.edges)]``. ``shapes`` holds only the Values whose shape in this step differs from the Graph's.
+    ``[8, len(graph.edges)]``. ``shapes`` holds only the Values whose shape in this step differs from the Graph's,
+    ``strides`` only those whose strides are not what ``strides.expected`` says.
     """
 
     step: int
@@ -303,6 +332,7 @@ class Trace:
     """Per backward of the step the factor of a ``GradScaler`` that its gradients carry; empty where none was at work."""
     verdicts: tuple[Verdict, ...] = ()
     """What was found where this step was checked while it ran."""
+    strides: Mapping[int, Strides] = field(default_factory=lambda: _NO_SHAPES)
 
     def __str__(self) -> str:
         events = self.graph.events

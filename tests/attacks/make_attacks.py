@@ -179,9 +179,9 @@ def scalars(names: int, count: int) -> Group:
     return Group([message(Channel.SCALAR, b"".join(block.parts()))])
 
 
-def shapes_bomb() -> Group:
+def shapes_bomb(column: str) -> Group:
     block = Block()
-    block.add("shapes", np.zeros(7 << 20, np.int64), DType.INT64)
+    block.add(column, np.zeros(7 << 20, np.int64), DType.INT64)
     column = json.loads(zstandard.decompress(block.parts()[0][HEAD.size :]))["columns"][0]
     packed = block.parts()[1]
     good = b"".join(encode_batch([a_trace()], 0))
@@ -240,7 +240,8 @@ def attacks() -> dict[str, bytes]:
         "bomb-in-a-graph-that-says-ten-bytes.mcap": unfinished(steps(one, graph=graph_bomb(lists(8 << 20), 10))),
         "bomb-in-a-graph-that-says-exabytes.mcap": unfinished(steps(one, graph=graph_bomb(lists(8 << 20), 1 << 62))),
         "bomb-in-a-header.mcap": unfinished(Group([message(Channel.EVENT, head(lists(7 << 20)))])),
-        "bomb-in-a-shape-column.mcap": unfinished(shapes_bomb()),
+        "bomb-in-a-shape-column.mcap": unfinished(shapes_bomb("shapes")),
+        "bomb-in-a-stride-column.mcap": unfinished(shapes_bomb("strides")),
         "bomb-of-columns.mcap": unfinished(steps(one, change=column_lies("values.min", 3, [1 << 36, 1]))),
         "bomb-of-notes.mcap": unfinished(*(Group([note(pad="a" * 900_000)] * 20) for _ in range(20))),
         "bomb-of-one-note-four-thousand-times.mcap": with_sync(again, many) + MAGIC,
@@ -278,6 +279,7 @@ def attacks() -> dict[str, bytes]:
         "newer-by-eight-versions.mcap": written_by("9.0"),
         "objects-in-a-column.mcap": unfinished(steps(one, change=column_lies("values.min", 1, 77))),
         "points-to-nothing.mcap": unfinished(steps(one, graph=graph_with("ops", 2, [[0, 77]]))),
+        "strides-of-other-axes.mcap": unfinished(steps(one, graph=graph_with("values", 13, [[1] * 60] * 3))),
         "sync-of-exabytes.mcap": with_sync(far, many) + MAGIC,
         "sync-that-was-moved.mcap": with_sync(elsewhere, many) + MAGIC,
     }  # fmt: skip

@@ -28,6 +28,8 @@ TABLE = [  # file, steps that can be read, what is said
     ("bomb-in-a-graph-that-says-exabytes.mcap", 0, TEXT),
     ("bomb-in-a-header.mcap", 0, TEXT),
     ("bomb-in-a-shape-column.mcap", 0, "the shapes of a batch are malformed"),
+    ("strides-of-other-axes.mcap", 0, "a value in a graph has other strides than axes"),
+    ("bomb-in-a-stride-column.mcap", 0, "the strides of a batch are malformed"),
     ("bomb-of-columns.mcap", 0, "a block declares more than is allowed, or a column twice"),
     ("bomb-of-notes.mcap", 0, "there is more text here than is allowed"),
     ("bomb-of-one-note-four-thousand-times.mcap", 0, "a Sync record names overlapping messages"),

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statistics import UNKNOWN
-from ..trace import NONE, STATISTICS, Graph, Kept, Shape, StepError, TensorKey, Trace
+from ..strides import expected
+from ..trace import NONE, STATISTICS, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
 from .flow import flow_of
 from .graph import build_graph, number
 from .places import Place
@@ -53,10 +54,12 @@ def _updates(record: OpRecord) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A structure that was seen: its Graph, and the shapes of the step that it was first seen in."""
+    """A structure that was seen: its Graph, and the shapes and strides of the step that it was first seen in."""
 
     graph: Graph
     shapes: tuple[Shape, ...]
+    steps: tuple[tuple[int, ...], ...]
+    """Per value its strides in bytes."""
     tape: NDArray[np.int32]
     loss: int
     """The loss's id, or NONE."""
@@ -96,6 +99,7 @@ class Assembler:
             durations=durations,
             tensors=MappingProxyType(_tensors(ended, values, known.graph)),
             shapes=MappingProxyType({i: slot.shape for slot, i in values.items() if slot.shape != known.shapes[i]}),
+            strides=MappingProxyType(_strides(values, known)),
             label=ended.label,
             done=ended.error is None,
             error=replace(ended.error, event=len(known.tape) - 1) if ended.error is not None and ended.raised else ended.error,
@@ -142,7 +146,7 @@ class Assembler:
         tape = np.arange(len(graph.events), dtype=np.int32)
         tape.flags.writeable = False
         loss = values[roles.loss] if roles.loss is not None else NONE
-        known = Known(graph, tuple(value.shape for value in graph.values), tape, loss)
+        known = Known(graph, tuple(v.shape for v in graph.values), tuple(slot.steps for slot in values), tape, loss)
         self._graphs[graph.key] = known
         if len(self._graphs) > _KNOWN:
             del self._graphs[next(iter(self._graphs))]
@@ -153,6 +157,17 @@ class Assembler:
         for file in {site.file for site in graph.sites} - self._files:
             self._files.add(file)
             self._sink.source(file, "".join(linecache.getlines(file)))
+
+
+def _strides(values: dict[Slot, int], known: Known) -> dict[int, Strides]:
+    """The strides of those Values that lie otherwise in memory than in the step that the Graph tells of."""
+    found: dict[int, Strides] = {}
+    for slot, index in values.items():
+        if slot.steps != known.steps[index] or slot.shape != known.shapes[index]:
+            strides, first = slot.strides, known.graph.values[index].strides
+            if strides is not None and strides != expected(slot.shape, known.shapes[index], first):
+                found[index] = strides
+    return found
 
 
 def _loss(ended: Pass, known: Known, table: NDArray[np.float64]) -> float | None:

@@ -79,6 +79,7 @@ def _add_value(build: GraphBuilder, flow: Flow, roles: Roles, values: dict[Slot,
         version=version,
         base=values.get(base, NONE) if base is not None else NONE,
         gradient_of=values.get(of, NONE) if of is not None else NONE,
+        strides=slot.strides,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..statistics import Row
-from ..trace import Kept, Shape
+from ..trace import Kept, Shape, Strides
 from .names import is_member
 from .places import Place
 
@@ -61,6 +61,16 @@ class Slot:
     maker: OpRecord | None = None
     printed: bool = False
     aliases: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    """How many bytes it is from one index of each axis to the next."""
+    itemsize: int = 1
+
+    @property
+    def strides(self) -> Strides | None:
+        """The same in elements, None where they do not come out even (a field of a structured array)."""
+        if any(step % self.itemsize for step in self.steps):
+            return None
+        return tuple([step // self.itemsize for step in self.steps])
 
     def rename(self, name: str, depth: int) -> None:
         """Take a name, unless the one that is there is better."""

@@ -119,7 +119,9 @@ def next_version(slot: Slot, array: Any) -> Slot:
 
 
 def _new_slot(storage: Storage, thing: Any) -> Slot:
-    return Slot(storage, thing.shape, dtype_name(thing.dtype), version=storage.version)
+    slot = Slot(storage, thing.shape, dtype_name(thing.dtype), version=storage.version)
+    slot.steps, slot.itemsize = thing.strides, thing.itemsize
+    return slot
 
 
 def _owner_of(storage: Storage) -> Any:

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..builder import GraphBuilder
-from ..trace import NONE, STATISTICS, EventKind, Graph, Phase, Saved, Shape, StepError, TensorKey, Trace, empty_table
+from ..strides import expected
+from ..trace import NONE, STATISTICS, EventKind, Graph, Phase, Saved, Shape, StepError, Strides, TensorKey, Trace, empty_table
 from .capture import kept_of
 from .device_times import DeviceTimes, Timing
 from .functions import words
@@ -29,11 +30,18 @@ _UNKNOWN_ROW: Row = (-1.0, *[float("nan")] * 4, -1.0, -1.0, -1.0)
 
 @dataclass(slots=True, eq=False)
 class Known:
-    """A structure that was seen: its Graph, with the shapes of the step that it was first seen in."""
+    """A structure that was seen: its Graph, with the shapes and strides of the step that it was first seen in."""
 
     graph: Graph
     shapes: tuple[Shape, ...]
+    strides: tuple[Strides | None, ...]
     tape: NDArray[np.int32]
+
+    def note_strides(self, value: int, slot: Slot, strides: dict[int, Strides]) -> None:
+        """Note the strides of a Value where they are not what is expected of its shape."""
+        wanted = expected(slot.shape, self.shapes[value], self.strides[value])
+        if slot.strides is not None and slot.strides != wanted:
+            strides[value] = slot.strides
 
 
 class Assembler:
@@ -55,10 +63,13 @@ class Assembler:
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         slots, shapes, first_shapes = list(numbers.slots), {}, known.shapes
+        strides: dict[int, Strides] = {}
         copies: list[tuple[TensorKey, Copied]] = []
         for index, slot in enumerate(slots):
             if slot.shape != first_shapes[index]:
                 shapes[index] = slot.shape
+            if slot.strides != known.strides[index] or index in shapes:
+                known.note_strides(index, slot, strides)
             if slot.copied is not None:
                 copies.append((("value", index), slot.copied))
         copies += [(("gradient", i), edge.copied) for i, (_, edge) in enumerate(numbers.edges) if edge.copied is not None]
@@ -66,6 +77,7 @@ class Assembler:
             step,
             known,
             shapes,
+            strides,
             start,
             _times(numbers.records),
             [slot.measured for slot in slots] + [None] * (len(first_shapes) - len(slots)),
@@ -84,7 +96,7 @@ class Assembler:
         self._made += 1
         tape = np.arange(len(graph.events), dtype=np.int32)
         tape.flags.writeable = False
-        known = Known(graph, tuple(value.shape for value in graph.values), tape)
+        known = Known(graph, tuple(value.shape for value in graph.values), tuple(value.strides for value in graph.values), tape)
         self._graphs[graph.key] = known
         if len(self._graphs) > _KNOWN:
             del self._graphs[next(iter(self._graphs))]
@@ -98,6 +110,7 @@ class Draft:
     step: int
     known: Known
     shapes: dict[int, Shape]
+    strides: dict[int, Strides]
     start: float
     times: tuple[list[float], list[float]]
     values: list[Measured | None]
@@ -131,6 +144,7 @@ class Draft:
             durations=durations,
             tensors=MappingProxyType({key: kept_of(copied) for key, copied in self.copies}),
             shapes=MappingProxyType(self.shapes),
+            strides=MappingProxyType(self.strides),
             label=label,
             done=error is None,
             error=error,
@@ -227,6 +241,8 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             gradient_of=numbers.slot(slot.gradient_of),
             parameter=is_parameter(slot),
             layout=slot.layout,
+            strides=slot.strides,
+            hooks=slot.hooks,
         )
 
 
@@ -242,7 +258,7 @@ def _add_modules(build: GraphBuilder, numbers: Numbers) -> None:
     for call in numbers.calls:
         seen[call.path] = count = seen.get(call.path, 0) + 1
         name = call.name if count == 1 else f"{call.name}#{count}"
-        build.add_module(name, call.path, call.kind, NONE if call.parent is None else numbers.calls[call.parent])
+        build.add_module(name, call.path, call.kind, NONE if call.parent is None else numbers.calls[call.parent], call.hooks)
 
 
 def _phases(numbers: Numbers) -> dict[int, Phase]:
@@ -272,6 +288,7 @@ def _add_nodes(build: GraphBuilder, numbers: Numbers) -> None:
             leaf=numbers.slot(node.leaf),
             sequence=0 if node.leaf is not None else node.sequence - lowest,
             saved=tuple(Saved(s.name, numbers.slot(saved_slot(s, node.owner)), s.shape, s.dtype, s.bytes) for s in node.saved),
+            hooks=node.hooks,
         )
     for number, edge in numbers.edges:
         ids = numbers.node_ids[number]

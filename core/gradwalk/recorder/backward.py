@@ -21,6 +21,7 @@ from .engine import EngineRun, begin_run
 from .failures import note_failure
 from .forward import ForwardMode, _transforming
 from .graph_walk import Walk, failing_node, walk
+from .hooks import of_tensor, posthooks
 from .host import host_array
 from .inside import InsideMode, backward_around
 from .insist import insist
@@ -224,7 +225,7 @@ class Backward:
         arrivals = [0] * len(nodes)
         for place, leaf in found.leaves.items():
             nodes[place].leaf = slot = self._state.slot_of(leaf)
-            slot.graded = True
+            slot.graded, slot.hooks = True, of_tensor(leaf)
         for place, node in enumerate(nodes):
             if node.leaf is None:
                 node.owner = owners.by_sequence.get(node.sequence)
@@ -244,7 +245,9 @@ class Backward:
     def _hook(self, run: Run) -> None:
         armed = self._state.gate.armed
         for place, node in enumerate(run.walk.nodes):
-            run.handles.append(node.register_hook(partial(self._after_node, run, place)))
+            handle = node.register_hook(partial(self._after_node, run, place))
+            run.handles.append(handle)
+            run.record.nodes[place].hooks += posthooks(handle)
             if armed:
                 run.handles.append(node.register_prehook(partial(self._before_node, run, place)))
         for place, leaf in run.walk.leaves.items():

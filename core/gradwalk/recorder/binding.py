@@ -24,6 +24,8 @@ def bind(state: State, running: Running, number: int, tensor: Any, *, measured: 
     if before is not None:
         if running.refs[before]() is not tensor or tensor._version == running.versions[before]:
             return False
+        if before in running.strides:
+            running.strides[number] = running.strides[before]
     elif not routine.is_external(number) or not _bind_external(state, running, number, tensor):
         return False
     running.refs[number] = reference(tensor)
@@ -66,6 +68,8 @@ def _bind_external(state: State, running: Running, number: int, tensor: torch.Te
     running.held[number] = slot
     if slot.shape != running.routine.shapes[number]:
         running.shapes[number] = slot.shape
+    if slot.shape != running.routine.shapes[number] or slot.strides != running.routine.known.strides[number]:
+        running.routine.known.note_strides(number, slot, running.strides)
     return True
 
 

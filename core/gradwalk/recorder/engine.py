@@ -15,6 +15,7 @@ from torch.autograd.graph import Node
 
 from ..trace import NONE
 from .engine_plan import EnginePlan, LeafEnd, Spot, walk_again
+from .hooks import of_tensor
 from .records import BackwardRecord
 from .routine import Item
 from .running import Column, Running
@@ -113,6 +114,8 @@ class EngineRun:
         self._pointers: dict[int, int] = {}
         """Where the gradients that came lay, by edge."""
         self._handles: list[Any] = []
+        self.hooks_are_known = all([self._knows_hooks(end) for end in self.plan.leaves.values()])  # noqa: C419
+        """Whether the leaves have the hooks that they had in the step that was learned."""
         self._fresh = frozenset([place for place, end in self.plan.leaves.items() if self._is_fresh(end)])
         self.order, self.indices = self.plan.watched(self._fresh, self._event)
         self.count = len(self.order)
@@ -124,6 +127,10 @@ class EngineRun:
             return leaf is not None
         before = self.state.values.find(leaf.grad)
         return before is not None and before.zeroed
+
+    def _knows_hooks(self, end: LeafEnd) -> bool:
+        leaf, known = self.running.refs[end.leaf](), self.running.routine.slots[end.leaf].hooks
+        return leaf is None or of_tensor(leaf) == known
 
     def hook(self, lent: Lent) -> None:
         """Lend the hooks to the Nodes."""
@@ -268,6 +275,8 @@ class EngineRun:
         if end.gradient != NONE:
             running.refs[end.gradient], running.versions[end.gradient] = slot.reference or running.refs[0], gradient._version
             running.held[end.gradient] = slot
+            if slot.strides != running.routine.known.strides[end.gradient]:
+                running.routine.known.note_strides(end.gradient, slot, running.strides)
             if self.measuring:
                 slot.measured = Column(running, end.gradient)
         return True
@@ -289,11 +298,13 @@ class EngineRun:
 
 
 def begin_run(state: State, running: Running, item: Item, roots: Sequence[tuple[Node | None, int]]) -> EngineRun | None:
-    """The run of a backward from these roots, if its graph is that of the plan."""
+    """The run of a backward from these roots, if its graph is that of the plan and its leaves have the same hooks."""
     nodes = walk_again(item.owner, [node for node, _ in roots], running.sequence)
     if nodes is None:
         return None
     run = EngineRun(state, running, item, nodes)
+    if not run.hooks_are_known:
+        return None
     if item.owner.lent is None:
         item.owner.lent = Lent(item.owner)
     run.hook(item.owner.lent)

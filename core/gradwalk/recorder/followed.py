@@ -44,6 +44,7 @@ class FollowedDraft:
             durations=np.array(running.durations),
             tensors=running.tensors,
             shapes=MappingProxyType(running.shapes),
+            strides=MappingProxyType(running.strides),
             label=label,
             done=error is None,
             error=error,

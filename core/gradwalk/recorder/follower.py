@@ -26,6 +26,7 @@ from .trail import What, comes_along, holds_tensor
 from .updates import gradient_slot
 
 reference = weakref.ref
+_TOLD = {Kind.GRAD_READ: What.GRAD_READ, Kind.SHARED: What.SHARED, Kind.HOOKED: What.HOOKED}
 _CONTAINERS = (list, tuple, dict)
 
 
@@ -198,6 +199,9 @@ class Follower:
             if len(shape) != len(item.shapes[index]):
                 return False
             running.shapes[number] = tuple(shape)
+        lies = item.strides[index]
+        if lies or (lies is None and not tensor.is_contiguous()):
+            running.note_strides(number, tensor, lies)
         running.refs[number] = reference(tensor)
         running.versions[number] = tensor._version
         if running.measuring:
@@ -217,6 +221,8 @@ class Follower:
         running.refs[number], running.versions[number] = running.refs[base], version
         if base in running.shapes:
             running.shapes[number] = tuple(tensor.shape)
+        if base in running.strides:
+            running.strides[number] = tensor.stride()
         if base in running.held:
             slot = self.state.values.write(tensor)
             slot.base, slot.followed_in = None, running.serial
@@ -309,15 +315,14 @@ class Follower:
         return True
 
     def told(self, kind: Kind, function: Any, args: tuple[Any, ...], result: Any, frame: FrameType) -> bool:
-        """A gradient was read, or a tensor shown to NumPy; leaves where that was not expected."""
-        what = What.GRAD_READ if kind is Kind.GRAD_READ else What.SHARED
-        item = self.passes(what, function, frame)
+        """A gradient was read, a tensor shown to NumPy, or a hook registered; leaves where that was not expected."""
+        item = self.passes(_TOLD[kind], function, frame, args[1] if kind is Kind.HOOKED else None)
         if item is None:
             self.leave()
             return False
         if kind is Kind.GRAD_READ:
             return self.took_gradient(item, args[0], result)
-        if isinstance(args[0], torch.Tensor):
+        if kind is Kind.SHARED and isinstance(args[0], torch.Tensor):
             self.state.values.share(args[0])
         self.advance(item)
         return True

@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ..trace import Hook
 from .follower import Follower
 from .functions import Kind, kind_of
 from .graph_walk import sequence_number
+from .hooks import registered
 from .ops import OpCall, note_op, note_raised
 from .places import NOWHERE, OPTIMIZERS
 from .quick import QuickFollower
@@ -166,7 +168,7 @@ class ForwardMode(TorchFunctionMode):
             item = follower.item
             if item is not None and kind in _OPS and item.function == func and follower.expects(item, args, kwargs, frame):
                 return self._follow(follower, item, func, args, kwargs, frame)
-            if kind is Kind.GRAD_READ or kind is Kind.SHARED:
+            if kind in _TOLD:
                 return self._tell(follower, kind, func, args, kwargs, frame)
             state.guarded(follower.leave)
         return self._go_slowly(kind, func, args, kwargs, frame)
@@ -182,6 +184,8 @@ class ForwardMode(TorchFunctionMode):
     ) -> Any:
         """Something that makes no op, in a step that is followed."""
         result = func(*args, **kwargs)
+        if kind is Kind.HOOKED:
+            args = (args[0], registered(func, args, kwargs))
         self._told(follower, kind, func, args, result, frame)
         return result
 
@@ -222,7 +226,8 @@ def _note_slowly(state: State, kind: Kind, call: OpCall, result: Any, frame: Fra
         state.trail.broken = True
     else:
         chain = state.chain_of(frame)
-        state.arrive(Arrival(what, call.function, chain, spec_of(call.args, call.kwargs), tuple(call.kwargs)))
+        detail = _hook_of(call) if kind is Kind.HOOKED else None
+        state.arrive(Arrival(what, call.function, chain, spec_of(call.args, call.kwargs), tuple(call.kwargs), detail))
     _AFTER[kind](state, call, result, frame)
 
 
@@ -246,6 +251,22 @@ def _note_data_set(state: State, call: OpCall, result: Any, frame: FrameType | N
     note_data_set(state, call.args[0], call.args[1], state.places.of(frame), call.begin)
 
 
+def _hook_of(call: OpCall) -> Hook | None:
+    given = call.args[1] if len(call.args) > 1 else None
+    return given if isinstance(given, Hook) else registered(call.function, call.args, call.kwargs)
+
+
+def _note_hooked(state: State, call: OpCall, result: Any, frame: FrameType | None) -> None:
+    """A hook was registered on a tensor; those of leaves are read when a backward reaches them."""
+    slot, hook = state.values.before(call.args[0]), _hook_of(call)
+    if slot is not None and not slot.leaf and hook is not None and hook not in slot.hooks:
+        slot.hooks += (hook,)
+
+
+def _note_node_read(state: State, call: OpCall, result: Any, frame: FrameType | None) -> None:
+    """What the script does with a Node shows only when a backward is looked at the slow way."""
+
+
 def _note_refreshed(state: State, call: OpCall, result: Any, frame: FrameType | None) -> None:
     tensor = call.args[0]
     slot = state.values.before(tensor)
@@ -265,8 +286,10 @@ _WHATS = {
     Kind.ITEM_SET: What.OP,
     Kind.GRAD_READ: What.GRAD_READ,
     Kind.SHARED: What.SHARED,
+    Kind.HOOKED: What.HOOKED,
 }
 """How the arrivals that can be followed are called; the others break the trail."""
+_TOLD = (Kind.GRAD_READ, Kind.SHARED, Kind.HOOKED)
 _OPS = (Kind.OP, Kind.ZERO, Kind.ITEM_SET)
 _AFTER: dict[Kind, Callable[[State, OpCall, Any, FrameType | None], None]] = {
     Kind.OP: note_op,
@@ -277,4 +300,6 @@ _AFTER: dict[Kind, Callable[[State, OpCall, Any, FrameType | None], None]] = {
     Kind.DATA_SET: _note_data_set,
     Kind.REFRESH: _note_refreshed,
     Kind.SHARED: _note_shared,
+    Kind.HOOKED: _note_hooked,
+    Kind.NODE_READ: _note_node_read,
 }

@@ -26,11 +26,13 @@ class Kind(enum.IntEnum):
     SHARED = 7
     ITEM_SET = 8
     ZERO = 9
+    HOOKED = 10
+    NODE_READ = 11
 
 
 _OP_PROPERTIES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 _NO_OPS = """
-backward grad register_hook register_post_accumulate_grad_hook retain_grad size dim numel nelement element_size item tolist
+backward grad retain_grad size dim numel nelement element_size item tolist
 stride storage untyped_storage data_ptr storage_offset ndimension get_device type allclose equal manual_seed seed initial_seed
 _set_grad_enabled set_grad_enabled result_type can_cast get_default_dtype set_printoptions broadcast_shapes promote_types finfo
 iinfo save load compile share_memory_ __len__ __repr__ __str__ __format__ __hash__ __bool__ __int__ __float__ __index__
@@ -55,6 +57,8 @@ _SPECIAL = {
     "__setitem__": Kind.ITEM_SET,
     "zero_": Kind.ZERO,
     "_foreach_zero_": Kind.ZERO,
+    "register_hook": Kind.HOOKED,
+    "register_post_accumulate_grad_hook": Kind.HOOKED,
 }
 
 
@@ -84,6 +88,8 @@ def _kind_of_property(name: str, access: str) -> Kind:
         return Kind.GRAD_READ if access == "__get__" else Kind.GRAD_SET
     if name == "data":
         return Kind.DATA_READ if access == "__get__" else Kind.DATA_SET
+    if name == "grad_fn":  # hooks may be registered on it, which nothing else tells
+        return Kind.NODE_READ
     if name == "requires_grad" and access == "__set__":
         return Kind.REFRESH
     return Kind.OP if name in _OP_PROPERTIES and access == "__get__" else Kind.IGNORED

@@ -13,8 +13,10 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from ..callsite import names_for
+from ..trace import Hook
 from .functions import tensors_in
 from .global_hooks import GlobalHooks
+from .hooks import of_module
 from .inside import backward_around
 from .places import NOWHERE
 from .records import Call, OpRecord
@@ -28,17 +30,23 @@ _CALLING = frozenset(("_call_impl", "_wrapped_call_impl", "inner", "__call__"))
 
 
 class Entered:
-    """That a module was entered or left. Two are equal for the same module and grad mode."""
+    """That a module was entered or left. Two are equal for the same module, grad mode and hooks."""
 
-    __slots__ = ("call", "grad", "module")
+    __slots__ = ("call", "grad", "hooks", "module")
 
-    def __init__(self, module: nn.Module, grad: bool) -> None:
+    def __init__(self, module: nn.Module, grad: bool, hooks: tuple[Hook, ...] = ()) -> None:
         self.module = weakref.ref(module)
         self.grad = grad
+        self.hooks = hooks
+        """Those of the module as it was entered."""
         self.call: Call | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entered) and other.grad == self.grad and other.module() is self.module() is not None
+        return (
+            isinstance(other, Entered)
+            and (other.grad, other.hooks) == (self.grad, self.hooks)
+            and other.module() is self.module() is not None
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -88,7 +96,7 @@ class ModuleCalls:
         """A module's call begins, in the frame ``frame``."""
         state = self._state
         frame, self._depth = _caller(frame)
-        follower, entered = state.following(), Entered(module, grad)
+        follower, entered = state.following(), Entered(module, grad, of_module(module))
         if follower is not None:
             item = follower.passes(What.ENTER, None, frame, entered)
             if item is not None:
@@ -109,7 +117,7 @@ class ModuleCalls:
         root = root or state.parameters.root_of(module, callee)
         path = state.parameters.path(root, module)
         outermost = calls[0] if calls else None
-        call = Call(path, _name(path, parent), _kind(module), parent, outermost, id(module), root)
+        call = Call(path, _name(path, parent), _kind(module), parent, outermost, id(module), root, of_module(module))
         calls.append(call)
         if parent is None and not inside:
             state.steps.enter_module(id(module), grad)

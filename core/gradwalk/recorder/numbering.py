@@ -48,7 +48,9 @@ class Numbers:
         ops = tuple([self._number_op(op) for op in self.ops])
         backwards = tuple([self._number_backward(which, backward) for which, backward in enumerate(self.backwards)])
         values = tuple([self._signature_of(slot) for slot in self.slots])
-        calls = tuple([(call.path, call.kind, NONE if call.parent is None else self.calls[call.parent]) for call in self.calls])
+        calls = tuple(
+            [(call.path, call.kind, call.hooks, NONE if call.parent is None else self.calls[call.parent]) for call in self.calls]
+        )
         order = tuple([isinstance(record, OpRecord) for record in self.records])
         return ops, backwards, values, calls, order
 
@@ -93,7 +95,7 @@ class Numbers:
         self.edges += [(which, edge) for edge in edges]
         return (
             slots[backward.loss],
-            tuple([(node.name, self.owner(node), self.slot(node.leaf)) for node in backward.nodes]),
+            tuple([(node.name, self.owner(node), self.slot(node.leaf), node.hooks) for node in backward.nodes]),
             tuple([(edge.source, edge.output, edge.target, edge.input_nr, self.slot(edge.slot), edge.none) for edge in edges]),
             tuple([place for place, _, _ in backward.ran]),
             tuple([(before, isinstance(inner, OpRecord)) for before, inner in backward.inside]),
@@ -118,7 +120,7 @@ class Numbers:
     def _signature_of(self, slot: Slot) -> Hashable:
         base, of = slot.base, slot.gradient_of
         ids = (NONE, NONE) if base is None and of is None else (self.slot(base), self.slot(of))
-        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, slot.layout, ids
+        return slot.name, len(slot.shape), slot.dtype, slot.device, slot.requires_grad, slot.layout, slot.hooks, ids
 
 
 def _key(node: NodeRecord) -> Hashable:

@@ -13,6 +13,7 @@ import torch
 
 from .binding import bind
 from .follower import Follower
+from .hooks import is_hooked, of_module
 from .routine import Item
 from .running import Running
 from .trail import What
@@ -127,6 +128,8 @@ class QuickFollower(Follower):
             return False
         try:
             detail = item.detail
+            if frame is not None and (detail.hooks or is_hooked(module)) and of_module(module) != detail.hooks:
+                return False
             if detail.module() is not module or (frame is not None and detail.grad is not is_grad_enabled()):
                 return False
             with self.state.lock:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 
 from ..callsite import CallSite
-from ..trace import Frame, Kept, Shape, Site
+from ..trace import Frame, Hook, Kept, Shape, Site, Strides
 from .device_times import Timing
 
 Row: TypeAlias = tuple[float, ...]
@@ -67,6 +67,7 @@ class Call:
     module: int
     root: Any
     """What is known of the outermost module (``parameters.Root``)."""
+    hooks: tuple[Hook, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +84,8 @@ class Slot:
     name = ""
     layout = ""
     """How it holds its elements, where not as a plain array (``trace.Value.layout``)."""
+    strides: Strides | None = None
+    hooks: tuple[Hook, ...] = ()
     serial = -1
     """The serial number of the record that made it, or -1 for a tensor that came from outside."""
     base: Slot | None = None
@@ -192,6 +195,7 @@ class NodeRecord:
     owner: OpRecord | None = None
     leaf: Slot | None = None
     saved: Sequence[SavedRecord] = ()
+    hooks: tuple[Hook, ...] = ()
     arriving: EdgeRecord | None = None
     """The one edge that comes in, where it is one."""
 

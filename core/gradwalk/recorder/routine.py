@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from ..trace import NONE, empty_table
+from ..strides import is_contiguous
+from ..trace import NONE, Strides, empty_table
 from .assemble import Known
 from .engine_plan import EnginePlan
 from .kept import SMALL
@@ -79,6 +80,7 @@ class Item:
         "shapes",
         "simple",
         "spec",
+        "strides",
         "template",
         "updates",
         "what",
@@ -99,6 +101,8 @@ class Item:
         self.zeroes = False
         """Whether it zeroes gradients; ``inputs`` are then their leaves."""
         self.shapes: tuple[torch.Size, ...] = ()
+        self.strides: tuple[Strides | None, ...] = ()
+        """Per Value made its strides; None where it is contiguous, nothing where they are not known."""
         self.dtypes: tuple[torch.dtype, ...] = ()
         self.grads: tuple[bool, ...] = ()
         self.same_as = NONE
@@ -255,6 +259,7 @@ class _Learner:
         item.made = tuple([numbers[slot] for slot in record.outputs])
         item.bases = tuple([self._base_of(slot, item.inputs) for slot in record.outputs])
         item.shapes = tuple([torch.Size(self._routine.shapes[number]) for number in item.made])
+        item.strides = tuple([self._lies(number) for number in item.made])
         item.dtypes = tuple([getattr(torch, slot.dtype) for slot in record.outputs])
         item.grads = tuple([slot.requires_grad for slot in record.outputs])
         if len(item.inputs) == len(item.made) == 1 and record.name in _SAME_ELEMENTS and item.bases == (NONE,):
@@ -263,6 +268,12 @@ class _Learner:
             found = iter(item.inputs)
             item.spec = tuple([next(found) if tensor else NONE for tensor in arrival.spec])
             item.simple = item.what is What.OP and not any(base != NONE for base in item.bases)
+
+    def _lies(self, number: int) -> Strides | None:
+        shape, strides = self._routine.shapes[number], self._routine.known.strides[number]
+        if strides is None:
+            return ()
+        return None if is_contiguous(shape, strides) else strides
 
     def _base_of(self, slot: Slot, inputs: Sequence[int]) -> int:
         if not slot.written:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..statistics import row_of_number
-from ..trace import NONE, Shape, TensorKey
+from ..trace import NONE, Shape, Strides, TensorKey
 from .host import host_array, plain_address
 from .kept import KeptStrip
 from .kernel import by_numpy, kernel
@@ -79,6 +79,8 @@ class Running:
         self.begins = [0.0] * routine.events
         self.durations = [0.0] * routine.events
         self.shapes: dict[int, Shape] = {}
+        self.strides: dict[int, Strides] = {}
+        """Of those Values whose strides are not what is expected of their shape."""
         self.held: dict[int, Slot] = {}
         """The Slots of those Values that are known beyond the step: external ones, leaves written, gradients."""
         self.gradients: list[Slot] = []
@@ -151,6 +153,12 @@ class Running:
         if measured is not None:
             self._late.append((column, measured))
 
+    def note_strides(self, number: int, tensor: torch.Tensor, wanted: Strides | None) -> None:
+        """Note the strides of a Value where they are not what is expected; ``wanted`` are the Graph's, None where contiguous."""
+        strides = tensor.stride()
+        if strides != wanted or number in self.shapes:
+            self.strides[number] = strides
+
     def same_as(self, column: int, other: int) -> None:
         """The Value or edge has the elements of another one."""
         self._aliases += (column, other)
@@ -193,7 +201,7 @@ class Running:
     def release(self) -> None:
         """The step has been handed over: only its statistics are asked for from now on, by the Slots that outlive it."""
         self.refs, self.versions, self.begins, self.durations, self.gradients = [], [], [], [], []
-        self.held, self.openings, self.shapes, self.kept = {}, {}, {}, None
+        self.held, self.openings, self.shapes, self.strides, self.kept = {}, {}, {}, {}, None
 
     # ------------------------------------------------------------------ copies
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node
 
+from ..trace import Hook
+from .hooks import prehooks
 from .records import NodeRecord, OpRecord, SavedRecord, Slot
 from .values import Values, dtype_name, shape_of
 
@@ -16,22 +18,23 @@ _LIMIT = 1024
 
 
 class SavedTensors:
-    """Reads the saved tensors of a structure when it is first seen."""
+    """Reads the saved tensors of a structure, and the hooks that run before its Nodes, when it is first seen."""
 
     def __init__(self, values: Values) -> None:
         self._values = values
-        self._known: dict[Hashable, list[list[SavedRecord]]] = {}
+        self._known: dict[Hashable, list[tuple[list[SavedRecord], tuple[Hook, ...]]]] = {}
 
     def read(self, nodes: Sequence[Node], records: Sequence[NodeRecord]) -> None:
-        """Fill in ``saved`` of the records."""
+        """Fill in ``saved`` of the records, and in ``hooks`` those that run before a Node."""
         key = tuple([(record.name, None if record.owner is None else record.owner.place) for record in records])
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _LIMIT:
                 self._known.clear()
-            known = self._known[key] = [self._templates(node, record) for node, record in zip(nodes, records, strict=True)]
-        for record, saved in zip(records, known, strict=True):
-            record.saved = saved
+            pairs = zip(nodes, records, strict=True)
+            known = self._known[key] = [(self._templates(node, record), prehooks(node)) for node, record in pairs]
+        for record, (saved, hooks) in zip(records, known, strict=True):
+            record.saved, record.hooks = saved, hooks
 
     def _templates(self, node: Node, record: NodeRecord) -> list[SavedRecord]:
         slots = _slots(record.owner)

@@ -42,6 +42,7 @@ class What(enum.IntEnum):
     CLOSE = 7
     OPTIMIZER = 8
     BACKWARD = 9
+    HOOKED = 10
 
 
 class Arrival:

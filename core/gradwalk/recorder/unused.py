@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..builder import GraphBuilder
+from .hooks import of_tensor
 from .numbering import Numbers
 from .records import Slot
 from .values import describe
@@ -42,6 +43,8 @@ def add_unused_parameters(build: GraphBuilder, numbers: Numbers, name_of: Callab
             device=slot.device,
             requires_grad=slot.requires_grad,
             parameter=True,
+            strides=slot.strides,
+            hooks=of_tensor(parameter),
         )
 
 

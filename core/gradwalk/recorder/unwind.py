@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..statistics import row_of_number
+from ..strides import expected
 from ..trace import NONE
 from .engine import EngineRun
 from .engine_plan import Spot
@@ -83,10 +84,12 @@ class Unwinder:
 
     def _new_slot(self, number: int) -> Slot:
         running, template = self._running, self._routine.slots[number]
-        shape = running.shapes.get(number, template.shape)
+        first = self._routine.shapes[number]
+        shape = running.shapes.get(number, first)
         slot = Slot(shape, template.dtype, template.device, template.requires_grad, template.leaf)
         slot.name, slot.written, slot.graded, slot.zeroed = template.name, template.written, template.graded, template.zeroed
-        slot.layout = template.layout
+        slot.layout, slot.hooks = template.layout, template.hooks
+        slot.strides = running.strides.get(number, expected(shape, first, self._routine.known.strides[number]))
         base = self._routine.bases[number]
         slot.base, slot.gradient_of = None if base == NONE else self.slot(base), self.slot_like(template.gradient_of)
         if running.measuring and self._routine.measurable[number]:
@@ -127,7 +130,7 @@ class Unwinder:
         old: Call = item.template.detail.call
         parent = calls[-1] if calls else None
         outermost = (parent.outermost or parent) if parent is not None else None
-        calls.append(Call(old.path, old.name, old.kind, parent, outermost, old.module, old.root))
+        calls.append(Call(old.path, old.name, old.kind, parent, outermost, old.module, old.root, old.hooks))
 
     def _open(self, item: Item) -> None:
         """A custom Function begins."""
@@ -153,7 +156,7 @@ class Unwinder:
         for old in template.nodes:
             node = NodeRecord(old.name, old.sequence if old.leaf is not None else old.sequence + self._shift)
             node.owner = self._ops.get(old.owner.serial) if old.owner is not None else None
-            node.leaf, node.saved = self.slot_like(old.leaf), old.saved
+            node.leaf, node.saved, node.hooks = self.slot_like(old.leaf), old.saved, old.hooks
             record.nodes.append(node)
         self._add_edges(template, record)
         first = event + 1

@@ -15,7 +15,7 @@ from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .stepping import OptimizersUnwatched
 from .trail import Arrival, What
-from .values import describe, shape_of
+from .values import describe, shape_of, strides_of
 
 
 def note_grad_read(state: State, tensor: torch.Tensor, gradient: torch.Tensor) -> None:
@@ -35,6 +35,7 @@ def gradient_slot(state: State, tensor: torch.Tensor, gradient: torch.Tensor) ->
     if plain and not leaf.layout and not gradient.requires_grad:
         slot = Slot(leaf.shape, leaf.dtype, leaf.device, False, False)  # as torch has it
         slot.name = f"{leaf.name}.grad" if leaf.name else ""
+        slot.strides = gradient.stride()
     else:
         slot = describe(gradient, f"{leaf.name}.grad" if leaf.name else "")
     slot.gradient_of = leaf
@@ -88,6 +89,7 @@ def note_data_set(state: State, tensor: torch.Tensor, data: torch.Tensor, place:
     source, old = state.slot_of(data), state.values.before(tensor) or state.slot_of(tensor)
     new = state.values.write(tensor)
     new.shape = shape_of(tensor)
+    new.strides = strides_of(tensor, new.shape)
     state.observe(source, data)
     state.observe(new, tensor)
     if state.steps.trained and old.graded and not state.thread.calls:  # inside a module, FSDP gathers a parameter so

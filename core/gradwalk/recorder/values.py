@@ -11,7 +11,7 @@ import weakref
 
 import torch
 
-from ..trace import Shape
+from ..trace import Shape, Strides
 from .records import Slot
 
 
@@ -67,6 +67,17 @@ def shape_of(tensor: torch.Tensor) -> Shape:
     return ()  # symbolic sizes
 
 
+def strides_of(tensor: torch.Tensor, shape: Shape) -> Strides | None:
+    """The strides of a tensor of this shape, None where it has none (a sparse one) or they are no numbers yet."""
+    try:
+        strides = tensor.stride()
+    except (RuntimeError, NotImplementedError):
+        return None
+    if type(tensor) in _WITH_PLAIN_SIZES or all(type(step) is int for step in strides):
+        return strides if len(strides) == len(shape) else None
+    return None
+
+
 def describe(tensor: torch.Tensor, name: str = "") -> Slot:
     """A new Slot for a tensor."""
     shape = shape_of(tensor)
@@ -77,8 +88,10 @@ def describe(tensor: torch.Tensor, name: str = "") -> Slot:
     slot = Slot(shape, _DTYPES.get(dtype) or dtype_name(dtype), _DEVICES.get(device) or _device_name(device), grad, leaf)
     if name:
         slot.name = name
+    slot.strides = strides_of(tensor, shape)
     if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized:
         slot.layout = layout_of(tensor)
+        slot.strides = slot.strides if tensor.layout is torch.strided and not tensor.is_nested else None
     return slot
 
 
@@ -218,7 +231,8 @@ def _next(old: Slot, tensor: torch.Tensor) -> Slot:
     slot = Slot(old.shape, old.dtype, old.device, old.requires_grad, old.leaf)
     slot.name, slot.base, slot.written, slot.graded = old.name, old, True, old.graded
     slot.gradient_of, slot.reference, slot.shared = old.gradient_of, old.reference, old.shared
-    slot.layout = old.layout
+    slot.layout, slot.strides, slot.hooks = old.layout, old.strides, old.hooks
     if not old.leaf:
         slot.shape, slot.requires_grad = shape_of(tensor), tensor.requires_grad
+        slot.strides = strides_of(tensor, slot.shape) if old.strides is not None else None
     return slot

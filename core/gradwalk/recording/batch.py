@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trace import STATISTICS, Graph, Kept, Shape, StepError, TensorKey, Trace
+from ..trace import STATISTICS, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
 from .columns import Block, Part, ReadAt, is_number, read_column, read_header
 from .dtypes import DType
 from .format import MAX_SHAPES, MAX_STEPS, MAX_TEXT, Damaged
@@ -20,6 +20,7 @@ Array: TypeAlias = NDArray[Any]
 HAS_LOSS, DONE = 1, 2
 TABLES = ("values", "gradients")
 NOT_FINITE = ("inf", "-inf", "nan")
+_LEAST_STRIDE = -(1 << 62)
 
 
 def batch_key(trace: Trace) -> tuple[int, ...]:
@@ -61,8 +62,9 @@ def encode_batch(traces: Sequence[Trace], graph: int, graph_bytes: bytes | None 
     for name, tables in (("values", [t.values for t in traces]), ("gradients", [t.gradients for t in traces])):
         for statistic, planes in zip(STATISTICS, _planes(tables), strict=True):
             block.add_planes(f"{name}.{statistic}", planes, DType.FLOAT64)
-    if any(t.shapes for t in traces):
-        block.add("shapes", _flat_shapes(traces), DType.INT64)
+    for name, of_values in (("shapes", [t.shapes for t in traces]), ("strides", [t.strides for t in traces])):
+        if any(of_values):
+            block.add(name, _flat(of_values), DType.INT64)
     if graph_bytes is not None:
         block.add("graph", np.frombuffer(graph_bytes, np.uint8), DType.UINT8)
     return block.parts()
@@ -106,12 +108,12 @@ def _to_json(scale: float) -> float | str:
     return float(scale) if math.isfinite(scale) else str(float(scale))
 
 
-def _flat_shapes(traces: Sequence[Trace]) -> NDArray[np.int64]:
-    """Rows of ``step row, value, dimensions, sizes ...`` one after the other."""
+def _flat(steps: Sequence[Mapping[int, Shape | Strides]]) -> NDArray[np.int64]:
+    """Rows of ``step row, value, dimensions, sizes (or strides) ...`` one after the other."""
     flat: list[int] = []
-    for row, trace in enumerate(traces):
-        for value, shape in trace.shapes.items():
-            flat += (row, value, len(shape), *shape)
+    for row, of_values in enumerate(steps):
+        for value, numbers in of_values.items():
+            flat += (row, value, len(numbers), *numbers)
     return np.array(flat, np.int64)
 
 
@@ -132,6 +134,7 @@ class Batch:
     labels: Mapping[int, str]
     errors: Mapping[int, StepError]
     shapes: Mapping[int, Mapping[int, Shape]]
+    strides: Mapping[int, Mapping[int, Strides]]
     scales: Mapping[int, tuple[float, ...]]
     rank: int
     graph_bytes: bytes | None = None
@@ -155,9 +158,11 @@ class Batch:
         error = self.errors.get(row)
         if error is not None and not -1 <= error.event <= len(tape):
             raise Damaged("an error names an event that its tape does not have")
-        shapes = self.shapes.get(row, {})
-        if any(value >= len(graph.values) for value in shapes):
+        shapes, strides = self.shapes.get(row, {}), self.strides.get(row, {})
+        if any(value >= len(graph.values) for value in (*shapes, *strides)):
             raise Damaged("a shape belongs to a value that the graph does not have")
+        if any(len(steps) != len(shapes.get(value, graph.values[value].shape)) for value, steps in strides.items()):
+            raise Damaged("a value in a batch has other strides than axes")
         flags = int(self.flags[row])
         return Trace(
             step=int(self.steps[row]),
@@ -171,6 +176,7 @@ class Batch:
             durations=_frozen(self.durations[:, row]),
             tensors=tensors,
             shapes=MappingProxyType(dict(shapes)),
+            strides=MappingProxyType(dict(strides)),
             rank=self.rank,
             label=self.labels.get(row, ""),
             done=bool(flags & DONE),
@@ -180,7 +186,7 @@ class Batch:
 
 
 KNOWN = frozenset(
-    {"step", "start", "loss", "flags", "tape", "times", "durations", "shapes", "graph"}
+    {"step", "start", "loss", "flags", "tape", "times", "durations", "shapes", "strides", "graph"}
     | {f"{table}.{statistic}" for table in TABLES for statistic in STATISTICS}
 )
 
@@ -205,7 +211,9 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
             raise Damaged("the statistics of a batch differ in size")
         return np.stack(columns)
 
-    shapes = read_column(read, header, "shapes") if "shapes" in header.columns else np.zeros(0, np.int64)
+    def of_values(name: str, least: int) -> dict[int, dict[int, Shape]]:
+        return _read_flat(name, read_column(read, header, name), count, least) if name in header.columns else {}
+
     return Batch(
         graph=graph,
         steps=column("step", DType.INT64, 1),
@@ -219,7 +227,8 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
         gradients=table("gradients"),
         labels=_labels(meta.get("labels", {}), count),
         errors=_errors(meta.get("errors", {}), count),
-        shapes=_read_shapes(shapes, count),
+        shapes=of_values("shapes", 0),
+        strides=of_values("strides", _LEAST_STRIDE),
         scales=scales_of_rows(meta.get("scales", {}), count),
         rank=rank,
         graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
@@ -275,17 +284,18 @@ def scales_of_rows(record: Any, count: int) -> dict[int, tuple[float, ...]]:
     return {row: tuple(map(float, scales)) for row, scales in rows.items()}
 
 
-def _read_shapes(flat: Array, count: int) -> dict[int, dict[int, Shape]]:
+def _read_flat(name: str, flat: Array, count: int, least: int) -> dict[int, dict[int, Shape]]:
+    """Per row of a batch and Value its sizes (or strides), none below ``least``. Raises Damaged."""
     if flat.dtype != np.int64 or flat.ndim != 1 or flat.size > MAX_SHAPES:
-        raise Damaged("the shapes of a batch are malformed")
+        raise Damaged(f"the {name} of a batch are malformed")
     shapes: dict[int, dict[int, Shape]] = {}
     numbers: list[int] = flat.tolist()
     at = 0
     while at < len(numbers):
         row, value, dimensions, *_ = (*numbers[at : at + 3], -1, -1, -1)
         shape = tuple(numbers[at + 3 : at + 3 + dimensions]) if 0 <= dimensions <= 64 else None
-        if not 0 <= row < count or value < 0 or shape is None or len(shape) != dimensions or any(size < 0 for size in shape):
-            raise Damaged("the shapes of a batch are malformed")
+        if not 0 <= row < count or value < 0 or shape is None or len(shape) != dimensions or any(size < least for size in shape):
+            raise Damaged(f"the {name} of a batch are malformed")
         shapes.setdefault(row, {})[value] = shape
         at += 3 + dimensions
     return shapes

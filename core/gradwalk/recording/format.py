@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 VERSION = f"{MAJOR}.{MINOR}"
 """The version that this Gradwalk writes. A newer minor version opens, a newer major one is refused."""
 
@@ -25,7 +25,7 @@ MAX_GAIN = 64 * MIB
 """By how much all notes together, and all scalars, may expand: they are held in memory."""
 MAX_NAMES = 1 << 16
 MAX_SHAPES = MIB
-"""How many numbers a batch may hold for shapes that differ from its graph's."""
+"""How many numbers a batch may hold for shapes that differ from its graph's, and how many for strides."""
 MAX_FOREIGN = 1000
 """How many records that are none of ours may follow one another."""
 MAX_SYNC = 4 * MIB

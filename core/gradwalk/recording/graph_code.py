@@ -8,9 +8,27 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, get_args
 from zlib import crc32
 
-from ..trace import NONE, Edge, Event, EventKind, Frame, Graph, ModuleCall, Node, Op, Phase, Role, Saved, Site, Value
+from ..trace import (
+    NONE,
+    Edge,
+    Event,
+    EventKind,
+    Frame,
+    Graph,
+    Hook,
+    HookKind,
+    ModuleCall,
+    Node,
+    Op,
+    Phase,
+    Role,
+    Saved,
+    Site,
+    Value,
+)
 from .columns import expand_text, read_json, zstd
 from .format import MAX_GRAPH, MAX_TEXT, MAX_THINGS, Damaged
+from .graph_rows import record_of
 
 Check: TypeAlias = Callable[[Any], Any]
 HEAD = struct.Struct("<QI")
@@ -21,79 +39,7 @@ def encode_graph(graph: Graph) -> bytes:
 
     Raises ValueError where it is larger than can be read back.
     """
-    strings: dict[str, int] = {}
-    frames: dict[Frame, int] = {}
-
-    def s(value: str) -> int:
-        return strings.setdefault(value[:MAX_TEXT], len(strings))
-
-    record: dict[str, Any] = {
-        "id": graph.id,
-        "key": graph.key,
-        "values": [
-            [
-                s(v.name),
-                s(v.role),
-                v.shape,
-                s(v.dtype),
-                s(v.device),
-                v.requires_grad,
-                v.op,
-                v.output,
-                v.version,
-                v.base,
-                v.gradient_of,
-                v.parameter,
-                s(v.layout),
-            ]
-            for v in graph.values
-        ],
-        "ops": [
-            [
-                s(o.name),
-                s(o.phase),
-                o.inputs,
-                o.outputs,
-                [[s(a), s(b)] for a, b in o.arguments],
-                o.module,
-                o.site,
-                s(o.variable),
-                o.parent,
-                o.custom,
-                [s(tag) for tag in o.tags],
-            ]
-            for o in graph.ops
-        ],
-        "nodes": [
-            [
-                s(n.name),
-                n.op,
-                n.leaf,
-                n.sequence,
-                [[s(k.name), k.value, k.shape, s(k.dtype), k.bytes, k.version] for k in n.saved],
-            ]
-            for n in graph.nodes
-        ],
-        "edges": [[e.source, e.output, e.target, e.input_nr, e.value, e.by, e.backward, e.shape, e.none] for e in graph.edges],
-        "events": [[s(e.kind), s(e.phase), e.ref, e.backward] for e in graph.events],
-        "modules": [[s(m.name), s(m.path), s(m.kind), m.parent] for m in graph.modules],
-        "sites": [
-            [
-                s(i.file),
-                i.line,
-                i.end_line,
-                i.column,
-                i.end_column,
-                s(i.expression),
-                s(i.function),
-                [frames.setdefault(frame, len(frames)) for frame in i.stack],
-            ]
-            for i in graph.sites
-        ],
-    }
-    record["frames"] = [[s(f.file), f.line, s(f.function)] for f in frames]
-    record["strings"] = list(strings)
-    text = json.dumps(record, separators=(",", ":")).encode("ascii")
+    text = json.dumps(record_of(graph), separators=(",", ":")).encode("ascii")
     if len(text) > MAX_GRAPH:
         raise ValueError(f"a graph of {len(graph.ops):,} ops is larger than a recording can hold")
     return signed_graph(text)
@@ -153,6 +99,14 @@ def _shape(x: Any) -> tuple[int, ...]:
     if not isinstance(x, list) or len(x) > 64:
         raise Damaged("a shape in a graph is malformed")
     return tuple(_count(size) for size in x)
+
+
+def _strides(x: Any) -> tuple[int, ...] | None:
+    if x is None:
+        return None
+    if not isinstance(x, list) or len(x) > 64:
+        raise Damaged("the strides of a value in a graph are malformed")
+    return tuple(_number(step) for step in x)
 
 
 def _shape_or_none(x: Any) -> tuple[int, ...] | None:
@@ -254,6 +208,10 @@ class _Reader:
             number, key, self.values(), self.ops(), self.nodes(), self.edges(), self.events(), self.modules(), self.sites()
         )
 
+    def hooks(self) -> Check:
+        hook = _tuple(self.one_of(HookKind), self.text, self.text, _count)
+        return _many(lambda x: Hook(*hook(x)))
+
     def values(self) -> tuple[Value, ...]:
         text, value = self.text, self.id("values")
         rows = self.rows(
@@ -269,9 +227,11 @@ class _Reader:
             _number,
             value,
             value,
-            later=((_flag, False), (text, "")),
+            later=((_flag, False), (text, ""), (_strides, None), (self.hooks(), ())),
         )
         values = tuple(Value(i, *row) for i, row in enumerate(rows))
+        if any(value.strides is not None and len(value.strides) != len(value.shape) for value in values):
+            raise Damaged("a value in a graph has other strides than axes")
         _check_chains([value.base for value in values])
         _check_chains([value.gradient_of for value in values])
         return values
@@ -300,7 +260,8 @@ class _Reader:
     def nodes(self) -> tuple[Node, ...]:
         text = self.text
         saved = _tuple(text, self.id("values"), _shape, text, _number, _number)
-        rows = self.rows("nodes", text, self.id("ops"), self.id("values"), _number, _many(lambda x: Saved(*saved(x))))
+        place = self.id("ops"), self.id("values"), _number
+        rows = self.rows("nodes", text, *place, _many(lambda x: Saved(*saved(x))), later=((self.hooks(), ()),))
         return tuple(Node(i, *row) for i, row in enumerate(rows))
 
     def edges(self) -> tuple[Edge, ...]:
@@ -318,7 +279,7 @@ class _Reader:
 
     def modules(self) -> tuple[ModuleCall, ...]:
         text = self.text
-        rows = self.rows("modules", text, text, text, self.id("modules"))
+        rows = self.rows("modules", text, text, text, self.id("modules"), later=((self.hooks(), ()),))
         modules = tuple(ModuleCall(i, *row) for i, row in enumerate(rows))
         _check_chains([module.parent for module in modules])
         return modules

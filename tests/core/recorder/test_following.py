@@ -313,12 +313,11 @@ CHANGES = [more_rows, another_op, frozen, evaluated, caught, in_a_thread, a_hook
 def test_what_changes_on_the_way_is_recorded_as_the_slow_way(change, followed, slowly):
     program = changing(change)
     sink, states = recorded(program)
-    assert len(followed) >= 3
+    assert len(followed) >= 2
     slow = slowly(program)
     assert [(trace.step, trace.label) for trace in sink.traces] == [(trace.step, trace.label) for trace in slow]
-    if change is not a_hook:  # its own op is inside one backward only, which was followed
-        for one, other in zip(sink.traces, slow, strict=True):
-            assert_same(one, other)
+    for one, other in zip(sink.traces, slow, strict=True):
+        assert_same(one, other)
     torch.manual_seed(0)
     plain = [[one.detach().clone() for one in state] for state in program()]
     assert_same_bits([one for state in states for one in state], [one for state in plain for one in state])

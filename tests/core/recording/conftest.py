@@ -22,18 +22,19 @@ from gradwalk.recording import writer as writing
 from gradwalk.recording.columns import Part
 from gradwalk.recording.info import run_info
 from gradwalk.recording.writer import Writer
-from gradwalk.trace import Frame, Graph, Saved, Site, Trace
+from gradwalk.trace import Frame, Graph, Hook, Saved, Site, Trace
 
+HOOKS = (Hook("hook", "clip", "train.py", 12), Hook("full_backward_hook", "partial"))
 SPECIAL: dict[str, Any] = {"custom": True, "tags": ("no_grad",)}
 
 
 def make_graph(name: str = "y", number: int = 0) -> Graph:
     build = GraphBuilder()
-    module = build.add_module("fc1#2", "net.fc1", "Linear", build.add_module("net", "net", "Net"))
+    module = build.add_module("fc1#2", "net.fc1", "Linear", build.add_module("net", "net", "Net", hooks=HOOKS[1:]))
     frames = (Frame("train.py", 3, "main"), Frame("net.py", 7, "forward"))
     site = build.add_site(Site("net.py", 7, 8, 4, 11, "x.mm(w)", "forward", frames))
-    x = build.add_value((4, 3), "float32", name="x")
-    w = build.add_value((3, 2), "float32", name="w", role="leaf", requires_grad=True, parameter=True)
+    x = build.add_value((4, 3), "float32", name="x", strides=(-3, 0))
+    w = build.add_value((3, 2), "float32", name="w", role="leaf", requires_grad=True, parameter=True, strides=(2, 1), hooks=HOOKS)
     y = build.add_value((4, 2), "float32", name=name, requires_grad=True, device="cuda:0")
     mm = build.add_op("mm", (x, w), (y,), module=module, site=site, variable=name)
     loss = build.add_value((), "float32", name="loss", requires_grad=True)
@@ -42,7 +43,7 @@ def make_graph(name: str = "y", number: int = 0) -> Graph:
     build.add_event("op", "forward", total)
     build.add_event("loss", "loss", loss)
     summed = build.add_node("SumBackward0", op=total, sequence=1)
-    back = build.add_node("MmBackward0", op=mm, saved=(Saved("self", x, (4, 3), "float32", 48),))
+    back = build.add_node("MmBackward0", op=mm, saved=(Saved("self", x, (4, 3), "float32", 48),), hooks=HOOKS[:1])
     grad = build.add_node("AccumulateGrad", leaf=w)
     build.add_edge(-1, summed, value=loss)
     build.add_edge(summed, back, value=y)
@@ -73,6 +74,7 @@ def make_trace(step: int, graph: Graph | None = None) -> Trace:
         times=np.sort(random.random(events)),
         durations=random.random(events) * 1e-4,
         scales=(65536.0,) if step % 2 else (),
+        strides={0: (1, -4), 2: (1, 4)} if step % 5 == 1 else {},
     )
 
 
@@ -84,7 +86,7 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def check_same(read: Trace, written: Trace) -> None:
-    for name in ("step", "graph", "loss", "start", "shapes", "rank", "label", "done", "error", "scales"):
+    for name in ("step", "graph", "loss", "start", "shapes", "strides", "rank", "label", "done", "error", "scales"):
         a, b = getattr(read, name), getattr(written, name)
         assert a == b or (a != a and b != b), name
     for name in ("tape", "values", "gradients", "times", "durations"):

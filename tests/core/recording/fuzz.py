@@ -53,7 +53,15 @@ INFO = RunInfo(run_id="fuzz", program=("train.py", "--epochs"), started=1.75e9)
 
 
 def trace(step: int) -> Any:
-    made = replace(BASE, step=step, label="x" if step % 2 else "", shapes={1: (step, 3)}, scales=(2.0**step,), tensors={})
+    made = replace(
+        BASE,
+        step=step,
+        label="x" if step % 2 else "",
+        shapes={1: (step, 3)},
+        strides={1: (3, -step)},
+        scales=(2.0**step,),
+        tensors={},
+    )
     return replace(made, error=StepError("E", "m", 2, "t")) if step % 3 == 2 else made
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from gradwalk.builder import GraphBuilder
-from gradwalk.recording.format import VERSION
+from gradwalk.recording.format import MINOR, VERSION
 from gradwalk.recording.info import RunInfo
 from gradwalk.recording.writer import Writer
-from gradwalk.trace import Frame, Graph, Kept, Saved, Site, StepError, TensorKey, Trace
+from gradwalk.trace import Frame, Graph, Hook, Kept, Saved, Site, StepError, TensorKey, Trace
 
 GOLDEN = Path(__file__).parent / "golden"
 INFO = RunInfo(
@@ -37,17 +37,20 @@ INFO = RunInfo(
 SOURCE = "y = x.mm(w)  # schön\n"
 
 
-def golden_graph(name: str) -> Graph:
+def golden_graph(name: str, minor: int = MINOR) -> Graph:
+    """A graph with all that a file of this minor version holds: strides and hooks since 1.1."""
+    clip = (Hook("hook", "clip", "train.py", 9),) if minor >= 1 else ()
+    strides = [(1, 4), (2, 1), (2, 1)] if minor >= 1 else [None] * 3
     build = GraphBuilder()
-    module = build.add_module("fc", "net.fc", "Linear")
+    module = build.add_module("fc", "net.fc", "Linear", hooks=clip)
     site = build.add_site(Site("train.py", 1, 1, 4, 11, "x.mm(w)", "main", (Frame("train.py", 1, "main"),)))
-    x = build.add_value((4, 3), "float32", name="x")
-    w = build.add_value((3, 2), "bfloat16", name="w", role="leaf", requires_grad=True)
-    y = build.add_value((4, 2), "float32", name=name, device="cuda:0", requires_grad=True)
+    x = build.add_value((4, 3), "float32", name="x", strides=strides[0])
+    w = build.add_value((3, 2), "bfloat16", name="w", role="leaf", requires_grad=True, strides=strides[1], hooks=clip)
+    y = build.add_value((4, 2), "float32", name=name, device="cuda:0", requires_grad=True, strides=strides[2])
     mm = build.add_op("mm", (x, w), (y,), arguments=(("out", "None"),), module=module, site=site, variable=name)
     build.add_event("op", "forward", mm)
     build.add_event("loss", "loss", y)
-    node = build.add_node("MmBackward0", op=mm, sequence=7, saved=(Saved("self", x, (4, 3), "float32", 48),))
+    node = build.add_node("MmBackward0", op=mm, sequence=7, saved=(Saved("self", x, (4, 3), "float32", 48),), hooks=clip)
     grad = build.add_node("AccumulateGrad", leaf=w)
     build.add_edge(-1, node, value=y)
     build.add_edge(node, grad, output=1, value=w)
@@ -57,9 +60,9 @@ def golden_graph(name: str) -> Graph:
     return build.freeze()
 
 
-def golden_traces() -> list[Trace]:
+def golden_traces(minor: int = MINOR) -> list[Trace]:
     """Eight steps of two graphs, without any random numbers."""
-    graphs = golden_graph("y"), golden_graph("z")
+    graphs = golden_graph("y", minor), golden_graph("z", minor)
     traces = []
     for step in range(8):
         values = (np.arange(24, dtype=np.float64).reshape(8, 3) - 7) / (step + 3)
@@ -83,6 +86,8 @@ def golden_traces() -> list[Trace]:
         ("gradient", 1): Kept(np.arange(5, dtype=np.float64), "float64", (100, 7), complete=False),
     }
     traces[1] = replace(traces[1], tensors=tensors, shapes={0: (9, 3), 2: (9, 2)})
+    if minor >= 1:
+        traces[3] = replace(traces[3], strides={0: (3, 1), 2: (0, -1)})
     traces[2] = replace(traces[2], loss=None, label="forward only")
     error = StepError("ValueError", "shapes differ", 1, "Traceback ...")
     traces[7] = replace(traces[7], done=False, error=error, tape=traces[7].tape[:2], times=np.zeros(2), durations=np.zeros(2))

@@ -6,7 +6,7 @@ import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,7 +19,24 @@ from gradwalk.recording.graph_code import decode_graph, encode_graph
 from gradwalk.recording.info import run_info
 from gradwalk.recording.reader import Recording, open_recording
 from gradwalk.recording.writer import Writer
-from gradwalk.trace import TAGS, Edge, Event, Frame, Graph, Kept, ModuleCall, Node, Op, Saved, Site, StepError, Trace, Value
+from gradwalk.trace import (
+    TAGS,
+    Edge,
+    Event,
+    Frame,
+    Graph,
+    Hook,
+    HookKind,
+    Kept,
+    ModuleCall,
+    Node,
+    Op,
+    Saved,
+    Site,
+    StepError,
+    Trace,
+    Value,
+)
 
 SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -47,19 +64,26 @@ def graphs(draw: Any) -> Graph:
     saved = st.builds(Saved, words, ids(v), shapes, words, counts, counts)
     frame = st.builds(Frame, words, st.integers(-5, 10**6), words)
     site = st.builds(Site, words, *[st.integers(-1, 10**6)] * 4, words, words, st.lists(frame, max_size=3).map(tuple))
+    hook = st.builds(Hook, st.sampled_from(get_args(HookKind)), words, words, counts)
+    hooks = st.lists(hook, max_size=2).map(tuple)
     arguments = st.lists(st.tuples(words, words), max_size=2).map(tuple)
     values = [
         Value(i, draw(words), draw(st.sampled_from(["leaf", "input", "result"])), draw(shapes), draw(words), draw(words),
-              draw(st.booleans()), draw(ids(o)), draw(counts), draw(counts), draw(ids(i)), draw(ids(i)))
+              draw(st.booleans()), draw(ids(o)), draw(counts), draw(counts), draw(ids(i)), draw(ids(i)), hooks=draw(hooks))
         for i in range(v)
     ]  # fmt: skip
+    values = [
+        replace(value, strides=draw(st.none() | st.tuples(*[st.integers(-(2**40), 2**40)] * len(value.shape))))
+        for value in values
+    ]
     ops = [
         Op(i, draw(words), draw(phases), draw(some(v)), draw(some(v)), draw(arguments), draw(ids(m)), draw(ids(s)), draw(words),
            draw(ids(i)), draw(st.booleans()), draw(tags))
         for i in range(o)
     ]  # fmt: skip
     nodes = [
-        Node(i, draw(words), draw(ids(o)), draw(ids(v)), draw(counts), tuple(draw(st.lists(saved, max_size=2)))) for i in range(n)
+        Node(i, draw(words), draw(ids(o)), draw(ids(v)), draw(counts), tuple(draw(st.lists(saved, max_size=2))), draw(hooks))
+        for i in range(n)
     ]
     edges = [
         Edge(i, draw(ids(n)), draw(counts), draw(ids(n)), draw(counts), draw(ids(v)), draw(ids(v)), draw(counts),
@@ -71,7 +95,7 @@ def graphs(draw: Any) -> Graph:
     for i in range(draw(st.integers(0, 5)) if kinds else 0):
         kind, many = draw(st.sampled_from(kinds))
         events.append(Event(i, kind, draw(phases), draw(st.integers(0, many - 1)), draw(counts)))
-    modules = [ModuleCall(i, draw(words), draw(words), draw(words), draw(ids(i))) for i in range(m)]
+    modules = [ModuleCall(i, draw(words), draw(words), draw(words), draw(ids(i)), draw(hooks)) for i in range(m)]
     parts = (values, ops, nodes, edges, events, modules, [draw(site) for _ in range(s)])
     return Graph(draw(st.integers(-1, 2**40)), draw(words), *map(tuple, parts))
 
