@@ -66,7 +66,7 @@ class Preferences(QDialog):
     def restore(self) -> None:
         """Every preference back to its default; recent recordings and the window's arrangement stay."""
         kept = self._settings
-        stay = {name: getattr(kept, name) for name in ("recent", "probes", "geometry", "docks", "toured")}
+        stay = {name: getattr(kept, name) for name in ("recent", "probes", "breakpoints", "geometry", "docks", "toured")}
         self._set(replace(Settings(), **stay))
         self._show()
 

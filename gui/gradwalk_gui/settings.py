@@ -38,6 +38,8 @@ class Settings:
     """The kinds of alerts that are looked for."""
     probes: tuple[str, ...] = ()
     """The probes of each recording, as ``pinning.py`` writes them."""
+    breakpoints: tuple[str, ...] = ()
+    """The breakpoints of each program, as ``kept_stops.py`` writes them."""
     geometry: str = ""
     docks: str = ""
     closed: tuple[str, ...] = ()

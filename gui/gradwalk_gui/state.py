@@ -106,6 +106,8 @@ class State:
     loop_range: tuple[int, int] | None = None
     """The positions between which playing loops, where it is not the whole step."""
     breakpoints: tuple[Breakpoint, ...] = ()
+    resting: bool = False
+    """They were kept from an earlier start of the app: they stop the playhead, but hold no training before that is asked for."""
     held: Held | None = None
     """Where the training waits, while it does."""
     fetched: tuple[tuple[TensorKey, Kept], ...] = ()
