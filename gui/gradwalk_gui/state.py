@@ -143,6 +143,8 @@ class State:
     """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
     watches: tuple[str, ...] = ON
     """The kinds of alerts that are looked for."""
+    limits: tuple[str, ...] = ()
+    """From where on a figure is one, where that is not the default: see ``watch_limits.py``."""
     alerts: Alerts = NOTHING
     """What they have found in the recording up to now."""
     alert: AlertRow | None = None
