@@ -13,7 +13,7 @@ from dataclasses import replace
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import Recording, open_recording
 from gradwalk.trace import Trace
-from gradwalk.watches import Finding, Looker
+from gradwalk.watches import Finding, Limits, Looker
 
 from .alerts import AlertRow, Alerts, row_of
 from .graph.quiet import handing_over
@@ -28,12 +28,12 @@ REST = 10
 class Scan:
     """Where the look through one recording has come to. Only one thread at a time may call :meth:`turn`."""
 
-    def __init__(self, recording: Steps, kinds: Collection[str]) -> None:
+    def __init__(self, recording: Steps, kinds: Collection[str], limits: Limits | None = None) -> None:
         self.recording = recording
         self._steps: Steps | None = None
         """The recording as the worker reads it."""
         self.cancelled = threading.Event()
-        self._looker = Looker(kinds)
+        self._looker = Looker(kinds, limits)
         self._looked = 0
         self._numbers = array("q")
         """The step number of each step taken; they rise."""

@@ -57,10 +57,12 @@ class Pausing(QObject):
 
     def pause(self) -> None:
         """Hold the training after the next event that is seen."""
+        self._session.set(resting=False)
         self._tell("pause")
 
     def resume(self) -> None:
         """Let it run to the next breakpoint."""
+        self._session.set(resting=False)
         self._follow = True
         self._tell("continue")
 
@@ -124,7 +126,8 @@ class Pausing(QObject):
         return self._link
 
     def _send_breakpoints(self, state: State) -> None:
-        wanted = [{"text": one.text, "when": one.when} for one in state.breakpoints if one.enabled]
+        asked = () if state.resting else state.breakpoints
+        wanted = [{"text": one.text, "when": one.when} for one in asked if one.enabled]
         self._tell("breakpoints", breakpoints=wanted)
 
     def _on_answer(self, done: Future[Answer], then: Callable[[Answer], None] | None) -> None:
@@ -140,13 +143,11 @@ class Pausing(QObject):
     def _on_changed(self, old: State, new: State) -> None:
         if old.recording is not new.recording:
             self.close()
-            if new.recording is not None and new.breakpoints and self.can_pause:
-                self._connected()
-        elif old.breakpoints != new.breakpoints and (self._link is not None or self.can_pause):
-            if self._link is None:
-                self._connected()
-            else:
+        elif (old.breakpoints, old.resting) != (new.breakpoints, new.resting):
+            if self._link is not None:
                 self._send_breakpoints(new)
+            elif new.breakpoints and not new.resting and self.can_pause:
+                self._connected()
 
     def _on_told(self, frame: Mapping[str, Any]) -> None:
         if self._link is None:

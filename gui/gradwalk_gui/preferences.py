@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -14,14 +15,20 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
+from gradwalk.watches import WATCHES
+
 from .editors import EDITORS
 from .session import SPEEDS
 from .settings import FONT_SCALES, Settings, runs_folder
+from .widgets.watch_choices import WatchChoices
 
+LEAST, ABOVE, BESIDE = 120, 180, 72
+"""Logical pixels: the height of the preferences at least, and what is above and below, and beside them."""
 THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
 
 
@@ -39,13 +46,21 @@ class Preferences(QDialog):
         self.search.setPlaceholderText("Search preferences")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._find)
-        self.form = QFormLayout()
+        self.page = QScrollArea()
+        self.page.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.page.setWidgetResizable(True)
+        inside = QWidget()
+        inside.setObjectName("sheet")
+        self.page.setWidget(inside)
+        self.form = QFormLayout(inside)
+        self.form.setContentsMargins(0, 0, 0, 0)
         self.form.setHorizontalSpacing(16)
         self.form.setVerticalSpacing(10)
         self.theme, self.scale, self.speed = QComboBox(), QComboBox(), QComboBox()
         self.motion, self.log_loss = QCheckBox("Switch states without pulses"), QCheckBox("Logarithmic loss axis")
         self.runs = QLineEdit()
         self.editor = QComboBox()
+        self.watches = WatchChoices(lambda kinds, limits: self._set(replace(self._settings, watches=kinds, limits=limits)))
         self._rows: list[str] = []
         self._build()
         self._show()
@@ -59,14 +74,16 @@ class Preferences(QDialog):
         column.setSpacing(12)
         column.addWidget(heading)
         column.addWidget(self.search)
-        column.addLayout(self.form)
-        column.addStretch(1)
+        column.addWidget(self.page, 1)
         column.addWidget(buttons)
+        self.page.setMinimumHeight(LEAST)
+        wanted, room = inside.sizeHint() + QSize(BESIDE, ABOVE), self.screen().availableGeometry().size()
+        self.resize(wanted.boundedTo(room))
 
     def restore(self) -> None:
         """Every preference back to its default; recent recordings and the window's arrangement stay."""
         kept = self._settings
-        stay = {name: getattr(kept, name) for name in ("recent", "probes", "geometry", "docks", "toured")}
+        stay = {name: getattr(kept, name) for name in ("recent", "probes", "breakpoints", "geometry", "docks", "toured")}
         self._set(replace(Settings(), **stay))
         self._show()
 
@@ -94,11 +111,13 @@ class Preferences(QDialog):
             ("Loss", self.log_loss),
             ("Record into", self.runs),
             ("Open source in", self.editor),
+            ("Watches", self.watches),
         )
         for title, widget in rows:
             widget.setAccessibleName(title)
             self.form.addRow(title, widget)
             self._rows.append(title)
+        self._rows[-1] = " ".join((self._rows[-1], *(watch.title for watch in WATCHES)))
 
     def _show(self) -> None:
         settings = self._settings
@@ -108,6 +127,7 @@ class Preferences(QDialog):
         self.motion.setChecked(settings.reduced_motion)
         self.log_loss.setChecked(settings.log_loss)
         self.editor.setCurrentIndex(max(self.editor.findData(settings.editor), 0))
+        self.watches.show_choice(settings.watches, settings.limits)
         self.runs.setText(settings.runs_folder)
         self.runs.setPlaceholderText(str(runs_folder(replace(settings, runs_folder=""))))
 

@@ -56,12 +56,15 @@ class Session:
             selection=None,
             play=play,
             probes=(),
+            breakpoints=(),
+            resting=False,
         )
         self._become(can_undo=False, can_redo=False)
 
     def close(self) -> None:
         """Show nothing."""
-        self._become(recording=None, length=0, kept=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=())
+        nothing: dict[str, Any] = {"recording": None, "selection": None, "probes": (), "breakpoints": (), "resting": False}
+        self._become(length=0, kept=0, step=0, position=0, play=Play.PAUSED, **nothing)
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""

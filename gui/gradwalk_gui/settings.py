@@ -14,6 +14,8 @@ import platformdirs
 
 from gradwalk.watches import KINDS, ON
 
+from .watch_limits import limits_of, texts_of
+
 VERSION = 2
 """Of the docks: what another version saved of the window's arrangement is forgotten, preferences are kept."""
 RECENT = 12
@@ -36,8 +38,12 @@ class Settings:
     """Where trainings started in the app are recorded; empty for the default."""
     watches: tuple[str, ...] = ON
     """The kinds of alerts that are looked for."""
+    limits: tuple[str, ...] = ()
+    """From where on a figure is one, as ``watch_limits.py`` writes it."""
     probes: tuple[str, ...] = ()
     """The probes of each recording, as ``pinning.py`` writes them."""
+    breakpoints: tuple[str, ...] = ()
+    """The breakpoints of each program, as ``kept_stops.py`` writes them."""
     geometry: str = ""
     docks: str = ""
     closed: tuple[str, ...] = ()
@@ -48,7 +54,7 @@ class Settings:
     """Whether the tour has been shown; it starts by itself once."""
 
 
-IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor", "watches")
+IN_STATE = ("theme", "reduced_motion", "log_loss", "minimap", "speed", "closed", "editor", "watches", "limits")
 """The settings that the State holds while the app runs, under the same names."""
 
 
@@ -79,7 +85,8 @@ def from_json(content: dict[str, Any]) -> Settings:
     editor = settings.editor if settings.editor in ("vscode", "pycharm", "environment") else ""
     watches = tuple(kind for kind in KINDS if kind in settings.watches)
     scale = max(0.5, min(settings.font_scale, 3.0))
-    return replace(settings, theme=theme, editor=editor, font_scale=scale, watches=watches)
+    limits = texts_of(limits_of(settings.limits))
+    return replace(settings, theme=theme, editor=editor, font_scale=scale, watches=watches, limits=limits)
 
 
 def _fits(value: object, default: object) -> bool:

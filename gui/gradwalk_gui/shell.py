@@ -21,6 +21,7 @@ from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
 from .go_to import GoTo
+from .kept_stops import KeptStops
 from .keys import KeySheet
 from .live import Follower
 from .names import name_of
@@ -60,6 +61,7 @@ class Shell(QObject):
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
         self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
+        self.kept_stops = KeptStops(session, self.follower, kept.breakpoints)
         self.others = Others(window, session, self.follower, self.places_of_runs)
         self._closed = False
         window.chosen.connect(self.do)
@@ -317,6 +319,7 @@ class Shell(QObject):
             self._kept,
             **now,
             probes=self.pins.texts,
+            breakpoints=self.kept_stops.texts,
             geometry=settings.text_of(geometry.data()),
             docks=settings.text_of(docks.data()) or self._kept.docks,
         )

@@ -106,6 +106,8 @@ class State:
     loop_range: tuple[int, int] | None = None
     """The positions between which playing loops, where it is not the whole step."""
     breakpoints: tuple[Breakpoint, ...] = ()
+    resting: bool = False
+    """They were kept from an earlier start of the app: they stop the playhead, but hold no training before that is asked for."""
     held: Held | None = None
     """Where the training waits, while it does."""
     fetched: tuple[tuple[TensorKey, Kept], ...] = ()
@@ -141,6 +143,8 @@ class State:
     """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
     watches: tuple[str, ...] = ON
     """The kinds of alerts that are looked for."""
+    limits: tuple[str, ...] = ()
+    """From where on a figure is one, where that is not the default: see ``watch_limits.py``."""
     alerts: Alerts = NOTHING
     """What they have found in the recording up to now."""
     alert: AlertRow | None = None

@@ -18,6 +18,7 @@ from gradwalk.tape import index
 from gradwalk.trace import NONE, Event, Graph, TensorKey, Trace
 
 from . import moves
+from .alert_scan import is_growing
 from .state import END, Selection, State, Steps
 
 if TYPE_CHECKING:
@@ -166,7 +167,15 @@ def in_words(state: State) -> str:
     device = getattr(getattr(state.recording, "info", None), "device", "")
     waits = "cuda" in device and any(asks_numbers(parse(one.text)) for one in enabled)
     count = f"{len(enabled)} breakpoint{'s' if len(enabled) > 1 else ''}"
+    if rests(state):
+        return f"{count}, the training is not held at {'them' if len(enabled) > 1 else 'it'}"
     return f"{count}: a condition waits for the GPU at the events that it covers" if waits else count
+
+
+def rests(state: State) -> bool:
+    """Whether a training goes on that the breakpoints would hold, were they not kept from an earlier start of the app."""
+    goes_on = state.recording is not None and is_growing(state.recording)
+    return state.resting and goes_on and any(one.enabled for one in state.breakpoints)
 
 
 def tensor_of(state: State) -> TensorKey | None:

@@ -19,6 +19,7 @@ from .inspection.subject import selection_of
 from .notice import Notice
 from .session import Session
 from .state import Play, Selection, State
+from .watch_limits import limits_of
 
 FIRST_MS, LOOK_MS = 150, 10
 """Before the first turn, so that the window draws first; between two looks for a turn's end."""
@@ -85,7 +86,7 @@ class Watcher(QObject):
             self._pool = None
 
     def _on_changed(self, old: State, new: State) -> None:
-        if old.recording is not new.recording or old.watches != new.watches:
+        if old.recording is not new.recording or (old.watches, old.limits) != (new.watches, new.limits):
             self._begin(new)
         elif old.length != new.length and self._scan is not None and not self._timer.isActive():
             self._timer.start(LOOK_MS)
@@ -104,7 +105,7 @@ class Watcher(QObject):
             self._scan.close()
         self._scan = self._turn = None
         if state is not None and state.recording is not None:
-            self._scan = Scan(state.recording, state.watches)
+            self._scan = Scan(state.recording, state.watches, limits_of(state.limits))
             self._session.set(alerts=NOTHING)
             self._timer.start(FIRST_MS)
 

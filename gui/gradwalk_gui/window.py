@@ -206,7 +206,7 @@ class Window(QMainWindow):
         self.refresh()
         if old.held != new.held:
             self.held.show_state(new)
-        if (old.breakpoints, old.recording) != (new.breakpoints, new.recording):
+        if (old.breakpoints, old.resting, old.recording) != (new.breakpoints, new.resting, new.recording):
             self.status.tell_stops(stopping.in_words(new))
         if old.alerts is not new.alerts or old.length != new.length:
             self.status.tell_alerts(len(new.alerts.rows), looking=is_behind(new.alerts, new.length))

@@ -26,6 +26,7 @@ from gradwalk_gui import app, settings
 from gradwalk_gui.alert_scan import Scan
 from gradwalk_gui.alerts import nearest
 from gradwalk_gui.commands import BY_ID
+from gradwalk_gui.preferences import Preferences
 
 Key, Shift, Ctrl = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 HERE = r"test_alerts\.py:\d+"
@@ -195,6 +196,38 @@ def test_vanishing_gradients_are_found_when_they_are_watched_for_and_that_is_kep
         assert again.session.state.watches == ON
         window.close()
         window.deleteLater()
+
+
+def test_preferences_and_the_panels_menu_say_the_same_of_the_watches_and_their_limits(looked, shell, qtbot, tmp_path):
+    def preferences():
+        shell._window.run(BY_ID["preferences"])
+        return shell._window.findChildren(Preferences)[-1]
+
+    with record(tmp_path / "run", Net(), 2) as recording:
+        view, dialog = looked(recording), preferences()
+        assert {kind for kind, box in dialog.watches.boxes.items() if box.isChecked()} == set(ON)
+        dialog.search.setText("exploding")
+        assert [dialog.form.isRowVisible(row) for row in range(dialog.form.rowCount())] == [False] * 7 + [True]
+        field = dialog.watches.fields["exploding"]
+        dialog.watches.boxes["exploding"].click()
+        qtbot.waitUntil(lambda: shell.watcher.settled)
+        assert "exploding" not in {row.finding.alert.kind for row in view.model.rows}
+        for typed, shown in (("1e-9", "1e-09"), ("-3", "1e-09"), ("much", "1e-09")):
+            field.setText(typed)
+            field.editingFinished.emit()
+            assert field.text() == shown
+        qtbot.waitUntil(lambda: "exploding" in {row.finding.alert.kind for row in view.model.rows})
+        assert view.choices["exploding"].text() == "Exploding gradient (RMS above 1e-09)"
+        assert view.choices["exploding"].isChecked()
+        dialog.reject()
+        view.choices["exploding"].trigger()
+        dialog = preferences()
+        assert not dialog.watches.boxes["exploding"].isChecked()
+        assert dialog.watches.fields["exploding"].text() == "1e-09"
+        dialog.restore()
+        assert (shell.session.state.watches, shell.session.state.limits) == (ON, ())
+        assert view.choices["exploding"].text() == "Exploding gradient (RMS above 1000)"
+        dialog.reject()
 
 
 def test_the_list_is_filtered_gone_through_and_copied_by_keys(looked, shell, qtbot, focus, tmp_path):

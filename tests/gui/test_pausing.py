@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from held import TWO_LAYERS, Training, plainly
+from held import BY_HAND, TWO_LAYERS, Training, plainly
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -134,3 +134,35 @@ def test_closing_the_window_while_it_holds_lets_the_training_end_with_the_same_b
     train.link.close()
     held_by._window.close()
     assert train.end()[:2] == (0, plain)
+
+
+def test_a_program_in_numpy_waits_in_its_hand_written_backward_and_is_shown_so_far(shell, qtbot, tmp_path):
+    train = Training(tmp_path, BY_HAND, "400")
+    try:
+        shell.session.set(reduced_motion=True)
+        qtbot.waitUntil(lambda: train.tell("status")["steps"] > 1, timeout=20_000)
+        shell.follower.open(train.run)
+        window, session = shell._window, shell.session
+        session.set(breakpoints=(Breakpoint("grad_h_relu"),))
+        qtbot.waitUntil(lambda: session.state.held is not None and not session.state.trace.done, timeout=20_000)
+        assert window.held.sentence.full_text().startswith("Training is waiting before dot at train.py:")
+        assert session.state.last_event.phase == "backward"
+        assert {value.name for value in session.state.trace.graph.values if value.role == "leaf"} == {"w1", "w2"}
+        window.graph.setFocus()
+        for name in ("dot", "copy", "less"):
+            before = session.state.held
+            press(shell, Qt.Key.Key_F10)
+            qtbot.waitUntil(lambda before=before: session.state.held not in (None, before), timeout=10_000)
+            qtbot.waitUntil(lambda: session.state.position == session.state.held.position == session.state.events)
+            assert session.state.held.name == name
+        value = next(v for v in session.state.trace.graph.values if v.name == "grad_h")
+        session.select(Selection("value", value.id))
+        window.actions_["fetch"].trigger()
+        qtbot.waitUntil(lambda: bool(session.state.fetched))
+        assert session.state.trace.tensors["value", value.id].shape == (8, 5)
+        window.actions_["detach"].trigger()
+        assert train.end()[:2] == (0, plainly(tmp_path, BY_HAND, "400"))
+    finally:
+        train.link.close()
+        train.process.kill()
+        train.process.communicate()

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gradwalk.watches import Limits
 from gradwalk_gui import settings
 from gradwalk_gui.settings import RECENT, Settings
+from gradwalk_gui.watch_limits import limits_of, texts_of
 
 
 def test_saved_settings_come_back(tmp_path):
@@ -38,6 +40,14 @@ def test_one_wrong_field_leaves_the_others(tmp_path):
 def test_another_version_of_the_arrangement_is_forgotten_and_preferences_are_kept():
     kept = settings.from_json({"version": settings.VERSION + 1, "theme": "dark", "geometry": "AAAA", "docks": "BBBB"})
     assert kept == Settings(theme="dark")
+
+
+def test_limits_of_watches_that_make_no_sense_have_their_defaults():
+    texts = ["exploding=500", "vanishing=-1", "dead_share=2", "spike=many", "spike_steps=3", "x=1", "", "update_ratio=inf"]
+    kept = settings.from_json({"limits": texts})
+    assert kept.limits == ("exploding=500.0",)
+    assert limits_of(kept.limits) == replace(Limits(), exploding=500.0)
+    assert texts_of(limits_of(())) == ()
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import textwrap
@@ -43,6 +44,30 @@ TWO_LAYERS = """
         optimizer.step()
         time.sleep(0.01)
     print(hashlib.sha256(b"".join(w.detach().numpy().tobytes() for w in (w1, w2))).hexdigest())
+"""
+
+BY_HAND = """
+import hashlib, sys, time
+import numpy as np
+
+np.random.seed(0)
+x, y = np.random.randn(8, 6), np.random.randn(8, 3)
+w1, w2 = np.random.randn(6, 5), np.random.randn(5, 3)
+for step in range(int(sys.argv[1]) if len(sys.argv) > 1 else 12):
+    h = x.dot(w1)
+    h_relu = np.maximum(h, 0)
+    y_pred = h_relu.dot(w2)
+    loss = np.square(y_pred - y).sum()
+    grad_y_pred = 2.0 * (y_pred - y)
+    grad_w2 = h_relu.T.dot(grad_y_pred)
+    grad_h_relu = grad_y_pred.dot(w2.T)
+    grad_h = grad_h_relu.copy()
+    grad_h[h < 0] = 0
+    grad_w1 = x.T.dot(grad_h)
+    w1 -= 1e-3 * grad_w1
+    w2 -= 1e-3 * grad_w2
+    time.sleep(0.01)
+print(hashlib.sha256(w1.tobytes() + w2.tobytes()).hexdigest())
 """
 
 
@@ -99,3 +124,42 @@ def plainly(folder: Path, script: str = TWO_LAYERS, *arguments: str) -> str:
     file.write_text(textwrap.dedent(script), encoding="utf-8")
     done = subprocess.run([sys.executable, str(file), *arguments], capture_output=True, text=True, env=environment(), check=True)
     return done.stdout.strip()
+
+
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from gradwalk.control_link import ControlLink
+
+    def told(frame):
+        print(frame["event"], flush=True)
+
+    link = ControlLink(Path(sys.argv[1]), told, lambda: None)
+    link.send("breakpoints", breakpoints=[{"text": sys.argv[2]}]).result(10)
+    time.sleep(60)
+"""
+
+
+def start_holder(run: Training, text: str) -> subprocess.Popen[str]:
+    """Another process that holds a training at a breakpoint."""
+    command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(run.run), text]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+    assert holder.stdout.readline().strip() == "held"
+    return holder
+
+
+def kill_holder(holder: subprocess.Popen[str]) -> None:
+    """End it with SIGKILL."""
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+
+
+def before(text: str) -> dict[str, str]:
+    """A breakpoint as it is sent."""
+    return {"text": text, "when": "before"}
+
+
+def after(text: str) -> dict[str, str]:
+    """The same after the event."""
+    return {"text": text, "when": "after"}

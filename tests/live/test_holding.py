@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 
 import numpy as np
 import pytest
-from held import Training, environment, plainly
+from held import after, before, kill_holder, plainly, start_holder
 
 from gradwalk.control import ControlError
 from gradwalk.recording.format import RecordingError
@@ -21,30 +19,6 @@ from gradwalk.recording.reader import open_recording
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return plainly(tmp_path_factory.mktemp("plain"))
-
-
-@pytest.fixture
-def train(tmp_path):
-    made = []
-
-    def start(*args, **kwargs):
-        made.append(Training(tmp_path, *args, **kwargs))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.link.close()
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
-
-
-def before(text):
-    return {"text": text, "when": "before"}
-
-
-def after(text):
-    return {"text": text, "when": "after"}
 
 
 def test_breakpoints_hold_in_forward_and_backward_and_the_training_ends_with_the_same_bits(train, plain):
@@ -166,32 +140,13 @@ def test_tensors_of_a_held_step_come_whole_or_say_why_not(train):
     assert not (run.run / "fetched").exists()
 
 
-HOLDER = """
-    import sys, time
-    from pathlib import Path
-    from gradwalk.control_link import ControlLink
-
-    def told(frame):
-        print(frame["event"], flush=True)
-
-    link = ControlLink(Path(sys.argv[1]), told, lambda: None)
-    link.send("breakpoints", breakpoints=[{"text": "$op(sum)"}]).result(10)
-    time.sleep(60)
-"""
-
-
-def test_an_app_that_is_killed_while_it_holds_lets_the_training_go_on(train, plain, tmp_path):
+def test_an_app_that_is_killed_while_it_holds_lets_the_training_go_on(train, plain):
     run = train()
-    holder = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLDER), str(run.run)], stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    assert holder.stdout.readline().strip() == "held"
+    holder = start_holder(run, "$op(sum)")
     assert run.next("held")["name"] == "sum"
     with pytest.raises(subprocess.TimeoutExpired):
         run.process.wait(0.5)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    holder.stdout.close()
+    kill_holder(holder)
     assert run.end()[:2] == (0, plain)
 
 
@@ -232,27 +187,4 @@ def test_breakpoints_that_make_no_sense_are_refused_with_a_sentence(train):
     with pytest.raises(ControlError, match="no value 10000"):
         run.tell("fetch", number=10000)
     run.tell("detach")
-    assert run.end()[0] == 0
-
-
-NUMPY = """
-    import time
-    import numpy as np
-
-    w = np.ones((3, 2))
-    for step in range(100):
-        h = np.ones((4, 3)).dot(w)
-        loss = (h * h).sum()
-        grad_w = np.ones((3, 4)).dot(2 * h)
-        w -= 1e-3 * grad_w
-        time.sleep(0.02)
-"""
-
-
-def test_a_numpy_program_says_that_it_is_not_held(train):
-    run = train(NUMPY)
-    while not run.tell("status")["kind"]:
-        time.sleep(0.02)
-    with pytest.raises(ControlError, match="a NumPy program is not held"):
-        run.tell("pause")
     assert run.end()[0] == 0

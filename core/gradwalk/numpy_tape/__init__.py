@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..gate import Gate
     from ..recording.sink import Sink
     from .session import NumpyTape as NumpyTape
 
@@ -18,14 +19,17 @@ __all__ = ["NumpyTape", "end_step", "install"]
 _installed: NumpyTape | None = None
 
 
-def install(sink: Sink, script_folder: Path) -> NumpyTape:
-    """Record the NumPy ops of ``__main__`` and of the modules under ``script_folder``, in this thread, from now on."""
+def install(sink: Sink, script_folder: Path, gate: Gate | None = None) -> NumpyTape:
+    """Record the NumPy ops of ``__main__`` and of the modules under ``script_folder``, in this thread, from now on.
+
+    At the ``gate`` the program is held where the app asks for it.
+    """
     global _installed
     from .session import NumpyTape
 
     if _installed is not None:
         _installed.off()
-    _installed = NumpyTape(sink, script_folder)
+    _installed = NumpyTape(sink, script_folder, gate)
     return _installed
 
 

@@ -16,10 +16,11 @@ from ..statistics import UNKNOWN
 from ..strides import expected
 from ..trace import NONE, STATISTICS, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
 from .flow import flow_of
+from .former import Former
 from .graph import build_graph, number
 from .places import Place
 from .records import Measured, OpRecord, Slot
-from .roles import find_roles
+from .roles import Roles, find_roles
 
 if TYPE_CHECKING:
     from ..recording.sink import Sink
@@ -66,14 +67,17 @@ class Known:
 
 
 class Assembler:
-    """Makes Traces, and keeps the Graphs of the structures that it has seen."""
+    """Makes Traces, and keeps the Graphs of the structures that it has seen. ``former`` learns from them.
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    With ``of`` another Assembler, which shares what it knows, it makes those of steps under way.
+    """
+
+    def __init__(self, sink: Sink, former: Former, of: Assembler | None = None) -> None:
+        self._sink, self.former, self._under_way = sink, former, of is not None
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._graphs: dict[str, Known] = {}
         self._made = 0
-        self._printed: set[Place] = set()
+        self._printed: set[Place] = set() if of is None else of._printed
         self._files: set[str] = set()
         self.last_place: Place | None = None
         """Where the last op of the last step was."""
@@ -105,6 +109,10 @@ class Assembler:
             error=replace(ended.error, event=len(known.tape) - 1) if ended.error is not None and ended.raised else ended.error,
         )
 
+    def roles(self, records: list[OpRecord]) -> Roles:
+        """What the ops of a step under way are."""
+        return self.former.roles(flow_of(records), self._printed)
+
     def _structure(self, ended: Pass, values: dict[Slot, int]) -> Known:
         signature = self._signature(ended, values)
         known = self._known.get(signature)
@@ -133,16 +141,23 @@ class Assembler:
             for record in ended.records
         )
         slots = tuple([(slot.name, slot.aliases, slot.shape, slot.dtype) for slot in values])
-        return ops, slots, values.get(ended.loss, NONE) if ended.loss is not None else NONE
+        return (
+            ops,
+            slots,
+            values.get(ended.loss, NONE) if ended.loss is not None else NONE,
+            self._under_way and self.former.learned,
+        )
 
     def _build(self, ended: Pass, values: dict[Slot, int]) -> Known:
         flow = flow_of(ended.records)
-        roles = find_roles(flow, self._printed, ended.loss)
+        roles = self.former.roles(flow, self._printed) if self._under_way else find_roles(flow, self._printed, ended.loss)
         graph = build_graph(flow, roles, values, self._made)
         same = self._graphs.get(graph.key)
         if same is not None:
             return same
         self._made += 1
+        if not self._under_way:
+            self.former.learn(flow, roles)
         tape = np.arange(len(graph.events), dtype=np.int32)
         tape.flags.writeable = False
         loss = values[roles.loss] if roles.loss is not None else NONE

@@ -53,10 +53,10 @@ def find_roles(flow: Flow, printed: Collection[Place], loss: Slot | None = None)
         loss = _find_loss(flow, printed, barrier, min((op for op, _ in named), default=barrier))
     split = _split(flow, loss, barrier, named, candidates)
     leaves = tuple(dict.fromkeys(c.slot for c in candidates if c.read <= split < c.op))
-    gradient_of = _gradients(flow, split)
+    gradient_of = gradients_after(flow, split)
     updates = frozenset(_updates(flow, leaves, split))
     phases = _Phases(flow, split, loss, leaves, gradient_of, updates).all()
-    return Roles(loss, leaves, gradient_of, phases, updates, _path(flow, phases, loss, leaves, gradient_of))
+    return Roles(loss, leaves, gradient_of, phases, updates, path_of(flow, phases, loss, leaves, gradient_of))
 
 
 def _candidates(flow: Flow) -> list[_Candidate]:
@@ -133,7 +133,7 @@ def _split(flow: Flow, loss: Slot | None, barrier: int, named: list[tuple[int, S
     return flow.begin_of_statement(min(starts)) - 1 if starts else len(flow.records) - 1
 
 
-def _gradients(flow: Flow, split: int) -> dict[Slot, Slot]:
+def gradients_after(flow: Flow, split: int) -> dict[Slot, Slot]:
     """Per value after the forward that is called like a gradient, whose it is; the first name found for a gradient stays it."""
     known = _by_name(flow.outside())
     for record in flow.records[: split + 1]:
@@ -210,9 +210,10 @@ class _Phases:
         return self._flow.up_from(slot for op in ops for slot in self._flow.records[op].inputs)
 
 
-def _path(
+def path_of(
     flow: Flow, phases: tuple[Phase, ...], loss: Slot | None, leaves: tuple[Slot, ...], gradient_of: dict[Slot, Slot]
 ) -> tuple[int, ...]:
+    """The forward ops between leaves and loss."""
     forward = {index for index, phase in enumerate(phases) if phase == "forward"}
     starts = [*leaves, *gradient_of.values()]
     below = flow.down_from(starts, forward) | {flow.made[slot] for slot in gradient_of.values() if slot in flow.made}

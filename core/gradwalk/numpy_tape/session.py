@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..gate import Gate
 from ..trace import NONE, StepError
 from .dispatch import current, switch
 from .hook import ImportHook
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class NumpyTape:
-    """The tape of one program, on from the start."""
+    """The tape of one program, on from the start. At the ``gate`` the program is held where the app asks for it."""
 
-    def __init__(self, sink: Sink, script_folder: Path) -> None:
+    def __init__(self, sink: Sink, script_folder: Path, gate: Gate | None = None) -> None:
         own = Own(script_folder)
         self._pid = os.getpid()
         self._sink = sink
-        self._tape = Tape(sink, own)
+        self._tape = Tape(sink, own, gate or Gate())
         self._hook = ImportHook(own)
         self._closed = False
         self._hook.install()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..recording.retention import FULL_STEP_BYTES, Keep
-from ..trace import StepError
+from ..statistics import UNKNOWN, Row
+from ..trace import StepError, Trace
 from .assemble import Assembler, Pass
 from .capture import Captor
+from .former import Former
 from .passes import Passes
 from .places import Place
 from .records import Measured, OpRecord, Slot
+from .roles import Roles
 
 if TYPE_CHECKING:
+    from ..gate import Gate
     from ..recording.sink import Sink
 
 MOST_OPS = 20_000
@@ -26,11 +31,16 @@ MOST_FORWARD_ONLY = 2_000
 class Steps:
     """Collects ops, cuts them into passes, and hands these over. ``moment`` counts the ops, ``step`` the steps handed over."""
 
-    def __init__(self, sink: Sink, captor: Captor, passes: Passes) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, captor: Captor, passes: Passes, gate: Gate) -> None:
+        self._sink, self._gate = sink, gate
         self._captor = captor
         self._passes = passes
-        self._assembler = Assembler(sink)
+        self.former = Former()
+        self._assembler = Assembler(sink, self.former)
+        self._sketches = Assembler(sink, self.former, of=self._assembler)
+        """Of steps under way, each of which has a structure of its own."""
+        self._looked = False
+        """Whether the gate was armed in this step."""
         self._records: list[OpRecord] = []
         self._measured: dict[Slot, Measured] = {}
         self._clock = time.time() - time.perf_counter()
@@ -53,6 +63,33 @@ class Steps:
     def pending(self) -> bool:
         """Whether ops of a step that has not ended are held."""
         return bool(self._records)
+
+    @property
+    def records(self) -> list[OpRecord]:
+        """The ops of the step so far."""
+        return self._records
+
+    def look(self) -> None:
+        """The gate sees this step: it is recorded, with its numbers from now on, whether the sink asked for it or not."""
+        if not self._looked:
+            self._looked = True
+            self._captor.statistics = self._sink.level != "structure"
+
+    def row(self, slot: Slot) -> Row:
+        """The statistics of a value of this step."""
+        return self._measured[slot].row if slot in self._measured else UNKNOWN
+
+    def roles(self) -> Roles:
+        """What the ops so far are."""
+        return self._assembler.roles(self._records)
+
+    def so_far(self) -> Trace:
+        """The step under way; it has at least one op."""
+        return replace(self._sketches.assemble(Pass([*self._records], self._measured), self.step, self._clock), done=False)
+
+    def show(self, trace: Trace) -> None:
+        """Write a step under way."""
+        self._sink.partial(trace)
 
     def arrive(self, place: Place) -> None:
         """An op is about to run; the passes that end now become steps."""
@@ -129,7 +166,7 @@ class Steps:
         if self._cut_short:
             self._cut_short = False
             self._sink.note("cut short", f"step {step} has more than {MOST_OPS:,} ops; the rest of it is not recorded", step)
-        if ended.records and self._sink.wants(step):
+        if ended.records and (self._looked or self._sink.wants(step)):
             trace = self._assembler.assemble(ended, step, self._clock)
             if ended.error is None:
                 self._sink.add(trace)
@@ -150,7 +187,8 @@ class Steps:
             self._begin_step()
 
     def _begin_step(self) -> None:
-        wanted = self._sink.wants(self.step)
+        self._looked = self._gate.armed
+        wanted = self._looked or self._sink.wants(self.step)
         keep = self._sink.plan(self.step) if wanted else Keep.NONE
         limit = math.inf if self._sink.everything(self.step) and self._passes.start is not None else float(FULL_STEP_BYTES)
         self._captor.begin(statistics=wanted and self._sink.level != "structure", keep=keep, limit=limit)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .capture import Captor
 from .dispatch import current, run_plain, switch
+from .holding import Holding
 from .names import gradient_bases, is_fixed, is_member
 from .operands import Operands, map_results, plain
 from .own import Own
@@ -28,6 +29,7 @@ from .updates import first_read, rebound, take_over
 from .values import Values
 
 if TYPE_CHECKING:
+    from ..gate import Gate
     from ..recording.sink import Sink
     from .places import Place
 
@@ -54,13 +56,15 @@ class Raised:
 class Tape:
     """The ops of the thread that made it, as steps for ``sink``."""
 
-    def __init__(self, sink: Sink, own: Own) -> None:
+    def __init__(self, sink: Sink, own: Own, gate: Gate) -> None:
         self._sink = sink
         self._places = Places(own)
         self._values = Values()
         self._captor = Captor()
         self._passes = Passes()
-        self.steps = Steps(sink, self._captor, self._passes)
+        self.steps = Steps(sink, self._captor, self._passes, gate)
+        self._holding = Holding(self.steps, gate, self.fault)
+        self._gate = gate
         self._thread = threading.get_ident()
         self._busy = False
         self._faults = 0
@@ -87,6 +91,8 @@ class Tape:
                 return run_plain(function, arguments, named)
             operands = Operands(arguments, named, writes_out=not name.startswith("savez"))
             record = self._before(name, place, operands)
+            if self._gate.armed and record is not None:
+                self._holding.before(record)
             begin = time.perf_counter()
             try:
                 result = place.call(function, operands.plain, operands.named)
@@ -95,7 +101,10 @@ class Tape:
                 raise
             if record is not None:
                 record.begin, record.duration = begin, time.perf_counter() - begin
-            return self._after(record, place, operands, result, arguments[target] if target is not None else None)
+            made = self._after(record, place, operands, result, arguments[target] if target is not None else None)
+            if self._gate.armed and record is not None:
+                self._holding.after(record)
+            return made
         finally:
             self._busy = False
 
@@ -132,6 +141,8 @@ class Tape:
             elif not slot.name:
                 slot.name, slot.depth = text, _DEEPEST
             self.steps.see(slot, made)
+            if self._gate.armed:
+                self._holding.know(original, slot)
             record.inputs.append(slot)
             record.texts.append(text)
         record.arguments = tuple(_arguments(operands))
@@ -164,6 +175,8 @@ class Tape:
             if original is None:
                 wrapped, slot = self._values.wrap(part, sources, born)
                 made.append((part, slot))
+                if self._gate.armed:
+                    self._holding.know(wrapped, slot)
                 return wrapped
             if operands.position(original) and not any(original is one for one in written):
                 written.append(original)  # given as ``out`` by its position
@@ -186,6 +199,8 @@ class Tape:
         touched = [pair for array in written for pair in self._values.written(array)]
         for array, old, new in touched:
             self.steps.see(new, plain(array))
+            if self._gate.armed:
+                self._holding.know(array, new)
             new.maker = record
             record.outputs.append(new)
             record.writes.append((old, new))

@@ -84,8 +84,6 @@ class Controls:
         return {}
 
     def _pause(self, frame: Frame) -> Answer:
-        if self._recording.status()["kind"] == "numpy":
-            raise ControlError("a NumPy program is not held; its record can be stepped through while it runs")
         self._breakpoints.setdefault(frame["peer"], ())
         self._gate.pause()
         return {}

@@ -185,7 +185,7 @@ class RunRecording:
         sink.writer.update_info(kind="numpy")
         from ..numpy_tape import install
 
-        self._tape = install(sink, self._subject.folder)
+        self._tape = install(sink, self._subject.folder, self.gate)
 
     def _torch_is_there(self) -> None:
         if not self.mine or self._finished:

@@ -22,6 +22,7 @@ from ..panel import GRID, Panel
 from ..session import Session
 from ..state import State
 from ..theme import Theme, font
+from ..watch_limits import in_words, limits_of
 from ..watching import visit
 from ..widgets.alert_model import EVENT, SENTENCE, SEVERITY, STEP, TITLES, AlertModel, sentence_of
 from ..widgets.head import fill, head
@@ -90,12 +91,12 @@ class AlertsView(Panel):
     def _fill_watches(self) -> dict[str, QAction]:
         menu, choices = QMenu(self), {}
         for watch in WATCHES:
-            action = menu.addAction(watch.title[0].upper() + watch.title[1:])
+            action = menu.addAction("")
             action.setCheckable(True)
             action.triggered.connect(lambda on, kind=watch.kind: self._switch(kind, on))
             choices[watch.kind] = action
         menu.addSeparator()
-        menu.addAction("As at first").triggered.connect(lambda: self.session.set(watches=ON))
+        menu.addAction("As at first").triggered.connect(lambda: self.session.set(watches=ON, limits=()))
         self.watches.setMenu(menu)
         return choices
 
@@ -138,8 +139,10 @@ class AlertsView(Panel):
 
     def show_state(self, old: State, new: State) -> None:
         """Show what differs: what was found, how far the look has come, where the playhead stands, what is watched for."""
-        for kind, action in self.choices.items():
-            action.setChecked(kind in new.watches)
+        limits = limits_of(new.limits)
+        for watch in WATCHES:
+            self.choices[watch.kind].setText(in_words(watch, limits))
+            self.choices[watch.kind].setChecked(watch.kind in new.watches)
         if old.alerts is not new.alerts or old.recording is not new.recording or new.trace is None:
             self._fill_kinds(new)
             self._filter()

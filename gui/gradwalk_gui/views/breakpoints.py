@@ -23,13 +23,14 @@ from gradwalk.gate import Breakpoint, When
 from ..panel import GRID, LEAST, Panel
 from ..session import Session
 from ..state import State
-from ..stopping import text_here
+from ..stopping import rests, text_here
 from ..theme import Theme, font
 from ..widgets.filter_field import FilterField
 from ..widgets.text import ElidedLabel
 
 EMPTY = "F9 sets a breakpoint at the selection or the next event, a click beside a line of the source one at the line."
 COSTS = "While breakpoints are set, a training that runs is recorded the slow way."
+RESTS = "Kept from an earlier start: they do not hold this training yet."
 WAITS = "A condition on numbers waits for the GPU at every event that it covers."
 
 
@@ -71,6 +72,12 @@ class BreakpointsView(Panel):
         self.button.clicked.connect(self.add)
         self.note = ElidedLabel(Qt.TextElideMode.ElideRight, self)
         self.note.setFont(font(11))
+        self.hold = QPushButton("Hold the training", self)
+        self.hold.setToolTip("Hold the training that runs at these breakpoints, too")
+        self.hold.clicked.connect(lambda: session.set(resting=False))
+        last = QHBoxLayout()
+        last.addWidget(self.note, 1)
+        last.addWidget(self.hold)
         row = QHBoxLayout()
         row.setSpacing(GRID // 2)
         for widget in (self.field, *self.sides.values(), self.button):
@@ -80,7 +87,7 @@ class BreakpointsView(Panel):
         layout.setSpacing(GRID // 2)
         layout.addLayout(row)
         layout.addWidget(self.list, 1)
-        layout.addWidget(self.note)
+        layout.addLayout(last)
         self.begin()
 
     def apply_theme(self) -> None:
@@ -98,6 +105,7 @@ class BreakpointsView(Panel):
                 self.list.addItem(_item(one))
             self.list.setCurrentRow(min(row, len(new.breakpoints) - 1))
             self.list.blockSignals(False)
+        self._make_room()
         self._read(self.field.text())
 
     def ask(self) -> None:
@@ -141,6 +149,8 @@ class BreakpointsView(Panel):
         enabled = [one for one in self.session.state.breakpoints if one.enabled]
         if not self.session.state.breakpoints:
             return EMPTY
+        if rests(self.session.state):
+            return RESTS
         waits = any(asks_numbers(parse(one.text)) for one in enabled)
         return f"{COSTS} {WAITS}" if waits else COSTS if enabled else ""
 
@@ -152,7 +162,12 @@ class BreakpointsView(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A low panel has no room for the note."""
         super().resizeEvent(event)
-        self.note.setVisible(self.height() >= NOTE_FROM)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        resting = rests(self.session.state)
+        self.hold.setVisible(resting)
+        self.note.setVisible(resting or self.height() >= NOTE_FROM)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete removes the current row."""
