@@ -21,8 +21,8 @@ from .format import (
     MAX_FOREIGN,
     MAX_HEADER,
     MAX_SYNC,
+    MINOR,
     PROFILE,
-    VERSION,
     Damaged,
     Gap,
     NewerVersionError,
@@ -65,7 +65,9 @@ class Scan:
     @property
     def newer(self) -> bool:
         """Whether a newer minor version wrote the file, so that it may hold records that we do not know."""
-        return self.metadata.get("format", "").startswith(f"{MAJOR}.") and self.metadata["format"] != VERSION
+        major, _, minor = self.metadata.get("format", "").partition(".")
+        older = minor.isascii() and minor.isdigit() and int(minor[:6]) <= MINOR
+        return major == str(MAJOR) and not older
 
     def advance(self) -> list[Sync | Run]:
         """The groups that are there now and were not before. Raises RecordingError for a newer major version."""

@@ -11,6 +11,7 @@ from mcap.reader import NonSeekingReader, make_reader
 from mcap.records import Channel, Header, McapRecord, Message
 from mcap.stream_reader import StreamReader
 
+from gradwalk.recording.format import VERSION
 from gradwalk.trace import Kept
 
 TOPICS = {"steps", "graph", "event", "scalar", "source"}
@@ -28,7 +29,7 @@ def test_a_closed_file_reads_with_all_crcs(finished):
         assert len(summary.chunk_indexes) == summary.statistics.chunk_count
         assert reader.get_header().profile == "gradwalk"
         assert [attachment.name for attachment in reader.iter_attachments()] == ["gradwalk.index"]
-        assert [metadata.metadata["format"] for metadata in reader.iter_metadata()] == ["1.0"]
+        assert [metadata.metadata["format"] for metadata in reader.iter_metadata()] == [VERSION]
     with finished.open("rb") as file:
         assert len(list(NonSeekingReader(file, validate_crcs=True).iter_messages())) == len(messages)
 

@@ -237,7 +237,7 @@ def test_a_newer_minor_version_opens_and_says_what_was_skipped(finished, trace, 
     recording = open_recording(finished)
     assert len(recording) == 60
     same(recording[33], trace(33))
-    assert recording.skipped == ["written in format 1.7, newer than 1.0", "1 messages on the channel 'weather'"]
+    assert recording.skipped == ["written in format 1.7, newer than 1.1", "1 messages on the channel 'weather'"]
     assert not recording.gaps
 
 
