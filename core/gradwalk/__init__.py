@@ -12,6 +12,8 @@ _HOMES = {"record": "api", "open_recording": "recording.reader", "end_step": "nu
 
 def __getattr__(name: str) -> Any:
     """The public names, each imported when it is first asked for; their types are in ``__init__.pyi``."""
+    if name == "reference":
+        return import_module(".reference", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
@@ -20,4 +22,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES, "reference"})

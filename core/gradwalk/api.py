@@ -43,27 +43,31 @@ def record(
     every: int = 1,
     steps: int | None = None,
     pin: Iterable[int] = (),
+    check_steps: Iterable[int] = (),
     wait_for_app: bool | float = False,
 ) -> Iterator[Recorded]:
     """Record the torch code that runs inside the ``with`` block, in this thread and those that it starts.
 
     ``path`` is the run folder (default: a new one under ``gradwalk-runs``). ``every=n`` records every n-th step and rests in
-    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. Steps in ``pin`` keep every tensor.
+    between (a forward that no backward follows is not counted then), ``steps=n`` the first n. Steps in ``pin`` keep every tensor;
+    those in ``check_steps`` do so too, and their ops are compared with the reference while the training runs.
     While the block runs, ``gradwalk open`` on this machine follows it; ``wait_for_app`` holds the block's start until it does, at
     most 60 s, or so many as it says. An exception passes, and the step that it ended is kept. Inside another recording (also that
     of ``gradwalk run``) the steps go there, and this changes nothing.
     Raises RefusalError for a folder that holds a recording or cannot be written, and ValueError for settings that make no sense.
     """
-    pins = tuple(range(step, step + 1) for step in pin)
-    if level not in LEVELS or every < 1 or (steps is not None and steps < 1) or any(one.start < 0 for one in pins):
-        raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1, pinned steps from 0")
+    pins, checked = _ranges(pin), _ranges(check_steps)
+    if level not in LEVELS or every < 1 or (steps is not None and steps < 1) or any(one.start < 0 for one in (*pins, *checked)):
+        raise ValueError(f"level is one of {', '.join(LEVELS)}; every and steps count from 1, pinned and checked steps from 0")
+    if checked and level == "structure":
+        raise ValueError("check_steps needs the tensors of these steps, which the level structure does not keep")
     if wait_for_app < 0:
         raise ValueError("wait_for_app is True, False or a number of seconds")
     outer = RunRecording.active
     if outer is not None and outer.mine:
         yield Recorded(outer)
         return
-    recording = _begin(path, Wishes(level, every, steps, pins))
+    recording = _begin(path, Wishes(level, every, steps, pins, checked))
     server = reach.reachable(recording)
     try:
         if wait_for_app and server is not None:
@@ -74,6 +78,10 @@ def record(
         _finish(recording, server, _ended(error))
         raise
     _finish(recording, server, "clean")
+
+
+def _ranges(steps: Iterable[int]) -> tuple[range, ...]:
+    return tuple(range(step, step + 1) for step in steps)
 
 
 def _finish(recording: RunRecording, server: ControlServer | None, ended: str) -> None:

@@ -102,6 +102,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--every", type=click.IntRange(min=1), default=1, metavar="N", help="Record every N-th step only."),
             click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Record the first N steps only."),
             click.option("--pin", metavar="LIST", help="Steps that keep every tensor, such as 10,20-30."),
+            click.option("--check-steps", metavar="LIST", help="Steps whose ops are checked while they run, such as 0,100."),
         ]
     ):
         command = option(command)
@@ -330,13 +331,18 @@ def pictures_command(folder: Path) -> None:
     say(f"wrote {names} to {folder}; on a machine with a display, see the whole walk with: {own_command()} open {folder}")
 
 
-def _options(record: Path | None, no_window: bool, level: str, every: int, steps: int | None, pin: str | None) -> Options:
+def _options(
+    record: Path | None, no_window: bool, level: str, every: int, steps: int | None, pin: str | None, check_steps: str | None
+) -> Options:
     from .run import Options
     from .run.pins import read_pins
     from .run.recorded import Wishes
 
     pinned = () if pin is None else read_pins(pin)
-    return Options(folder=record, window=not no_window, wishes=Wishes(level, every, steps, pinned))
+    checked = () if check_steps is None else read_pins(check_steps, "--check-steps")
+    if checked and level == "structure":
+        raise RefusalError("--check-steps needs the tensors of these steps, and --level structure keeps none; leave one out")
+    return Options(folder=record, window=not no_window, wishes=Wishes(level, every, steps, pinned, checked))
 
 
 def _open_window(arguments: list[str]) -> int:

@@ -28,7 +28,8 @@ from gradwalk.recording.groups import Group, Message, place
 from gradwalk.recording.info import RunInfo
 from gradwalk.recording.order import encode_order
 from gradwalk.recording.sync import Entry, Sync, pack_sync, sync_size
-from gradwalk.trace import Graph, Site, StepError, Trace
+from gradwalk.recording.verdicts import Verdicts, blocks_of
+from gradwalk.trace import Compared, Graph, Site, StepError, Trace, Verdict
 
 FILES = Path(__file__).parent / "files"
 INFO = RunInfo(run_id="attack", program=("train.py",), script="train.py", started=1.75e9)
@@ -282,7 +283,30 @@ def attacks() -> dict[str, bytes]:
         "strides-of-other-axes.mcap": unfinished(steps(one, graph=graph_with("values", 13, [[1] * 60] * 3))),
         "sync-of-exabytes.mcap": with_sync(far, many) + MAGIC,
         "sync-that-was-moved.mcap": with_sync(elsewhere, many) + MAGIC,
+        "verdicts-by-nobody.mcap": unfinished(steps(one), verdicts(by=9)),
+        "verdicts-longer-than-the-file.mcap": unfinished(steps(one), verdicts(rows=1 << 40)),
+        "verdicts-of-a-gradient-that-is-not-there.mcap": unfinished(steps(one), verdicts(number=1)),
+        "verdicts-of-an-op-that-is-not-there.mcap": unfinished(steps(one), verdicts(op=1)),
+        "verdicts-with-escapes.mcap": unfinished(steps(one), verdicts(text=ESCAPES)),
+        "verdicts-with-nested-texts.mcap": unfinished(steps(one), Group([changed_verdicts(texts=json.loads(lists(1000)))])),
     }  # fmt: skip
+
+
+def verdicts(op: int = 0, number: int = 0, by: int = 0, rows: int = 1, text: str = "t") -> Group:
+    """Verdicts in whose numbers something is off."""
+    block = Block(step=0, texts=[text])
+    block.add("verdict", np.array([[op, by, 0, rows]], np.int64), DType.INT64)
+    block.add("row", np.array([[1, number, 0, 0, 0, 1]], np.int64), DType.INT64)
+    block.add("place", np.array([0], np.int64), DType.INT64)
+    block.add("number", np.full((1, 6), np.inf), DType.FLOAT64)
+    return Group([message(Channel.VERDICT, b"".join(block.parts()), step=0)])
+
+
+def changed_verdicts(**meta: Any) -> Message:
+    row = Compared(("value", 0), "Z", "Z = X Y", (0, 0), 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    (block,) = blocks_of(Verdicts(0, (Verdict(0, "formula", (row,)),)))
+    changed = changed_head(b"".join(block), lambda record: record["meta"].update(meta))
+    return message(Channel.VERDICT, changed, step=0)
 
 
 def source(file: str) -> bytes:

@@ -17,6 +17,7 @@ from gradwalk.recording.reader import open_recording
 FILES = Path(__file__).parent / "files"
 NO_RECORDING = "this is not a recording; give a run folder or an .mcap file that Gradwalk wrote"
 TEXT = "bytes of text are said to be in"
+POINTS = "verdicts point at what is not there"
 CHAIN = "a chain of parents in a graph has no end"
 
 TABLE = [  # file, steps that can be read, what is said
@@ -65,6 +66,12 @@ TABLE = [  # file, steps that can be read, what is said
     ("points-to-nothing.mcap", 0, "an id in a graph points to nothing"),
     ("sync-of-exabytes.mcap", 0, "a Sync record declares more than is allowed"),
     ("sync-that-was-moved.mcap", 0, "a Sync record stands where it does not belong"),
+    ("verdicts-by-nobody.mcap", 1, POINTS),
+    ("verdicts-longer-than-the-file.mcap", 1, POINTS),
+    ("verdicts-of-a-gradient-that-is-not-there.mcap", 1, POINTS),
+    ("verdicts-of-an-op-that-is-not-there.mcap", 1, POINTS),
+    ("verdicts-with-escapes.mcap", 1, ""),
+    ("verdicts-with-nested-texts.mcap", 1, "verdicts are malformed"),
 ]
 
 LOOK = """

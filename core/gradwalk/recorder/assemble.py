@@ -13,7 +13,21 @@ from numpy.typing import NDArray
 
 from ..builder import GraphBuilder
 from ..strides import expected
-from ..trace import NONE, STATISTICS, EventKind, Graph, Phase, Saved, Shape, StepError, Strides, TensorKey, Trace, empty_table
+from ..trace import (
+    NONE,
+    STATISTICS,
+    EventKind,
+    Graph,
+    Phase,
+    Saved,
+    Shape,
+    StepError,
+    Strides,
+    TensorKey,
+    Trace,
+    Verdict,
+    empty_table,
+)
 from .capture import kept_of
 from .device_times import DeviceTimes, Timing
 from .functions import words
@@ -122,6 +136,7 @@ class Draft:
     scales: list[Measured | None]
     timings: list[tuple[int, Timing]]
     """What ran on a device, by its place on the tape."""
+    verdicts: tuple[Verdict, ...] = ()
 
     def finish(self, timer: DeviceTimes, *, label: str, error: StepError | None) -> Trace:
         """The Trace; waits for what is under way."""
@@ -149,6 +164,7 @@ class Draft:
             done=error is None,
             error=error,
             scales=tuple(scales) if any(scale is not None for scale in self.scales) else (),
+            verdicts=self.verdicts,
         )
 
 

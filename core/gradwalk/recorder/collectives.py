@@ -18,6 +18,7 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from ..callsite import names_for
+from .function_calls import NotAgain
 from .functions import tensors_in
 from .inside import backward_around
 from .places import NOWHERE
@@ -130,6 +131,8 @@ class Collectives:
         state, redispatch = self._state, function.redispatch
 
         def kernel(keyset: Any, *args: Any, **kwargs: Any) -> Any:
+            if state.function_calls.run_again:  # the other processes do not wait for this one
+                raise NotAgain("it talks to the other processes")
             begun = state.guarded(self._begin, kind, args, sys._getframe(1))
             result = redispatch(keyset & _BELOW, *args, **kwargs)
             if begun is not None:

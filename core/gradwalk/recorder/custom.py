@@ -56,6 +56,8 @@ class CustomFunctions:
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opening = Opening()
             state.guarded(_open, state, call, opening, sys._getframe(1))
+            if state.checks.near and opening.serial >= 0:
+                state.guarded(_note_call, state, call, opening)
             timer = state.timer
             if timer is not None:
                 call.mark = state.guarded(timer.mark)
@@ -127,6 +129,11 @@ def _open(state: State, call: OpCall, opening: Opening, frame: FrameType | None)
     opening.serial = state.next_serial()
     began.began = opening.serial, opening.inputs
     state.thread.functions.append(opening.serial)
+
+
+def _note_call(state: State, call: OpCall, opening: Opening) -> None:
+    """What it was given, for a check of the step."""
+    state.function_calls.note(opening.serial, call.function, call.args, grad=state.grad)
 
 
 def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: FrameType | None) -> None:

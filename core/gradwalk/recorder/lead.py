@@ -117,7 +117,7 @@ class Lead:
     def _follow(self, routine: Routine | None) -> None:
         """Begin to follow a step."""
         state = self._state
-        if routine is None or state.trail.broken:
+        if routine is None or state.trail.broken or state.checks.near:  # what is checked goes the slow way from its start
             self._stop()
             return
         wanted = state.sink.wants(state.step_number + 1)

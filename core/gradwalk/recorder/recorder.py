@@ -17,6 +17,7 @@ from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
 from .forward import ForwardMode
+from .function_check import function_verdicts
 from .holding import Holding
 from .insist import insist
 from .lead import Lead
@@ -45,6 +46,7 @@ class Recorder:
     def __init__(self, sink: Sink, gate: Gate | None = None) -> None:
         self._state = State(sink, gate)
         self._state.when_full = self._finish_early
+        self._state.look_at_functions = function_verdicts
         self._state.holding = Holding(self._state, self._state.gate)
         self._parts: list[_Part] = []
         self._mode: ForwardMode | None = None

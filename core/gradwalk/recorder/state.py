@@ -18,10 +18,11 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ..gate import Gate
 from ..recording.retention import Keep
 from ..recording.sink import Sink
-from ..trace import StepError, Trace
+from ..trace import StepError, Trace, Verdict
 from . import device_times
 from .capture import ALL, FULL, NOTHING, SMALL, Captor
 from .device_times import DeviceTimes
+from .function_calls import FunctionCalls
 from .handing import Handing
 from .host import host_array
 from .modes import Taken
@@ -86,6 +87,8 @@ class State:
         self.gate = gate or Gate()
         """Where the training is held (``holding.py``)."""
         self.off = False
+        self.checks = sink.checks
+        self.function_calls = FunctionCalls()
         self.thread = Thread()
         self.values = Values()
         self.places = Places()
@@ -103,6 +106,8 @@ class State:
         """Whether grad was enabled where the work under way was called from."""
         self.failure: Failure | None = None
         self.when_full: Callable[[], None] = lambda: None
+        self.look_at_functions: Callable[..., tuple[Verdict, ...]] = lambda *_: ()
+        """Checks the custom Functions of a step that is to be checked (``function_check.py``)."""
         self.before_step_ends: list[Callable[[], None]] = []
         """Called while what the step kept is still at hand."""
         self.lock = threading.RLock()
@@ -286,8 +291,13 @@ class State:
         step, self._step = self._step, self._step + 1
         numbers = Numbers(records)
         draft = self.handing.draft(numbers, step)
-        if self.wanted:
-            self.handing.pass_on(draft, cut.label)
+        calls = self.function_calls.take()
+        try:
+            if calls and self.wanted and self.checks.wants(step):
+                draft.verdicts = self.look_at_functions(self, calls, numbers, draft.known.graph)
+        finally:
+            if self.wanted:
+                self.handing.pass_on(draft, cut.label)
         if self.lead is not None:
             self.lead.step_ended(cut, numbers, draft.known)
         self._forget(records, cut.following)

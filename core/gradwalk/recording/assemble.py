@@ -23,6 +23,8 @@ from .groups import Group, Message
 from .info import RunInfo
 from .order import encode_order
 from .tensors import Tensors, blocks_of
+from .verdicts import Verdicts
+from .verdicts import blocks_of as verdict_blocks
 
 GROUP_BYTES, GROUP_MESSAGES = 16 << 20, 4096
 COPY_AFTER = 1.0
@@ -71,7 +73,7 @@ class Source:
     text: str
 
 
-Item: TypeAlias = Trace | Partial | Later | Scalar | Packed | Source | Note | RunInfo
+Item: TypeAlias = Trace | Partial | Later | Scalar | Packed | Source | Verdicts | Note | RunInfo
 
 
 @dataclass(slots=True)
@@ -151,6 +153,8 @@ class Assembler:
             self._messages.append(_note_message(item))
         elif isinstance(item, Source):
             self._messages.append(_source_message(item))
+        elif isinstance(item, Verdicts):
+            self._verdicts(item)
         else:
             self._messages.append(_message(Channel.INFO, Block(info=asdict(item))))
 
@@ -170,6 +174,11 @@ class Assembler:
         self._steps.add(trace, self._book.number(trace.graph))
         if trace.tensors:
             self._keep(trace.step, trace.tensors)
+        self._verdicts(Verdicts(trace.step, trace.verdicts))
+
+    def _verdicts(self, found: Verdicts) -> None:
+        now = time.time_ns()
+        self._messages += [Message(Channel.VERDICT, parts, now, step=found.step) for parts in verdict_blocks(found)]
 
     def _partial_step(self, trace: Trace) -> None:
         if not storable(trace):

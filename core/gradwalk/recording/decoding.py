@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trace import Graph
+from ..trace import Graph, Verdict
 from .access import Access
 from .batch import Batch, decode_batch
 from .chunks import Place, StepChunk
@@ -17,6 +17,7 @@ from .columns import Header, ReadAt, is_number, read_column, read_header, reader
 from .format import MAX_CHUNK, MAX_GAIN, MAX_GRAPH, MAX_NAMES, MAX_NOTE, MAX_SOURCE, MAX_TEXT, Damaged, Note
 from .graph_code import decode_graph
 from .order import Order, decode_order
+from .verdicts import read_verdicts
 
 BATCHES, BATCH_MEMORY = 16, 32 << 20
 GRAPHS = 256
@@ -153,6 +154,11 @@ class Decoder:
         starts = np.searchsorted(which[order], np.arange(len(names) + 1))
         parts = [order[start:end] for start, end in itertools.pairwise(starts)]
         return {str(name): (steps[part], values[part]) for name, part in zip(names, parts, strict=True)}
+
+    def verdicts(self, place: Place, graph: Graph) -> list[Verdict]:
+        """What was found in a step of this Graph while it ran."""
+        sizes = {"op": len(graph.ops), "value": len(graph.values), "gradient": len(graph.edges)}
+        return read_verdicts(self._read(place), place.length, sizes)
 
     def source(self, place: Place) -> str:
         """The text of a source file."""

@@ -32,6 +32,8 @@ MAX_SYNC = 4 * MIB
 MAX_THINGS = 5_000_000
 MAX_TEXT = 64 * 1024
 MAX_SOURCE = 16 * MIB
+MAX_VERDICT_BLOCKS = 256
+"""How many messages with verdicts of one step are read, the last ones."""
 MAX_STEPS = 1 << 20
 """How many steps one batch may hold."""
 
@@ -93,6 +95,8 @@ class Channel(IntEnum):
     SOURCE = 6
     PARTIAL = 7
     INFO = 8
+    VERDICT = 9
+    """What ops of a step were found to be while it ran (since 1.1)."""
 
 
 class Flag(IntEnum):

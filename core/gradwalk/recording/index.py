@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .chunks import Place, StepChunks
-from .format import Channel, Damaged, Flag
+from .format import MINOR, Channel, Damaged, Flag
 from .order import order_size
 from .runs import Run
 from .sync import Entry, Sync
@@ -27,10 +27,11 @@ class Index:
     scalars: list[Place] = field(default_factory=list)
     sources: list[Place] = field(default_factory=list)
     infos: list[Place] = field(default_factory=list)
+    verdicts: dict[int, list[Place]] = field(default_factory=dict)
     partial: tuple[int, Place] | None = None
     unknown: dict[int, int] = field(default_factory=dict)
     """Messages on channels that this version does not know, counted per channel."""
-    newest_minor: int = 0
+    newest_minor: int = MINOR
 
     @property
     def steps(self) -> int:
@@ -76,6 +77,8 @@ class Index:
         elif entry.channel == Channel.TENSOR:
             table = self.partial_tensors if entry.flag == Flag.OF_PARTIAL else self.tensors
             table.setdefault(entry.first_step, []).append(place)
+        elif entry.channel == Channel.VERDICT:
+            self.verdicts.setdefault(entry.first_step, []).append(place)
         elif entry.channel == Channel.PARTIAL:
             self.partial = entry.first_step, place
         elif entry.channel in KNOWN_CHANNELS:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias, overload
@@ -12,12 +13,12 @@ from typing import TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trace import Graph, StepError, Trace, empty_table
+from ..trace import Graph, StepError, Trace, Verdict, empty_table
 from . import opening
 from .batch import Batch, decode_batch
 from .chunks import Place, StepChunk
 from .folder import rank_files
-from .format import MAX_GAIN, Damaged, Gap, Note
+from .format import MAX_GAIN, MAX_VERDICT_BLOCKS, Damaged, Gap, Note
 from .graph_code import decode_graph
 from .info import RunInfo
 from .losses import Losses
@@ -111,11 +112,18 @@ class Recording(Sequence[Trace]):
 
     def kept_steps(self) -> NDArray[np.int64]:
         """Which steps keep tensors, as rising indices into this sequence, int64 ``[k]``."""
-        numbers, kept = self.step_numbers(), np.array(sorted(self._tail.index.tensors), np.int64)
+        return self._places_of(self._tail.index.tensors)
+
+    def _places_of(self, steps: Iterable[int]) -> NDArray[np.int64]:
+        numbers, kept = self.step_numbers(), np.array(sorted(steps), np.int64)
         places = np.searchsorted(numbers, kept)
         there = places < len(numbers)
         found: NDArray[np.int64] = places[there][numbers[places[there]] == kept[there]]
         return found
+
+    def checked_steps(self) -> NDArray[np.int64]:
+        """Which steps were checked while they ran, as rising indices into this sequence, int64 ``[k]``."""
+        return self._places_of(self._tail.index.verdicts)
 
     # What is beside them.
 
@@ -256,7 +264,9 @@ class Recording(Sequence[Trace]):
         try:
             batch, row = self._file.decoder.row(chunk, row)
             graph = self._file.decoder.graph(batch.graph, self._tail.index.graphs.get(batch.graph, []))
-            return batch.trace(row, graph, self._tensors(int(batch.steps[row]), self._tail.index.tensors))
+            step = int(batch.steps[row])
+            trace = batch.trace(row, graph, self._tensors(step, self._tail.index.tensors))
+            return replace(trace, verdicts=self._verdicts(step, graph)) if step in self._tail.index.verdicts else trace
         except Damaged as error:
             self._tail.damaged(chunk.batches[0], str(error), chunk.first_step, chunk.steps)
             return self._unreadable(number, chunk, graph, str(error))
@@ -304,6 +314,19 @@ class Recording(Sequence[Trace]):
             tail.damaged(places[0], why, step, 0)
 
         return LazyTensors([(file.access.within(*place), place.length) for place in places], str(self.path), damaged)
+
+    def _verdicts(self, step: int, graph: Graph) -> tuple[Verdict, ...]:
+        """What was found in a step while it ran; of an op the last verdict."""
+        places = self._tail.index.verdicts[step][-MAX_VERDICT_BLOCKS:]
+        found = {one.op: one for place in places for one in self._verdicts_at(place, step, graph)}
+        return tuple(found[op] for op in sorted(found))
+
+    def _verdicts_at(self, place: Place, step: int, graph: Graph) -> list[Verdict]:
+        try:
+            return self._file.decoder.verdicts(place, graph)
+        except Damaged as error:
+            self._tail.damaged(place, str(error), step)
+            return []
 
     def _read_partial(self) -> Trace | None:
         """The step so far, unless it has been completed."""

@@ -95,7 +95,7 @@ def _are_plain(records: NDArray[np.void], data: bytes) -> NDArray[np.bool_]:
     batch_end = batch["offset"].astype(np.int64) + batch["length"]
     good: NDArray[np.bool_] = (records["marker"] == np.frombuffer(MARKER, np.uint8)).all(axis=1)
     good &= records["crc"] == np.array(crcs, np.uint32)
-    good &= (records["major"] == MAJOR) & (records["minor"] == MINOR) & (records["count"] == 2)
+    good &= (records["major"] == MAJOR) & (records["minor"] <= MINOR) & (records["count"] == 2)
     good &= (chunk <= MAX_CHUNK + MAX_SYNC) & (records["index"] <= MAX_SYNC) & (records["own"] < 1 << 62)
     good &= (records["steps"] > 0) & (records["steps"] <= MAX_STEPS)
     good &= (order["channel"] == Channel.SCALAR) & (order["flag"] == Flag.ORDER) & (batch["channel"] == Channel.STEPS)

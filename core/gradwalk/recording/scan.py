@@ -66,7 +66,8 @@ class Scan:
     def newer(self) -> bool:
         """Whether a newer minor version wrote the file, so that it may hold records that we do not know."""
         major, _, minor = self.metadata.get("format", "").partition(".")
-        return major == str(MAJOR) and minor.isdecimal() and int(minor[:5]) > MINOR
+        older = minor.isascii() and minor.isdigit() and int(minor[:6]) <= MINOR
+        return major == str(MAJOR) and not older
 
     def advance(self) -> list[Sync | Run]:
         """The groups that are there now and were not before. Raises RecordingError for a newer major version."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..refusal import RefusalError
 from ..trace import STATISTICS, TensorKey, Trace
+from .checks import Checker, Checks
 from .format import MAX_TEXT
 from .retention import Keep, Retention, Ring
 from .tensors import Tensors, bytes_of
@@ -28,12 +29,19 @@ class Sink:
     """The way into a recording.
 
     ``level`` is ``structure``, ``statistics`` or ``tensors``; every ``every``-th step is wanted, and with ``steps`` only those
-    before that step number. Steps in ``pinned`` keep every tensor. ``recorded`` counts the steps that came. Nothing here raises
+    before that step number. Steps in ``pinned`` keep every tensor; so do those in ``checked``, whose ops are compared with the
+    reference. ``recorded`` counts the steps that came. Nothing here raises
     into the training, bar the constructor (ValueError for an unknown level or a number below 1).
     """
 
     def __init__(
-        self, writer: Writer, level: str = "statistics", every: int = 1, steps: int | None = None, pinned: Sequence[range] = ()
+        self,
+        writer: Writer,
+        level: str = "statistics",
+        every: int = 1,
+        steps: int | None = None,
+        pinned: Sequence[range] = (),
+        checked: Sequence[range] = (),
     ) -> None:
         if level not in LEVELS:
             raise ValueError(f"the level {level!r} is none of {', '.join(LEVELS)}")
@@ -43,7 +51,9 @@ class Sink:
         self.level = level
         self.every = every
         self.steps = steps
-        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room, pinned=pinned)
+        self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room, pinned=(*pinned, *checked))
+        self.checks = Checks(checked)
+        self._checker = Checker(writer.add_verdicts)
         self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
         self._clean: set[bytes] = {b""}
@@ -66,7 +76,11 @@ class Sink:
 
     def plan(self, step: int) -> Keep:
         """What tensors of this step to hand over."""
-        return Keep.NONE if self.level == "structure" else self.retention.plan(step)
+        if self.level == "structure":
+            return Keep.NONE
+        if step > self.retention.begun and self.checks.begins(step, step + self.every):
+            self.retention.pin(step)
+        return self.retention.plan(step)
 
     def pin(self, step: int) -> None:
         """Keep a step's tensors in full."""
@@ -88,6 +102,25 @@ class Sink:
             raise RefusalError(f"this run records its first {self.steps:,} steps only, and they have begun")
         return self.retention.capture()
 
+    def check(self, step: int | None = None) -> int:
+        """Check a step, or the next one that is wanted; gives the number of the latest that has begun.
+
+        May be called from any thread. Raises RefusalError where that step will not come.
+        """
+        if self.level == "structure":
+            raise RefusalError("this run records the structure only, so no step can be checked; run it with --level statistics")
+        begun = self.retention.begun
+        if self.steps is not None and begun >= 0 and begun + self.every >= self.steps:
+            raise RefusalError(f"this run records its first {self.steps:,} steps only, and they have begun")
+        if step is not None and step <= begun:
+            raise RefusalError(
+                f"step {step:,} has begun already, and only one to come can be checked; step {begun:,} is under way"
+            )
+        if step is not None and not self.wants(step):
+            raise RefusalError(f"step {step:,} is not recorded, so it cannot be checked")
+        self.checks.ask(step)
+        return begun
+
     def add(self, trace: Trace) -> None:
         """Hand over a complete step."""
         # Before the writer's thread may be woken: NumPy lets go of the interpreter here, and would have to wait to get it back.
@@ -100,6 +133,8 @@ class Sink:
         else:
             self._ring.push(trace)
             self.writer.add(replace(trace, tensors=_NOTHING))
+        if self.checks.wants(trace.step) and self.level != "structure":
+            self._checker.add(trace)
         if first_bad:
             self._bad_seen = True
             self.writer.note("nan", _describe_bad(trace), trace.step)
@@ -139,6 +174,7 @@ class Sink:
 
     def close(self, ended: str) -> None:
         """Write the last steps' tensors and end the recording: ``clean``, ``error`` or ``stopped``."""
+        self._checker.close(stopped=ended == "stopped")
         self._write_ring()
         self.writer.close(ended)
 

@@ -27,6 +27,7 @@ from .format import MAX_TEXT, Note, RecordingError
 from .groups import Group, place
 from .info import RunInfo, bounded
 from .tensors import Tensors
+from .verdicts import Verdicts
 from .waiting import Waiting
 from .waking import Ticket, Wake
 
@@ -111,6 +112,10 @@ class Writer:
         if self._takes:
             self._waiting.put_tensors(step, tensors, lent)
             self._call()
+
+    def add_verdicts(self, found: Verdicts) -> None:
+        """Hand over what was found in a step that was, or will be, added."""
+        self._put(sum(256 + 512 * len(verdict.rows) for verdict in found.verdicts), found)
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes of tensors may wait now, or as many as ever may."""

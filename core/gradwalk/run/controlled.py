@@ -56,6 +56,7 @@ class Controls:
             "fetch": self._fetch,
             "attach": self._attach,
             "capture": self._capture,
+            "check": self._check,
         }
 
     def left(self, peer: int) -> None:
@@ -109,6 +110,15 @@ class Controls:
     def _capture(self, _: Frame) -> Answer:
         try:
             return self._recording.capture()
+        except RefusalError as refusal:
+            raise ControlError(str(refusal)) from None
+
+    def _check(self, frame: Frame) -> Answer:
+        step = frame.get("step")
+        if step is not None and (type(step) is not int or not 0 <= step < 1 << 60):
+            raise ControlError('what to check is {"step": its number}, or nothing for the next step')
+        try:
+            return self._recording.check(step)
         except RefusalError as refusal:
             raise ControlError(str(refusal)) from None
 

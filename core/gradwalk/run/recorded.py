@@ -40,6 +40,7 @@ class Wishes:
     every: int = 1
     steps: int | None = None
     pinned: tuple[range, ...] = ()
+    checked: tuple[range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,12 @@ class RunRecording:
             raise RefusalError("no step has begun yet; the first three are kept in full anyway")
         return {"after": self._sink.capture()}
 
+    def check(self, step: int | None = None) -> dict[str, Any]:
+        """The app asks for a check of a step to come, or of the next: ``after`` is the step that has begun by now."""
+        if self._sink is None:
+            raise RefusalError("no step has begun yet; run it with --check-steps to have the first one checked")
+        return {"after": self._sink.check(step)}
+
     def stop(self, error: BaseException | None = None) -> None:
         """Take the recorder and the tape away; with ``error``, the step that it ended is kept up to the op that raised."""
         self._hook.remove()
@@ -159,7 +166,7 @@ class RunRecording:
             # closed by ``finish``, after the script's own exit functions
             self._writer = Writer(self.folder, self._info(), close_at_exit=False)
             asked = self._wishes
-            self._sink = RunSink(self._writer, asked.level, asked.every, asked.steps, asked.pinned)
+            self._sink = RunSink(self._writer, asked.level, asked.every, asked.steps, asked.pinned, asked.checked)
         return self._sink
 
     def _info(self) -> RunInfo:

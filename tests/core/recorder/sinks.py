@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradwalk.recording.checks import Checks
 from gradwalk.recording.retention import Keep
 from gradwalk.trace import Trace
 
@@ -11,6 +12,7 @@ class ListSink:
 
     def __init__(self, level: str = "statistics", every: int = 1, steps: int | None = None, keep: Keep = Keep.FULL) -> None:
         self.level, self.every, self.steps, self.keep = level, every, steps, keep
+        self.checks = Checks()
         self.traces: list[Trace] = []
         self.partials: list[Trace] = []
         self.failures: list[Trace] = []

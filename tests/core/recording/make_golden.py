@@ -14,8 +14,9 @@ import numpy as np
 from gradwalk.builder import GraphBuilder
 from gradwalk.recording.format import MINOR, VERSION
 from gradwalk.recording.info import RunInfo
+from gradwalk.recording.verdicts import Verdicts
 from gradwalk.recording.writer import Writer
-from gradwalk.trace import Frame, Graph, Hook, Kept, Saved, Site, StepError, TensorKey, Trace
+from gradwalk.trace import Compared, Frame, Graph, Hook, Kept, Saved, Site, StepError, TensorKey, Trace, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 INFO = RunInfo(
@@ -94,6 +95,12 @@ def golden_traces(minor: int = MINOR) -> list[Trace]:
     return traces
 
 
+def golden_verdicts() -> tuple[Verdict, ...]:
+    """Those of step 6 (since format 1.1)."""
+    row = Compared(("gradient", 1), "dL/dw", "(f(x + h d) - f(x - h d)) / 2h", (2, 1), 1.5, -1.5, 3.0, 2.0, 1e7, 400.0, 3)
+    return (Verdict(0, "central differences", (row, replace(row, place=(), off=0.5)), "schön"),)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         writer = Writer(Path(place) / "run", INFO)
@@ -101,6 +108,8 @@ def main() -> None:
         for trace in golden_traces():
             writer.add(trace)
             writer.scalar("lr", trace.step, 0.5)
+            if trace.step == 8:
+                writer.add_verdicts(Verdicts(6, golden_verdicts()))
             if trace.step in (4, 10):
                 writer.flush()
         writer.note("exception", "ValueError: shapes differ", 14)

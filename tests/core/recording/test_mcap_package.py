@@ -55,5 +55,5 @@ def test_an_unfinished_file_streams_up_to_its_end(writer, trace):
     with writer.path.open("rb") as file, pytest.raises(EndOfFile):
         found.extend(StreamReader(file, validate_crcs=True).records)
     assert isinstance(found[0], Header)
-    assert sum(isinstance(record, Channel) for record in found) == 8
+    assert sum(isinstance(record, Channel) for record in found) == 9
     assert sum(isinstance(record, Message) for record in found) == 5 + 5 + 1 + 1  # batches, orders, the graph, the tensors
