@@ -114,7 +114,7 @@ class _Checking:
             seen = np.asarray(self.recorded.value(value))
             if seen.dtype.kind != "f" and len(outputs) > 1:
                 continue  # the places of a maximum: of equal elements either may be meant
-            expected = tolerance.found[computed]
+            expected = _as_whole(seen, tolerance.found[computed])
             same = seen.shape == np.shape(expected) and seen.dtype.kind == "f"
             allowed = tolerance.forward(value, computed) if same else 0.0
             rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value)))
@@ -142,7 +142,12 @@ class _Checking:
 
     def _gradient_row(self, tolerance: Tolerance, value: int, key: TensorKey, parts: Sequence[Any]) -> Compared:
         """The row of the gradient of an input, recorded in ``parts``: one per time that the op read it."""
-        steps, seen, expected, unit = tolerance.steps, sum(parts), tolerance.gradients[value], self._unit(value)
+        steps, seen, expected, unit = (
+            tolerance.steps,
+            parts[0] if len(parts) == 1 else sum(parts),
+            tolerance.gradients[value],
+            self._unit(value),
+        )
         symbols = [steps[0].call.symbol(n) for n, read in enumerate(self.op.inputs) if read == value and len(steps) == 1]
         texts = dict(steps[0].call.formula.gradients)
         symbol = f"dL/d{symbols[0]}" if symbols else f"dL/d{named(self.graph, value)}"
@@ -155,6 +160,13 @@ class _Checking:
 
     def _unit(self, value: int) -> float:
         return unit_of(self.graph.values[value].dtype)
+
+
+def _as_whole(seen: Any, expected: Any) -> Any:
+    """Where whole numbers are recorded, what was expected cut at the point; as recorded where no whole number is so large."""
+    if seen.dtype.kind not in "iu" or np.asarray(expected).dtype.kind != "f" or np.shape(expected) != seen.shape:
+        return expected
+    return np.where(np.abs(expected) < 2.0**62, np.trunc(expected), seen)
 
 
 def _outside(step: Step, steps: Sequence[Step]) -> list[int]:

@@ -45,21 +45,22 @@ def without_kinks(
 def _off(seen: Array, expected: Array, allowed: Any) -> tuple[Array, Array]:
     """Per element the difference over what is allowed, and the difference; Inf where NaN and Inf stand at other places."""
     with np.errstate(all="ignore"):
-        absolute = np.abs(seen - expected)
-        off = absolute / allowed
-    if not np.isfinite(off.sum()):
+        absolute = np.asarray(seen - expected)
+        absolute = np.abs(absolute, out=absolute if absolute.ndim else None)
+        off = np.asarray(absolute / allowed)
+    if not math.isfinite(float(off.sum())):
         plain = np.isfinite(absolute)
         same = (seen == expected) | (np.isnan(seen) & np.isnan(expected))
         off = np.where(same, 0.0, np.where(plain & np.isfinite(off), off, np.where(plain & np.isinf(allowed), 0.0, np.inf)))
         absolute = np.where(same, 0.0, np.where(plain, absolute, np.inf))
-    return off, absolute
+    return off, np.asarray(absolute)
 
 
 def _row(
     key: TensorKey, symbol: str, text: str, seen: Array, expected: Array, off: Array, absolute: Array, unit: float
 ) -> Compared:
     place = tuple(int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
-    worst, largest = float(absolute.max()), float(np.abs(expected).max())
+    worst, largest = float(absolute.max()), max(float(expected.max()), -float(expected.min()))
     if not math.isfinite(largest):
         largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
     relative = worst / largest if largest else math.inf if worst else 0.0

@@ -42,7 +42,7 @@ class Drawing:
         may by chance cancel, so that its neighbours along the last axis are heard too.
         """
         wanted = {value for step in self.steps for value in step.op.outputs}
-        draws = [self._moved(number, EPSILON) for number in range(len(PATTERNS))]
+        draws = [self._moved(number, EPSILON) for number in range(len(PATTERNS) if pooled else 2)]
         nearer = cache(partial(self._moved, epsilon=EPSILON / 16))
 
         def moves(value: int, expected: Any, which: int) -> Array:
@@ -64,7 +64,9 @@ class Drawing:
             if np.asarray(x).dtype.kind != "f":
                 return x
             turn += 1
-            return x + (epsilon * pattern[turn % len(pattern)]) * _signs(random, np.shape(x)) * self.size(value, x)
+            move = _signs(random, np.shape(x)) * self.size(value, x)
+            move *= epsilon * pattern[turn % len(pattern)]
+            return x + _finite(move)
 
         found = {value: off(value, x) for value, x in self.tensors.items()}
         plain, outs = dict[int, Any](), list[Any]()
@@ -94,13 +96,18 @@ def _moves(moved: Sequence[Any], expected: Any, again: Callable[[int], Any]) -> 
     for number, other in enumerate(moved):
         if other is None or np.shape(other) != expected.shape:
             continue
-        move = np.nan_to_num(np.abs(np.asarray(other, np.float64) - expected), nan=0.0, posinf=0.0)
+        move = _finite(np.abs(np.asarray(other, np.float64) - expected))
         if move.max(initial=0.0) > JUMP * largest:
-            less = np.nan_to_num(np.abs(np.asarray(again(number), np.float64) - expected), nan=0.0, posinf=0.0)
+            less = _finite(np.abs(np.asarray(again(number), np.float64) - expected))
             move = np.where((move > JUMP * largest) & (less > move / 4), 0.0, move)
         np.maximum(made, move, out=made)
     made /= EPSILON
     return made
+
+
+def _finite(x: Any) -> Array:
+    """With 0 for what is not finite."""
+    return np.asarray(x if np.isfinite(np.sum(x)) else np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def _pooled(moves: Array) -> Array:

@@ -28,8 +28,8 @@ NAMES: Mapping[Kind, str] = {
     "moves": "embedding cat stack split chunk unbind getitem select narrow index_select gather take_along_dim expand expand_as"
     " repeat t permute view flatten ravel squeeze unsqueeze copy tril triu where masked_fill relu clamp maximum minimum abs"
     " max amax min amin max_pool1d max_pool2d max_pool3d pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh relu6"
-    " leaky_relu topk sort to type_as int floor zeros_like ones_like zero_ fill_ full_like new_zeros new_ones and or isfinite"
-    " all any",
+    " leaky_relu topk sort min to type_as int floor zeros_like ones_like zero_ fill_ full_like new_zeros new_ones and or"
+    " isfinite all any",
     "function": f"pow rpow reciprocal rsqrt exp log sqrt sin cos erf log1p expm1 {SLOPES}",
 }
 CHANCES = "log_softmax cross_entropy logsumexp binary_cross_entropy_with_logits"

@@ -39,5 +39,6 @@ def _near(tensors: Tensors, random: np.random.Generator) -> Tensors:
         if np.asarray(x).dtype.kind == "f":
             size = np.abs(x)
             least = size[size > 0].min(initial=1.0)
-            near[value] = x + NEAR * random.uniform(-1, 1, np.shape(x)) * np.where(size > 0, size, least)
+            size = np.where(np.isfinite(size), np.where(size > 0, size, least), 0.0)
+            near[value] = x + NEAR * random.uniform(-1, 1, np.shape(x)) * size
     return near

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .reduce import _max, _max_vjp
 from .registry import Array, register, unbroadcast
 
 PLACED = "a linear map of zeros and ones; its transpose puts each gradient back where its element came from"
@@ -125,7 +126,14 @@ def _cumsum_vjp(g: Array, z: Array, x: Array, dim: int = 0) -> Array:
     return np.flip(np.cumsum(np.flip(g, dim), axis=dim), dim)
 
 
-register("cumsum", "Z = sums of X up to each element", _cumsum, {"X": ("dL/dX = sums of dL/dZ from each element on", _cumsum_vjp)}, inputs="X", source=PLACED)
+register(
+    "cumsum",
+    "Z = sums of X up to each element",
+    _cumsum,
+    {"X": ("dL/dX = sums of dL/dZ from each element on", _cumsum_vjp)},
+    inputs="X",
+    source=PLACED,
+)
 
 
 def _cast(names: str, made: Any) -> None:
@@ -185,3 +193,16 @@ def _sized(names: str, text: str, value: float) -> None:
 
 _sized("new_zeros", "zeros", 0.0)
 _sized("new_ones", "ones", 1.0)
+
+
+def _min(x: Array, *args: Any, **named: Any) -> Any:
+    made = _max(-x, *args, **named)
+    return (-made[0], made[1]) if isinstance(made, tuple) else -made
+
+
+def _min_vjp(g: Any, z: Any, x: Array, *args: Any, **named: Any) -> Array:
+    turned = (-z[0], z[1]) if isinstance(z, tuple | list) else -z
+    return _max_vjp(g, turned, -x, *args, **named)
+
+
+register("min", "z = min(X)", _min, {"X": ("dL/dX = dL/dz * (X == z)", _min_vjp)}, inputs="X", source="the minimum is -max(-X)")

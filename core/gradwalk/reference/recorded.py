@@ -37,9 +37,15 @@ class Recorded:
         touching = {edge for node in self.nodes for edge in (*look.edges_into[node], *look.edges_from[node])}
         return [edge for edge in map(edges.__getitem__, sorted(touching)) if not edge.none]
 
+    @cached_property
+    def _read(self) -> dict[int, Any]:
+        return {}
+
     def value(self, value: int) -> Any:
         """The elements of a Value."""
-        return elements_in(self.trace.tensors.get(("value", value)), named(self.trace.graph, value))
+        if value not in self._read:
+            self._read[value] = elements_in(self.trace.tensors.get(("value", value)), named(self.trace.graph, value))
+        return self._read[value]
 
     def gradient(self, edge: Edge) -> Any:
         """The elements of the gradient on an Edge."""

@@ -78,8 +78,9 @@ def coarsest(dtypes: Iterable[str]) -> str:
     return max((dtype for dtype in dtypes if dtype in UNIT), key=UNIT.__getitem__, default="float64")
 
 
-def amplitude(x: Array, dtype: str) -> Array:
-    """``max(abs(x), smallest normal number)``, and 0 where ``x`` is: times the unit roundoff it is how far ``x`` is rounded."""
-    size = np.abs(x)
-    least = NORMAL.get(dtype, LEAST)
-    return size if least <= LEAST else np.where(size == 0, 0.0, np.maximum(size, least))
+def amplitude(x: Array, least: float) -> Array:
+    """``max(abs(x), least)``, and 0 where ``x`` is. For the smallest normal number, and times the unit roundoff, it is how far
+    ``x`` is rounded.
+    """
+    size = np.asarray(np.abs(x))
+    return size if least <= LEAST else np.asarray(np.where(size == 0, size, np.maximum(size, least)))

@@ -58,7 +58,7 @@ class Tolerance:
         rate = growth(length, self._precision.summed) + self._precision.products * (self._kind == "products")
         if not rate:
             return self._base(value, expected)
-        return self._base(value, expected) + rate * _size(outputs_of(step.forward(self._small))[step.op.outputs.index(computed)])
+        return _plus(self._base(value, expected), rate, outputs_of(step.forward(self._small))[step.op.outputs.index(computed)])
 
     def backward(self, value: int, parts: Array | None = None) -> Array:
         """Of the gradient of the Value ``value``, which the op reads. ``parts`` are the absolute values of what was recorded of
@@ -75,7 +75,7 @@ class Tolerance:
         # what an index names twice is added up where it is stored, one after the other
         rate = (length - 1) * self._precision.stored if scattered else growth(length, self._precision.summed)
         rate += self._precision.products * (self._kind == "products") + self._met
-        return rounded + (rate * _size(self._small_gradients[value]) if rate else 0.0)
+        return _plus(rounded, rate, self._small_gradients[value]) if rate else rounded
 
     # the parts of it
 
@@ -85,8 +85,17 @@ class Tolerance:
         unit = max(unit_of(self.graph.values[value].dtype), self._precision.stored)
         least = NORMAL.get(coarsest(dtypes), LEAST)
         largest = np.abs(expected[np.isfinite(expected)]).max(initial=0.0) if len(self.steps) > 1 or self.op.custom else 0.0
-        flushed = least if self._precision.away else 0.0  # a GPU may take what is below the normal numbers for 0
-        return np.asarray(np.maximum(np.abs(expected), least) * (FUNCTION * unit) + (WRITTEN * unit * largest + flushed))
+        added = WRITTEN * unit * largest
+        added += least if self._precision.away else 0.0  # a GPU may take what is below the normal numbers for 0
+        made = np.asarray(np.abs(expected))
+        for function, number in (
+            (np.maximum, least),
+            (np.multiply, FUNCTION * unit),
+            (np.add, added),
+        ):
+            if number:
+                made = function(made, number, out=made) if made.ndim else np.asarray(function(made, number))
+        return made
 
     def _rate(self, length: int) -> float:
         products = (
@@ -141,8 +150,10 @@ class Tolerance:
     def _amplitude(self, value: int, x: Any, dtype: Any = np.float64) -> Any:
         if np.asarray(x).dtype.kind != "f":
             return x
-        size = amplitude(x, self.graph.values[value].dtype)
-        return size.astype(dtype) if float(size.max(initial=0.0)) < 1e15 else size  # its products fit into float32
+        least = NORMAL.get(self.graph.values[value].dtype, LEAST)
+        near = np.asarray(x).astype(dtype)
+        size = amplitude(near, least)
+        return size if dtype == np.float64 or float(size.max(initial=0.0)) < 1e15 else amplitude(x, least)  # or products overflow
 
     @cached_property
     def _small_gradients(self) -> Tensors:
@@ -188,5 +199,9 @@ class Tolerance:
         return sum(inner_back(step, self._inputs, number, g) for number in numbers)
 
 
-def _size(made: Any) -> Array:
-    return np.asarray(np.abs(made))
+def _plus(rounded: Array, rate: float, made: Any) -> Array:
+    """``rounded + rate * abs(made)``, in place of ``rounded``."""
+    size = np.abs(made)
+    size *= size.dtype.type(rate)
+    rounded += size
+    return rounded

@@ -1,4 +1,4 @@
-"""Elementwise functions besides those of ``elementwise.py``: sine, cosine, softplus, a clipped line; truth values together."""
+"""Functions besides those of ``elementwise.py`` and ``linalg.py``: waves, lines that bend, truth values, norms of weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .elementwise import TABLE
-from .registry import Array, Function, register
+from .linalg import GILES, transposed
+from .registry import Array, Function, register, unbroadcast
 
 
 def _times(local: Function) -> Function:
@@ -94,3 +95,57 @@ _together("or __or__ logical_or bitwise_or", "X or Y", lambda x, y: x | y, "X Y"
 _together("isfinite", "X is finite", np.isfinite, "X")
 _together("all", "all(X)", lambda x, dim=None, keepdim=False: np.all(x, axis=dim, keepdims=keepdim), "X")
 _together("any", "any(X)", lambda x, dim=None, keepdim=False: np.any(x, axis=dim, keepdims=keepdim), "X")
+
+
+def _baddbmm(b: Array, x: Array, w: Array, beta: float = 1, alpha: float = 1) -> Array:
+    return np.asarray(beta * b + alpha * (x @ w))
+
+
+register(
+    "baddbmm",
+    "Z = b + X @ W",
+    _baddbmm,
+    {
+        "b": ("dL/db = sum(dL/dZ)", lambda g, z, b, x, w, beta=1, alpha=1: unbroadcast(beta * g, b.shape)),
+        "X": ("dL/dX = dL/dZ @ W.T", lambda g, z, b, x, w, beta=1, alpha=1: alpha * g @ transposed(w)),
+        "W": ("dL/dW = X.T @ dL/dZ", lambda g, z, b, x, w, beta=1, alpha=1: alpha * transposed(x) @ g),
+    },
+    inputs="b X W",
+    source=GILES,
+)
+
+
+def _length(v: Array, dim: int) -> Array:
+    """The L2 norm over all axes but ``dim``; over all of them for -1."""
+    return np.asarray(np.sqrt(np.square(v).sum(axis=_but(v, dim), keepdims=True)))
+
+
+def _but(v: Array, dim: int) -> tuple[int, ...]:
+    return tuple(axis for axis in range(v.ndim) if dim == -1 or axis != dim)
+
+
+def _weight_norm(v: Array, s: Array, dim: int = 0) -> Array:
+    return np.asarray(s * v / _length(v, dim))
+
+
+def _weight_norm_dv(g: Array, z: Array, v: Array, s: Array, dim: int = 0) -> Array:
+    length = _length(v, dim)
+    u = v / length
+    return np.asarray(s / length * (g - u * (g * u).sum(axis=_but(v, dim), keepdims=True)))
+
+
+def _weight_norm_ds(g: Array, z: Array, v: Array, s: Array, dim: int = 0) -> Array:
+    return np.asarray((g * v / _length(v, dim)).sum(axis=_but(v, dim), keepdims=True)).reshape(np.shape(s))
+
+
+register(
+    "_weight_norm",
+    "Z = s * V / norm(V)",
+    _weight_norm,
+    {
+        "V": ("dL/dV = s / norm(V) * (dL/dZ - U * sum(dL/dZ * U)), U = V / norm(V)", _weight_norm_dv),
+        "s": ("dL/ds = sum(dL/dZ * V / norm(V))", _weight_norm_ds),
+    },
+    inputs="V s",
+    source="Salimans and Kingma, Weight Normalization, 2016, equation 3",
+)
