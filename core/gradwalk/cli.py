@@ -216,9 +216,11 @@ def show_command(path: Path, step: int, rank: int | None, asked: str | None, gra
 def check_command(path: Path, fail_on: str | None, step: int | None, steps: str | None, rank: int | None, as_json: bool) -> int:
     """Look through the recording at PATH for NaN, parameters without gradient and the like, and print what is found.
 
-    LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio.
+    LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio,
+    and mismatch: every op of the steps that keep their tensors, checked against its NumPy formula.
     """
     from .checking import chosen, kinds_of, report_json, report_lines
+    from .mismatches import Mismatches
     from .terminal import plain
     from .watches import look
 
@@ -226,11 +228,12 @@ def check_command(path: Path, fail_on: str | None, step: int | None, steps: str 
     if step is not None and steps is not None:
         raise RefusalError("check takes either --step N or --steps A:B")
     with _recording(path, rank) as recording:
-        report = look(chosen(recording, steps) if step is None else [_step(recording, step)], kinds)
+        checked = Mismatches(fail_on, kinds)
+        report = look(checked.of(chosen(recording, steps) if step is None else [_step(recording, step)]), kinds)
     if as_json:
-        _print_json(report_json(report, kinds))
+        _print_json({**report_json(report, kinds), **checked.json()})
     else:
-        click.echo("\n".join(map(plain, report_lines(report, kinds))))
+        click.echo("\n".join(map(plain, [*report_lines(report, kinds), *checked.lines()])))
     return 1 if report.findings else 0
 
 

@@ -210,15 +210,16 @@ def _signature_names(function: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _schemas(name: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Names and types of the arguments of each overload of an operator."""
+    """Names and types of the arguments of each overload of an operator, those by keyword alone left out."""
     try:
         schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     except RuntimeError:
         return ()
-    return tuple(
-        (tuple(str(argument.name) for argument in schema.arguments), tuple(str(argument.type) for argument in schema.arguments))
-        for schema in schemas
-    )
+    positional = ([argument for argument in schema.arguments if not argument.kwarg_only] for schema in schemas)
+    return tuple((tuple(str(one.name) for one in taken), tuple(str(one.type) for one in taken)) for taken in positional)
+
+
+_INTEGERS = ("List[int]", "Optional[List[int]]")
 
 
 def _fit(types: Sequence[str], values: Sequence[Any]) -> list[Any] | None:
@@ -228,8 +229,11 @@ def _fit(types: Sequence[str], values: Sequence[Any]) -> list[Any] | None:
         if index >= len(types):
             return None
         rest = list(values[index:])
-        if types[index] == "List[int]" and all(type(one) is int for one in rest):
-            return [*packed, rest]
+        if types[index] in _INTEGERS and type(value) is int:
+            if all(type(one) is int for one in rest):
+                return [*packed, rest]
+            packed.append(value)  # x.sum(1, True)
+            continue
         if not _takes(types[index], value):
             return None
         packed.append(value)

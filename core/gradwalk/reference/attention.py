@@ -32,6 +32,13 @@ def _refuse_dropout(dropout_p: float) -> None:
         raise ValueError("attention with dropout has no formula: its mask is not recorded")
 
 
+def scores_and_chances(
+    q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None
+) -> tuple[Array, float]:
+    """P, and what the scores are multiplied with."""
+    return _weights(q, k, mask, is_causal, scale), _scale(q, scale)
+
+
 def _attend(
     q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None
 ) -> Array:

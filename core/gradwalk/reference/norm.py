@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -187,3 +188,13 @@ register(
     inputs="X w b",
     source="Wu and He, Group Normalization, 2018",
 )
+
+
+def standard_axes(op: str, x: Array, w: Any, arguments: Mapping[str, Any]) -> tuple[tuple[int, ...], Axes, Any]:
+    """Of a norm: the shape in which X is standardised, over which axes, and the factor in a shape that fits X."""
+    if op == "layer_norm":
+        return x.shape, _last(x, arguments["normalized_shape"]), 1.0 if w is None else w
+    factor = 1.0 if w is None else _channels(w, x)
+    if op == "batch_norm":
+        return x.shape, _others(x), factor
+    return (*_group_axes(x, arguments["num_groups"]), factor)

@@ -30,11 +30,11 @@ class Step:
 
     def forward(self, tensors: Tensors) -> Any:
         """The output (or the outputs) of the formula for tensors by Value."""
-        return self.call.run(self.call.formula.compute, self._inputs(tensors))
+        return self.call.run(self.call.formula.compute, self.inputs(tensors))
 
     def backward(self, tensors: Tensors, out: Any, g: Any) -> dict[int, Any]:
         """The gradients of the op's inputs, by Value; of an input that is read twice their sum."""
-        inputs, found = self._inputs(tensors), dict[int, Any]()
+        inputs, found = self.inputs(tensors), dict[int, Any]()
         for symbol, vjp in self.call.formula.vjps.items():
             numbers = [number for number in range(len(self.op.inputs)) if self.call.symbol(number) == symbol]
             if not numbers:
@@ -45,7 +45,8 @@ class Step:
                 found[value] = found[value] + part if value in found else part
         return found
 
-    def _inputs(self, tensors: Tensors) -> list[Any]:
+    def inputs(self, tensors: Tensors) -> list[Any]:
+        """What the formula takes, of tensors by Value, in the op's order."""
         return [*(tensors[value] for value in self.op.inputs), *self.extra]
 
 

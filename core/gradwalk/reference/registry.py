@@ -20,7 +20,21 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]
 
-THEMES = ("elementwise", "linalg", "reduce", "shape", "pieces", "nn", "norm", "conv", "pool", "attention", "loss")
+THEMES = (
+    "elementwise",
+    "linalg",
+    "reduce",
+    "shape",
+    "pieces",
+    "nn",
+    "norm",
+    "conv",
+    "pool",
+    "attention",
+    "loss",
+    "placing",
+    "waves",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..trace import Trace
-from . import dead_relu, exploding, inplace, nan, no_grad, spike, unchanged, update_ratio, vanishing, zero_grad
+from . import dead_relu, exploding, inplace, mismatch, nan, no_grad, spike, unchanged, update_ratio, vanishing, zero_grad
 from .alert import Alert, Limits
 from .brief import Brief
 
@@ -37,6 +37,7 @@ WATCHES = (
     Watch(dead_relu.KIND, "dead ReLU", False, in_step=dead_relu.dead_relu),
     Watch(update_ratio.KIND, "update large beside its weight", False, in_step=update_ratio.update_ratio),
     Watch(inplace.KIND, "in-place write after save", True, in_step=inplace.inplace),
+    Watch(mismatch.KIND, "op that differs from its reference, where checked", False, in_step=mismatch.mismatch),
 )
 KINDS = tuple(watch.kind for watch in WATCHES)
 ON = tuple(watch.kind for watch in WATCHES if watch.on)

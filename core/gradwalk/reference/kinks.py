@@ -1,0 +1,44 @@
+"""Kinks: where a function has no derivative (ReLU at 0, equal maxima), any that lies between those around it is a valid one.
+
+Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1 (the generalized gradient); torch's notes on autograd mechanics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .program import Step, Tensors, run, run_back
+from .registry import Array
+
+NEAR = 2.0**-34
+"""By this part inputs are off: nothing but what is equal changes places, in float32 and coarser."""
+DRAWS = 16
+
+
+def valid_at_kinks(
+    steps: Sequence[Step], tensors: Tensors, seeds: Tensors, value: int, seen: Array, allowed: Array
+) -> NDArray[np.bool_]:
+    """Which elements of a recorded gradient lie between those that the formula gives for inputs very close to the recorded ones,
+    where these differ from each other by more than rounding: bool, in the shape of ``seen``.
+    """
+    lowest, highest = np.full(seen.shape, np.inf), np.full(seen.shape, -np.inf)
+    for number in range(DRAWS):
+        found, outs = run(steps, _near(tensors, np.random.default_rng(number)))
+        made = np.asarray(run_back(steps, found, outs, seeds).get(value, np.nan))
+        lowest, highest = np.fmin(lowest, made), np.fmax(highest, made)
+    between = (seen >= lowest - allowed) & (seen <= highest + allowed)
+    return np.asarray(between & (highest - lowest > 2 * allowed))
+
+
+def _near(tensors: Tensors, random: np.random.Generator) -> Tensors:
+    near = dict(tensors)
+    for value, x in tensors.items():
+        if np.asarray(x).dtype.kind == "f":
+            size = np.abs(x)
+            least = size[size > 0].min(initial=1.0)
+            size = np.where(np.isfinite(size), np.where(size > 0, size, least), 0.0)
+            near[value] = x + NEAR * random.uniform(-1, 1, np.shape(x)) * size
+    return near

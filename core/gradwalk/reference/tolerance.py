@@ -1,0 +1,207 @@
+"""How far an op's results may be from its formula by rounding alone, element by element. ``docs/the-check.md`` derives it.
+
+Sums of products, means and what moves elements: a bound in closed form, from the same formula with the absolute values of its
+inputs. All other formulas: they are called a few times with inputs that are off by so little that what comes out moves in
+proportion, and so tell how far rounding moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..trace import Graph, Op
+from .draws import Drawing, Drawn
+from .inner import HAS_INNER, inner, inner_back
+from .kinds import SCATTERED, forward_length, gradient_length, is_one_of, kind_of
+from .program import Step, Tensors, outputs_of
+from .registry import Array
+from .rounding import FUNCTION, LEAST, NORMAL, Precision, amplitude, coarsest, growth, precision_of, unit_of
+
+CLOSED = ("products", "linear", "single", "moves")
+INSIDE = 4.0
+"""So many roundings to the op's own dtype a formula has inside that is not in closed form, about."""
+WRITTEN = 16.0
+"""The same for what is written by hand as a chain of ops, of its largest element."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """How far each element may be off. ``found`` and ``outs`` are what the formulas gave for ``tensors``, ``seeds`` the gradients
+    of the last outputs; ``sizes`` what the absolute values add up to of those seeds that are themselves sums.
+    """
+
+    graph: Graph
+    op: Op
+    steps: Sequence[Step]
+    tensors: Tensors
+    found: Tensors
+    outs: Sequence[Any]
+    seeds: Tensors = field(default_factory=dict)
+    sizes: Tensors = field(default_factory=dict)
+    parts: int = 1
+    """How many gradients met in a seed, at most."""
+    gradients: Mapping[int, Any] = field(default_factory=dict)
+
+    def forward(self, value: int, computed: int) -> Array:
+        """Of the Value ``value`` of the op, computed as ``computed``."""
+        expected = np.asarray(self.found[computed], np.float64)
+        step = self.steps[0]
+        if not self._closed:
+            drawn = self._drawn.values.get(computed, np.zeros(expected.shape))
+            return np.asarray(self._base(value, expected) + self._rate(self._longest) * (drawn + self._inner()))
+        length = forward_length(step.call, self._inputs, self.outs[0])
+        rate = growth(length, self._precision.summed) + self._precision.products * (self._kind == "products")
+        if not rate:
+            return self._base(value, expected)
+        return _plus(self._base(value, expected), rate, outputs_of(step.forward(self._small))[step.op.outputs.index(computed)])
+
+    def backward(self, value: int, parts: Array | None = None) -> Array:
+        """Of the gradient of the Value ``value``, which the op reads. ``parts`` are the absolute values of what was recorded of
+        it, added up, if it was recorded in parts.
+        """
+        expected = np.asarray(self.gradients[value], np.float64)
+        rounded, step = self._base(value, expected if parts is None else np.maximum(parts, np.abs(expected))), self.steps[0]
+        if not self._closed:
+            drawn = self._drawn.gradients.get(value, np.zeros(expected.shape))
+            rate = self._rate(max(self._longest, self._length(value))) + self._met
+            return np.asarray(rounded + rate * (drawn + self._inner_back(value)))
+        scattered = is_one_of(step.call.formula, SCATTERED)
+        length = self._most_often(value) if scattered else self._length(value)
+        # what an index names twice is added up where it is stored, one after the other
+        rate = (length - 1) * self._precision.stored if scattered else growth(length, self._precision.summed)
+        rate += self._precision.products * (self._kind == "products") + self._met
+        return _plus(rounded, rate, self._small_gradients[value]) if rate else rounded
+
+    # the parts of it
+
+    def _base(self, value: int, expected: Array) -> Array:
+        """What the result itself is rounded by, below the normal numbers too."""
+        dtypes = [self.graph.values[one].dtype for one in (value, *self.op.inputs, *self.op.outputs)]
+        unit = max(unit_of(self.graph.values[value].dtype), self._precision.stored)
+        least = NORMAL.get(coarsest(dtypes), LEAST)
+        largest = np.abs(expected[np.isfinite(expected)]).max(initial=0.0) if len(self.steps) > 1 or self.op.custom else 0.0
+        added = WRITTEN * unit * largest
+        added += least if self._precision.away else 0.0  # a GPU may take what is below the normal numbers for 0
+        made = np.asarray(np.abs(expected))
+        for function, number in (
+            (np.maximum, least),
+            (np.multiply, FUNCTION * unit),
+            (np.add, added),
+        ):
+            if number:
+                made = function(made, number, out=made) if made.ndim else np.asarray(function(made, number))
+        return made
+
+    def _rate(self, length: int) -> float:
+        products = (
+            self._precision.products if any(kind_of(step.call.formula) in ("products", "other") for step in self.steps) else 0
+        )
+        return INSIDE * self._precision.stored * len(self.steps) + growth(length, self._precision.summed) + products
+
+    @property
+    def _met(self) -> float:
+        """What adding up the gradients that met in a seed has rounded, before it was handed to the op."""
+        return (self.parts - 1) * self._precision.stored
+
+    @cached_property
+    def _precision(self) -> Precision:
+        return precision_of(self.graph, self.op)
+
+    @cached_property
+    def _kind(self) -> str:
+        return kind_of(self.steps[0].call.formula)
+
+    @cached_property
+    def _closed(self) -> bool:
+        return len(self.steps) == 1 and not self.op.custom and self._kind in CLOSED
+
+    @cached_property
+    def _inputs(self) -> list[Any]:
+        return self.steps[0].inputs(self.tensors)
+
+    @cached_property
+    def _longest(self) -> int:
+        """The longest sum in any of the steps."""
+        return max(
+            forward_length(step.call, step.inputs(self.found), out) for step, out in zip(self.steps, self.outs, strict=True)
+        )
+
+    def _length(self, value: int) -> int:
+        lengths = [
+            gradient_length(step.call, number, step.inputs(self.found), out)
+            for step, out in zip(self.steps, self.outs, strict=True)
+            for number, read in enumerate(step.op.inputs)
+            if read == value or len(self.steps) > 1
+        ]
+        return max(lengths, default=1) + sum(read == value for read in self.op.inputs) - 1
+
+    # the closed form
+
+    @cached_property
+    def _small(self) -> Tensors:
+        """Absolute values of the inputs in float32, which is exact enough and takes half of the time."""
+        return {value: self._amplitude(value, x, np.float32) for value, x in self.tensors.items()}
+
+    def _amplitude(self, value: int, x: Any, dtype: Any = np.float64) -> Any:
+        if np.asarray(x).dtype.kind != "f":
+            return x
+        least = NORMAL.get(self.graph.values[value].dtype, LEAST)
+        near = np.asarray(x).astype(dtype)
+        size = amplitude(near, least)
+        return size if dtype == np.float64 or float(size.max(initial=0.0)) < 1e15 else amplitude(x, least)  # or products overflow
+
+    @cached_property
+    def _small_gradients(self) -> Tensors:
+        """The gradients for absolute values of those of the outputs, and of the inputs if the formula multiplies by them."""
+        step = self.steps[0]
+        inputs = self.tensors if self._kind in ("moves", "linear") else self._small
+        out = self.outs[0]
+        sizes = {value: self.sizes.get(value, g) for value, g in self.seeds.items()}
+        seeds = {value: self._amplitude(value, g, np.float32) for value, g in sizes.items()}
+        outs = outputs_of(out)
+        given = [seeds.get(value, np.zeros(np.shape(part))) for value, part in zip(step.op.outputs, outs, strict=False)]
+        absolute = out if self._kind in ("moves", "linear") else np.abs(out)
+        return step.backward(inputs, absolute, given if isinstance(out, tuple | list) else given[0])
+
+    def _most_often(self, value: int) -> int:
+        """How often an index names the same place."""
+        step, out = self.steps[0], self.outs[0]
+        made = step.backward(self.tensors, out, np.ones(np.shape(out)))[value]
+        return int(np.max(made, initial=1.0))
+
+    # the rest
+
+    @cached_property
+    def _drawn(self) -> Drawn:
+        def size(value: int, x: Any) -> Any:
+            return self._amplitude(value, self.sizes.get(value, x) if x is self.seeds.get(value) else x)
+
+        drawing = Drawing(self.steps, self.tensors, self.seeds, size)
+        return drawing.drawn(self.found, self.gradients, pooled=self._longest > 1 or len(self.steps) > 1)
+
+    def _inner(self) -> Any:
+        """What is rounded on the way to the output."""
+        step = self.steps[0]
+        return inner(step, self._inputs) if len(self.steps) == 1 and is_one_of(step.call.formula, HAS_INNER) else 0.0
+
+    def _inner_back(self, value: int) -> Any:
+        """What is rounded on the way to a gradient."""
+        step = self.steps[0]
+        if len(self.steps) > 1 or not is_one_of(step.call.formula, HAS_INNER):
+            return 0.0
+        (g, *_) = self.seeds.values()
+        numbers = [number for number, read in enumerate(step.op.inputs) if read == value]
+        return sum(inner_back(step, self._inputs, number, g) for number in numbers)
+
+
+def _plus(rounded: Array, rate: float, made: Any) -> Array:
+    """``rounded + rate * abs(made)``, in place of ``rounded``."""
+    size = np.abs(made)
+    size *= size.dtype.type(rate)
+    rounded += size
+    return rounded
