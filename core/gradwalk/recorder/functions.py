@@ -213,7 +213,9 @@ def _schemas(name: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     found = []
     for schema in schemas:
         given = [argument for argument in schema.arguments if not argument.kwarg_only]
-        found.append((tuple(str(one.name) for one in given), tuple(f"{one.type}{one.N or ''}" for one in given)))
+        found.append(
+            (tuple(str(one.name) for one in given), tuple(f"{one.type}{getattr(one, 'N', None) or ''}" for one in given))
+        )
     return tuple(found)
 
 

@@ -72,7 +72,7 @@ unary(
 
 def _mish_local(out: Array, x: Array, inplace: bool = False) -> Array:
     t = np.tanh(_softplus(x))
-    return t + x * (1 - t**2) * sigmoid(x)
+    return np.asarray(t + x * (1 - t**2) * sigmoid(x))
 
 
 unary(
@@ -90,7 +90,7 @@ def _between(x: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: boo
 
 
 def _between_local(out: Array, x: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Array:
-    return (x > min_val) & (x < max_val)
+    return np.where((x > min_val) & (x < max_val), 1.0, 0.0)
 
 
 INSIDE = "dL/dZ * (lo < X < hi)"
@@ -152,7 +152,7 @@ def _shrinks(name: str, text: str, shift: float, source: str) -> None:
         return np.where(np.abs(x) > lambd, x - shift * lambd * np.sign(x), 0.0)
 
     def local(out: Array, x: Array, lambd: float = 0.5) -> Array:
-        return np.abs(x) > lambd
+        return np.where(np.abs(x) > lambd, 1.0, 0.0)
 
     unary(name, text, compute, "dL/dZ * (abs(X) > lambd)", local, source)
 

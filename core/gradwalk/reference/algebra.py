@@ -69,22 +69,26 @@ def _is_vector(a: Array, b: Array) -> bool:
     return b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
 
 
+def _solved(a: Array, b: Array) -> Array:
+    return np.asarray(np.linalg.solve(a, b), dtype=np.float64)
+
+
 def _solve(a: Array, b: Array) -> Array:
-    return np.linalg.solve(a, b[..., None])[..., 0] if _is_vector(a, b) else np.asarray(np.linalg.solve(a, b))
+    return _solved(a, b[..., None])[..., 0] if _is_vector(a, b) else _solved(a, b)
 
 
 def _solve_db(g: Array, z: Array, a: Array, b: Array) -> Array:
-    return unbroadcast(_vector_db(g, a) if _is_vector(a, b) else np.linalg.solve(transposed(a), g), b.shape)
+    return unbroadcast(_vector_db(g, a) if _is_vector(a, b) else _solved(transposed(a), g), b.shape)
 
 
 def _vector_db(g: Array, a: Array) -> Array:
-    return np.linalg.solve(transposed(a), g[..., None])[..., 0]
+    return _solved(transposed(a), g[..., None])[..., 0]
 
 
 def _solve_da(g: Array, z: Array, a: Array, b: Array) -> Array:
     if _is_vector(a, b):
         return unbroadcast(-_vector_db(g, a)[..., None] @ z[..., None, :], a.shape)
-    return unbroadcast(-np.linalg.solve(transposed(a), g) @ transposed(z), a.shape)
+    return unbroadcast(-_solved(transposed(a), g) @ transposed(z), a.shape)
 
 
 register(
@@ -99,15 +103,15 @@ register(
 
 def _cholesky(x: Array, upper: bool = False) -> Array:
     """Of a symmetric X (of another one: of its symmetric part)."""
-    z = np.linalg.cholesky((x + transposed(x)) / 2)
-    return transposed(z) if upper else np.asarray(z)
+    z = np.asarray(np.linalg.cholesky((x + transposed(x)) / 2), dtype=np.float64)
+    return transposed(z) if upper else z
 
 
 def _cholesky_vjp(g: Array, z: Array, x: Array, upper: bool = False) -> Array:
     """Phi takes the lower triangle and halves the diagonal; X is symmetric, and so is its gradient."""
     low, lowered = (transposed(z), transposed(g)) if upper else (z, g)
     inner = np.tril(transposed(low) @ lowered) * (1 - _eye(x) / 2)
-    inverse = np.linalg.inv(low)
+    inverse = np.asarray(np.linalg.inv(low), dtype=np.float64)
     made = transposed(inverse) @ inner @ inverse
     return (made + transposed(made)) / 2
 

@@ -168,11 +168,11 @@ def _clamp_local(out: Array, x: Array, min: Any = None, max: Any = None) -> Arra
 
 
 def _below(out: Array, x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002
-    return np.less(x, min) & (True if max is None else np.less(min, max))
+    return np.asarray(np.less(x, min) & (True if max is None else np.less(min, max)))
 
 
 def _above(out: Array, x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002
-    return np.greater(x, max) | (False if min is None else np.less(max, min))
+    return np.asarray(np.greater(x, max) | (False if min is None else np.less(max, min)))
 
 
 register(

@@ -62,7 +62,7 @@ def _histc(x: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array: 
 
 
 def _one_hot(x: Array, num_classes: int = -1) -> Array:
-    return np.eye(int(x.max()) + 1 if num_classes == -1 else num_classes, dtype=np.int64)[x]
+    return np.asarray(np.eye(int(x.max()) + 1 if num_classes == -1 else num_classes, dtype=np.int64)[x])
 
 
 _fact("argsort", "the places of X in order", _argsort)
@@ -82,7 +82,7 @@ def _cast(x: Any, dtype: Any = None, device: Any = None, **others: Any) -> Array
     """The numbers stay but where whole numbers (cut off towards 0) or truth values are made; rounding is left to the check."""
     made = str(dtype if dtype is not None else device).removeprefix("torch.")
     if made == "bool":
-        return np.not_equal(x, 0)
+        return np.asarray(np.not_equal(x, 0))
     whole = made in ("int", "long", "short", "char", "byte") or made.startswith(("int", "uint"))
     return np.trunc(x).astype(np.int64) if whole else np.array(x)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import HOLE
-from .pieces import SELECTION, added_up, along
+from .pieces import SELECTION, added_up, along, positions
 from .registry import Array, register, unbroadcast
 
 
@@ -51,7 +51,7 @@ def _read(x: Any, index: Any, tensors: tuple[Any, ...]) -> Any:
 
 def places_of(x: Array, index: Any, tensors: tuple[Any, ...]) -> Any:
     """For each element of ``X[i]`` the place in the flattened X that it was read from."""
-    return _read(np.arange(np.size(x)).reshape(np.shape(x)), index, tensors)
+    return _read(positions(x), index, tensors)
 
 
 def _getitem(x: Array, *at: Any, index: Any = HOLE) -> Array:
@@ -148,7 +148,7 @@ def _take_along(x: Array, index: Any, dim: int | None = None) -> Array:
 
 
 def _take_along_vjp(g: Array, z: Array, x: Array, index: Any, dim: int | None = None) -> Array:
-    return added_up(x, _take_along(np.arange(x.size).reshape(x.shape), index, dim), g)
+    return added_up(x, _take_along(positions(x), index, dim), g)
 
 
 register("take_along_dim", "Z = X[i]", _take_along, {"X": (PUT_BACK, _take_along_vjp)}, inputs="X i", source=SELECTION)
@@ -219,7 +219,7 @@ def _index_add(x: Array, index: Any, v: Array, dim: int, alpha: float = 1) -> Ar
 
 
 def _index_add_dv(g: Array, z: Array, x: Array, index: Any, v: Array, dim: int, alpha: float = 1) -> Array:
-    return alpha * np.take(g, index, axis=dim)
+    return np.asarray(alpha * np.take(g, index, axis=dim))
 
 
 register(
@@ -261,11 +261,11 @@ register(
 
 def _masked_select(x: Array, mask: Any) -> Array:
     shape = np.broadcast_shapes(np.shape(x), np.shape(mask))
-    return np.broadcast_to(x, shape)[np.broadcast_to(mask, shape)]
+    return np.asarray(np.broadcast_to(x, shape)[np.broadcast_to(mask, shape)])
 
 
 def _masked_select_vjp(g: Array, z: Array, x: Array, mask: Any) -> Array:
-    return added_up(x, _masked_select(np.arange(x.size).reshape(x.shape), mask), g)
+    return added_up(x, _masked_select(positions(x), mask), g)
 
 
 register("masked_select", "Z = X[m]", _masked_select, {"X": (PUT_BACK, _masked_select_vjp)}, inputs="X m", source=SELECTION)

@@ -97,7 +97,7 @@ register("linalg_matrix_norm", LENGTH, _matrix_norm, {"X": (SLOPE, _matrix_norm_
 
 
 def _normalize(x: Array, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Array:
-    return x / np.maximum(length(x, p, axes_of(dim, None, x.ndim)), eps)
+    return np.asarray(x / np.maximum(length(x, p, axes_of(dim, None, x.ndim)), eps))
 
 
 def _normalize_vjp(g: Array, z: Array, x: Array, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Array:
@@ -105,7 +105,7 @@ def _normalize_vjp(g: Array, z: Array, x: Array, p: float = 2.0, dim: Any = 1, e
     size = length(x, p, axes)
     divisor = np.maximum(size, eps)
     through = (g * x).sum(axis=axes, keepdims=True) / divisor**2 * (size >= eps)
-    return g / divisor - through * length_slope(x, p, axes)
+    return np.asarray(g / divisor - through * length_slope(x, p, axes))
 
 
 register(
@@ -233,7 +233,7 @@ def _but(v: Array, dim: int) -> Axes:
 def _weight_norm_dv(g: Array, z: Array, v: Array, s: Array, dim: int = 0) -> Array:
     axes = _but(v, dim)
     size = length(v, 2, axes)
-    return s / size * (g - (g * v).sum(axis=axes, keepdims=True) * v / size**2)
+    return np.asarray(s / size * (g - (g * v).sum(axis=axes, keepdims=True) * v / size**2))
 
 
 register(

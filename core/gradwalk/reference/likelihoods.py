@@ -19,7 +19,7 @@ LEAST = -100.0
 
 def _log(x: Any) -> Array:
     with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), LEAST)
+        return np.asarray(np.maximum(np.log(x), LEAST))
 
 
 weighed(
@@ -282,7 +282,7 @@ def _triplet_back(
     g: Array, x: Array, y: Array, n: Array, margin: float, p: float, eps: float, swap: bool, reduction: str
 ) -> tuple[Array, Array, Array]:
     gap, share = _gap(x, y, n, p, eps, swap)
-    slope = 1.0 * (gap + margin >= 0)
+    slope = np.asarray(1.0 * (gap + margin >= 0))
     rows = incoming(g, slope, reduction) * slope
     near = distance_dx(rows, gap, x, y, p, eps)
     far = distance_dx(rows * (1 - share), gap, x, n, p, eps)

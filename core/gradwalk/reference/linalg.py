@@ -209,7 +209,7 @@ register(
 
 
 def _tensordot(x: Array, y: Array, dims: Any = 2) -> Array:
-    return np.tensordot(x, y, dims if isinstance(dims, int) else tuple(map(list, dims)))
+    return np.tensordot(x, y, dims if isinstance(dims, int) else (list(dims[0]), list(dims[1])))
 
 
 def _contracted(x: Array, y: Array, dims: Any) -> tuple[list[int], list[int]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .conv import each
-from .pieces import SELECTION, added_up
+from .pieces import SELECTION, added_up, positions
 from .registry import Array, Function, register
 
 ADDED_UP = "dL/dX[i] += dL/dZ where Z = X[i]"
@@ -20,7 +20,7 @@ def _picking(names: str, text: str, compute: Function) -> None:
     """Register an op that only picks; ``compute`` works on whole numbers too, where -1 marks what is no element of X."""
 
     def vjp(g: Array, z: Array, x: Array, *args: Any, **named: Any) -> Array:
-        return added_up(x, compute(np.arange(np.size(x)).reshape(np.shape(x)), *args, **named), g)
+        return added_up(x, compute(positions(x), *args, **named), g)
 
     register(names, f"Z = {text}", compute, {"X": (ADDED_UP, vjp)}, inputs="X", source=SELECTION)
 
@@ -43,7 +43,7 @@ def _pad(x: Array, pad: Any, mode: str = "constant", value: float | None = None)
 
 
 def _pad_vjp(g: Array, z: Array, x: Array, pad: Any, mode: str = "constant", value: float | None = None) -> Array:
-    return added_up(x, _padded(np.arange(np.size(x)).reshape(np.shape(x)), pad, mode, -1), g)
+    return added_up(x, _padded(positions(x), pad, mode, -1), g)
 
 
 register("pad constant_pad_nd", "Z = pad(X)", _pad, {"X": (ADDED_UP, _pad_vjp)}, inputs="X", source=SELECTION)
@@ -61,7 +61,7 @@ def _repeat_interleave(x: Array, repeats: Any, dim: int | None = None, *, output
 def _repeat_interleave_vjp(
     g: Array, z: Array, x: Array, repeats: Any, dim: int | None = None, *, output_size: int | None = None
 ) -> Array:
-    return added_up(x, _repeat_interleave(np.arange(np.size(x)).reshape(np.shape(x)), repeats, dim), g)
+    return added_up(x, _repeat_interleave(positions(x), repeats, dim), g)
 
 
 def _windows(x: Array, dimension: int, size: int, step: int) -> Array:
@@ -78,7 +78,7 @@ def _columns(x: Array, kernel_size: Any, dilation: Any, padding: Any, stride: An
     cut = np.lib.stride_tricks.sliding_window_view(wide, (dh * (kh - 1) + 1, dw * (kw - 1) + 1), (2, 3))
     taken = cut[:, :, ::sh, ::sw, ::dh, ::dw].transpose(0, 1, 4, 5, 2, 3)
     made = taken.reshape(len(images), -1, taken.shape[4] * taken.shape[5])
-    return made if np.ndim(x) == 4 else made[0]
+    return np.asarray(made if np.ndim(x) == 4 else made[0])
 
 
 def _unfold(
@@ -88,7 +88,7 @@ def _unfold(
     """Of a tensor the windows along one axis; ``functional.unfold`` (with a ``kernel_size``): of images the columns."""
     if kernel_size is None:
         return _windows(x, dimension, size, step)
-    places = _columns(np.arange(np.size(x)).reshape(np.shape(x)), kernel_size, dilation, padding, stride)
+    places = _columns(positions(x), kernel_size, dilation, padding, stride)
     return np.where(places < 0, 0, np.append(np.reshape(x, -1), 0)[places])
 
 
@@ -96,7 +96,7 @@ def _unfold_vjp(
     g: Array, z: Array, x: Array, dimension: int = 0, size: int = 1, step: int = 1, *, kernel_size: Any = None, dilation: Any = 1,
     padding: Any = 0, stride: Any = 1,
 ) -> Array:  # fmt: skip
-    where = np.arange(np.size(x)).reshape(np.shape(x))
+    where = positions(x)
     cut = (
         _windows(where, dimension, size, step) if kernel_size is None else _columns(where, kernel_size, dilation, padding, stride)
     )

@@ -36,7 +36,7 @@ def _best(largest: bool) -> tuple[Function, Function]:
     return compute, vjp
 
 
-def _take(x: Array, where: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+def _take(x: Array, where: Any, dim: int, keepdim: bool) -> tuple[Array, Any]:
     values = np.take_along_axis(x, where, dim)
     return (values, where) if keepdim else (values.squeeze(dim), where.squeeze(dim))
 
@@ -68,7 +68,7 @@ def _register_best(name: str, largest: bool) -> None:
 
     def half(first: Array, second: Array) -> Array:
         ahead = first > second if largest else first < second
-        return ahead + 0.5 * (first == second)
+        return np.asarray(ahead + 0.5 * (first == second))
 
     def vjp(g: Any, z: Any, x: Array, other: Any = None, dim: int | None = None, keepdim: bool = False, **numpy: Any) -> Array:
         if other is not None:
@@ -86,7 +86,7 @@ _register_best("max", largest=True)
 _register_best("min", largest=False)
 
 
-def _sort(x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> tuple[Array, Array]:
+def _sort(x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> tuple[Array, Any]:
     if not x.ndim:
         return np.array(x), np.array(0)
     where = np.argsort(-x if descending else x, axis=dim, kind="stable")
@@ -100,7 +100,7 @@ def _sort_vjp(g: Any, z: Any, x: Array, dim: int = -1, descending: bool = False,
 register("sort msort", "Z = sort(X)", _sort, {"X": ("dL/dX[i] = dL/dZ, i: where Z stood", _sort_vjp)}, inputs="X", source=PICKED)
 
 
-def _topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:  # noqa: A002
+def _topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Any]:  # noqa: A002
     """The k largest (or smallest), in order."""
     if not x.ndim:
         return np.array(x), np.array(0)
@@ -123,7 +123,7 @@ def _refuse_equal(steps: Array) -> None:
 register("topk", "Z = the k largest of X", _topk, {"X": ("dL/dX[i] = dL/dZ, X[i] = Z", _topk_vjp)}, inputs="X", source=PICKED)
 
 
-def _kth(x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
+def _kth(x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Any]:
     """The k-th smallest, counted from 1."""
     if not x.ndim:
         return np.array(x), np.array(0)
@@ -162,7 +162,7 @@ register("median", "z = median(X)", _median, {"X": ("dL/dX[i] = dL/dz, X[i] = z"
 def _running(names: str, accumulate: Function) -> None:
     """The largest (or smallest) so far; of equal ones torch names the last."""
 
-    def compute(x: Array, dim: int) -> tuple[Array, Array]:
+    def compute(x: Array, dim: int) -> tuple[Array, Any]:
         if not x.ndim:
             return np.array(x), np.array(0)
         values = accumulate(x, axis=dim)
@@ -175,7 +175,7 @@ def _running(names: str, accumulate: Function) -> None:
         if not x.ndim:
             return np.array(g[0])
         dx = np.zeros(x.shape)
-        places = list(np.indices(x.shape, sparse=True))
+        places: list[Any] = list(np.indices(x.shape, sparse=True))
         places[dim] = z[1]
         np.add.at(dx, tuple(places), g[0])
         return dx

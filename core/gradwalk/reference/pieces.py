@@ -25,6 +25,11 @@ def _scattered(shape: tuple[int, ...], index: Any, g: Array) -> Array:
     return dx
 
 
+def positions(x: Array) -> Any:
+    """The places 0, 1, ... of the flattened X, shaped as X: what an op that picks makes of them says where it picked."""
+    return np.arange(np.size(x)).reshape(np.shape(x))
+
+
 def added_up(x: Array, places: Any, g: Array) -> Array:
     """Zeros like X to which ``g`` is added at places of the flattened X; -1 is no place."""
     known = np.ravel(places) >= 0

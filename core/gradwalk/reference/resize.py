@@ -18,9 +18,9 @@ def _weights(size: int, out: int, ratio: float, mode: str, align_corners: bool |
     """``[out, size]``: what each output takes of each input. ``ratio`` is the step through the input from output to output."""
     place = np.arange(out)
     if mode == "nearest":
-        return np.eye(size)[np.minimum(np.floor(place * ratio).astype(int), size - 1)]
+        return np.asarray(np.eye(size)[np.minimum(np.floor(place * ratio).astype(int), size - 1)])
     if mode == "nearest-exact":
-        return np.eye(size)[np.minimum(np.floor((place + 0.5) * ratio).astype(int), size - 1)]
+        return np.asarray(np.eye(size)[np.minimum(np.floor((place + 0.5) * ratio).astype(int), size - 1)])
     spread = (size - 1) / (out - 1) if out > 1 else 0.0
     at = place * spread if align_corners else np.maximum((place + 0.5) * ratio - 0.5, 0)
     low = np.minimum(np.floor(at).astype(int), size - 1)

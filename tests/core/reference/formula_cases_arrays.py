@@ -26,6 +26,7 @@ def read(x, *tensors, index=None):
 
 
 def write(x, *rest, index=None, value=None):
+    """``x`` with ``x[index]`` written over by a number or by the last tensor."""
     left = iter(rest)
     full = tuple(next(left) if part is HOLE else part for part in (index if isinstance(index, tuple) else (index,)))
     z = x.clone()
@@ -130,7 +131,8 @@ CASES = [
     *[
         case("getitem", normal(3, 4, 5), *tensors, index=index, function=read)
         for index, *tensors in (
-            ((S(None), HOLE), ROWS), ((HOLE, S(None), HOLE), ROWS, ROWS), ((0, S(None), HOLE), ROWS), ((HOLE, HOLE), ROWS, ROWS - 2),
+            ((S(None), HOLE), ROWS), ((HOLE, S(None), HOLE), ROWS, ROWS),
+            ((0, S(None), HOLE), ROWS), ((HOLE, HOLE), ROWS, ROWS - 2),
             ((..., HOLE), NAMES), ((None, HOLE), NAMES), ((S(None, None, 2), 1, None), ), (-1, ), ((..., S(1, -1)), ), (None, ),
             ((S(None), [0, 2]), ), ([0, 2, 2], ), ((HOLE, None, S(3, 0, None)), ROWS), ((HOLE, 0, HOLE), NAMES, ROWS),
             ((S(None), HOLE), TRUE[:, 0].repeat(2)[:4]), ((HOLE, HOLE), TRUE[0, :3], np.array([1, 3])),
@@ -143,8 +145,8 @@ CASES = [
     case("setitem", normal(3, 4), index=(S(None), S(1, None)), value=0.5, function=write),
     case("setitem", normal(3, 4), normal(3, 3), index=(S(None), S(1, None)), function=write),
     case("setitem", normal(3, 4), normal(4), index=1, function=write),
-    case("setitem", normal(3, 4), np.array([2, 0]), normal(4), index=HOLE, function=lambda x, i, v, index: write(x, i, v, index=HOLE)),
-    case("setitem", normal(3, 4), TRUE, normal(), index=HOLE, function=lambda x, m, v, index: write(x, m, v, index=HOLE)),
+    case("setitem", normal(3, 4), np.array([2, 0]), normal(4), index=HOLE, function=write),
+    case("setitem", normal(3, 4), TRUE, normal(), index=HOLE, function=write),
     case("gather", normal(4, 3), NAMES, dim=0, function=along("gather")),
     case("gather", normal(3, 4), NAMES, dim=-1, sparse_grad=False, function=along("gather")),
     case("take_along_dim", normal(2, 3), NAMES, dim=1),

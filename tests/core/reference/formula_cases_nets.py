@@ -25,9 +25,23 @@ def layer(x, w=None, b=None, *, normalized_shape, eps=1e-5):
 
 def heads(q, k, v, w, b, u, c, padding=None, mask=None, **named):
     made = F.multi_head_attention_forward(
-        q, k, v, q.shape[-1], named.pop("num_heads"), w, b, None, None, named.pop("add_zero_attn", False), named.pop("dropout_p", 0.0),
-        u, c, key_padding_mask=padding, attn_mask=mask, **named,
-    )  # fmt: skip
+        q,
+        k,
+        v,
+        q.shape[-1],
+        named.pop("num_heads"),
+        w,
+        b,
+        None,
+        None,
+        named.pop("add_zero_attn", False),
+        named.pop("dropout_p", 0.0),
+        u,
+        c,
+        key_padding_mask=padding,
+        attn_mask=mask,
+        **named,
+    )
     return made if made[1] is not None else made[0]
 
 
@@ -78,8 +92,17 @@ def states(name, lines, batch, hidden):
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 ATTENTION = "scaled_dot_product_attention"
 CASES = [
-    *[case("norm", normal(3, 4), p=p, dim=dim, keepdim=keep) for p, dim, keep in
-      ((2, 1, False), (1, (0, 1), True), (3.5, -1, True), (float("inf"), 1, False), (0.5, 0, False), ("fro", None, False))],
+    *[
+        case("norm", normal(3, 4), p=p, dim=dim, keepdim=keep)
+        for p, dim, keep in (
+            (2, 1, False),
+            (1, (0, 1), True),
+            (3.5, -1, True),
+            (float("inf"), 1, False),
+            (0.5, 0, False),
+            ("fro", None, False),
+        )
+    ],
     case("norm", np.array([[0.0, 0.0], [3.0, 4.0]]), p=2, dim=1, smooth=False),
     case("linalg_vector_norm", normal(3, 4), ord=3, dim=1, keepdim=True, function=torch.linalg.vector_norm),
     case("linalg_vector_norm", normal(3, 4), ord=float("-inf"), dim=1, function=torch.linalg.vector_norm),
@@ -137,19 +160,78 @@ CASES = [
     case(ATTENTION, normal(2, 3, 4, 5), normal(2, 3, 3, 5), normal(2, 3, 3, 6), normal(1, 3, 4, 3)),
     case(ATTENTION, normal(2, 4, 5), normal(2, 3, 5), normal(2, 3, 6), SEEN),
     case("multi_head_attention_forward", *[normal(3, 2, 4) for _ in "qkv"], *projections(4), num_heads=2, function=heads),
-    case("multi_head_attention_forward", normal(3, 2, 4), *[normal(5, 2, 4)] * 2, *projections(4), np.array([[0.0, 0.0, 0.0, 0.0, -1.0]] * 2),
-         normal(4, 3, 5), num_heads=2, need_weights=False, function=heads),
-    case("multi_head_attention_forward", *[normal(3, 2, 4)] * 3, *projections(4), np.array([[False, False, True]] * 2),
-         num_heads=2, average_attn_weights=False, training=True, add_zero_attn=False, dropout_p=0.0, is_causal=False,
-         use_separate_proj_weight=False, function=heads),
-    case("multi_head_attention_forward", *[normal(3, 4)] * 3, *projections(4), None, np.triu(np.ones((3, 3), bool), 1),
-         num_heads=4, function=heads),
-    *[case(name, normal(4, 2, 3), *states(name, 1, 2, 5), *weights(3, 5, GATES[name]), function=recurrent(name)) for name in GATES],
-    *[case(name, normal(2, 3, 3), *states(name, 4, 2, 4), *weights(3, 4, GATES[name], layers=2, directions=2),
-           num_layers=2, bidirectional=True, batch_first=True, dropout=0.5, train=False, function=recurrent(name))
-      for name in GATES],
-    *[case(name, normal(3, 2), *[state[:, 0] for state in states(name, 1, 1, 4)], *weights(2, 4, GATES[name], biases=False),
-           has_biases=False, function=recurrent(name)) for name in GATES],
-    *[case(f"{name}_cell", normal(2, 3), *[normal(2, 5) for _ in range(2 if name == "lstm" else 1)], *weights(3, 5, gates),
-           function=cell(name)) for name, gates in GATES.items()],
-]  # fmt: skip
+    case(
+        "multi_head_attention_forward",
+        normal(3, 2, 4),
+        *[normal(5, 2, 4)] * 2,
+        *projections(4),
+        np.array([[0.0, 0.0, 0.0, 0.0, -1.0]] * 2),
+        normal(4, 3, 5),
+        num_heads=2,
+        need_weights=False,
+        function=heads,
+    ),
+    case(
+        "multi_head_attention_forward",
+        *[normal(3, 2, 4)] * 3,
+        *projections(4),
+        np.array([[False, False, True]] * 2),
+        num_heads=2,
+        average_attn_weights=False,
+        training=True,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        is_causal=False,
+        use_separate_proj_weight=False,
+        function=heads,
+    ),
+    case(
+        "multi_head_attention_forward",
+        *[normal(3, 4)] * 3,
+        *projections(4),
+        None,
+        np.triu(np.ones((3, 3), bool), 1),
+        num_heads=4,
+        function=heads,
+    ),
+    *[
+        case(name, normal(4, 2, 3), *states(name, 1, 2, 5), *weights(3, 5, GATES[name]), function=recurrent(name))
+        for name in GATES
+    ],
+    *[
+        case(
+            name,
+            normal(2, 3, 3),
+            *states(name, 4, 2, 4),
+            *weights(3, 4, GATES[name], layers=2, directions=2),
+            num_layers=2,
+            bidirectional=True,
+            batch_first=True,
+            dropout=0.5,
+            train=False,
+            function=recurrent(name),
+        )
+        for name in GATES
+    ],
+    *[
+        case(
+            name,
+            normal(3, 2),
+            *[state[:, 0] for state in states(name, 1, 1, 4)],
+            *weights(2, 4, GATES[name], biases=False),
+            has_biases=False,
+            function=recurrent(name),
+        )
+        for name in GATES
+    ],
+    *[
+        case(
+            f"{name}_cell",
+            normal(2, 3),
+            *[normal(2, 5) for _ in range(2 if name == "lstm" else 1)],
+            *weights(3, 5, gates),
+            function=cell(name),
+        )
+        for name, gates in GATES.items()
+    ],
+]

@@ -1,4 +1,4 @@
-"""Every formula in three ways: against torch's float64, against central differences, and as the transpose of torch's forward mode.
+"""Every formula in three ways: against torch's float64, central differences, and as the transpose of torch's forward mode.
 
 The cases are in ``formula_cases.py``; that none of the registry is left out, no keyword either, is a test too.
 """
@@ -28,7 +28,7 @@ __all__ = ["CASES", "NUMPY_CASES"]
 WITH_VJP = [one for one in ALL if formula_of(one.name).vjps]
 NO_DERIVATIVE = {"padding_idx", "scale_grad_by_freq"}
 """Arguments of the embedding that change the gradient and not the forward."""
-IN_FLOAT32 = {"hardsigmoid": 1e-7, "celu": 1e-7}
+IN_FLOAT32 = {"hardsigmoid": 1e-6, "celu": 1e-6}
 """Ops whose backward in torch holds a constant in float32 whatever the dtype: relative tolerances for them."""
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning"),
