@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tape import index
 from ..trace import NONE, Edge, Trace
 from .accumulated import Restart
 from .chain_book import Book, float64, is_usable, reason_of
@@ -120,8 +121,8 @@ class Backward:
 
 def carried(trace: Trace, stored: Edge) -> Any:
     """What a ``.grad`` held before the backward of the edge that brings it, float64: the recorded one less what came; or None."""
-    graph = trace.graph
-    same = (edge for edge in graph.edges if edge.target == stored.source and edge.backward == stored.backward and not edge.none)
+    came = (trace.graph.edges[edge] for edge in index(trace.graph).edges_into[stored.source])
+    same = (edge for edge in came if edge.backward == stored.backward and not edge.none)
     kept = [trace.tensors.get(("gradient", edge.id)) for edge in (stored, *same)]
     usable = [float64(one) for one in kept if one is not None and is_usable(one)]
     if len(usable) < len(kept) or len(kept) < 2:
