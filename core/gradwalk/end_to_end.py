@@ -12,9 +12,9 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from .leaves import leaves_of
 from .reference.accumulated import Accumulated, Chain
 from .reference.chain import chain_of
+from .reference.chain_words import of_parameters, said_of
 from .refusal import RefusalError
 from .show import number_json
 from .tape import target_of, value_label
@@ -23,9 +23,6 @@ from .trace import NONE, Edge, Graph, Trace
 
 if TYPE_CHECKING:
     from .recording.reader import Recording
-
-NAMED = 5
-"""How many places a line names."""
 
 
 def computed(recording: Recording, trace: Trace) -> Chain:
@@ -42,14 +39,6 @@ def computed(recording: Recording, trace: Trace) -> Chain:
     if not found.values and not found.gradients:
         raise RefusalError(found.sentence or f"step {trace.step} holds no op that could be computed")
     return found
-
-
-def of_parameters(graph: Graph, chain: Chain) -> list[tuple[str, int, Accumulated]]:
-    """The name, the Edge and the error of each leaf's gradient, those nearest to the loss first."""
-    leaves = leaves_of(graph)
-    pairs = zip(leaves.names, leaves.edges.tolist(), strict=True)
-    rows = [(name, edge, chain.gradients[edge]) for name, edge in pairs if edge in chain.gradients]
-    return sorted(rows, key=lambda row: (row[2].depth, row[2].moment))
 
 
 def chain_json(trace: Trace, chain: Chain) -> dict[str, Any]:
@@ -102,28 +91,3 @@ def print_chain(trace: Trace, chain: Chain) -> None:
 
 def _error(one: Accumulated) -> str:
     return f"relative error {one.relative:.1e}"
-
-
-def said_of(trace: Trace, chain: Chain) -> list[str]:
-    """What has to be known beside the numbers, a sentence each."""
-    graph, lines = trace.graph, []
-    for back, what in ((False, "the recorded value"), (True, "the recorded gradients")):
-        here = [one for one in chain.restarts if one.back is back]
-        if here:
-            places = [f"#{one.moment} {graph.ops[one.op].name} ({one.reason})" for one in here]
-            lines.append(f"the chain goes on from {what} at {_listed(places)}")
-    if chain.drawn:
-        lines.append(f"taken from the recording: {_listed(list(dict.fromkeys(graph.ops[op].name for op in chain.drawn)))}")
-    if chain.flips:
-        places = [f"#{one.moment} {graph.ops[one.op].name} ({one.elements:,})" for one in chain.flips]
-        lines.append(f"elements on the other side of a kink in float64: {_listed(places)}")
-    if any(one.cancelled for one in chain.gradients.values()):
-        lines.append("cancels: its terms add up to nothing but rounding, so the error is over the largest gradient that came in")
-    if chain.sentence:
-        lines.append(chain.sentence)
-    return lines
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

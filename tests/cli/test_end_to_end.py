@@ -22,7 +22,7 @@ def runs(tmp_path_factory):
         net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2))
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
         with record(folder / name, level=level):
-            for step in range(2):
+            for _step in range(2):
                 F.cross_entropy(net(torch.randn(6, 4)).cumsum(1), torch.randint(0, 2, (6,))).backward()
             optimizer.step()
     return folder

@@ -12,6 +12,9 @@ import numpy as np
 from ..recording.retention import sample_indices
 from ..trace import NONE, Kept
 
+UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+"""What one rounding may move a number by, over the number itself, by dtype."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accumulated:

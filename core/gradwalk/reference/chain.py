@@ -11,8 +11,8 @@ numbers) are read from the recording here; every other tensor is what the formul
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,12 @@ from .chain_forward import Forward
 
 MICRO_BATCHES = 64
 """So many steps at most are gone back for what a ``.grad`` held before."""
+
+
+class Steps(Protocol):
+    """Steps of a recording by their index."""
+
+    def __getitem__(self, index: int, /) -> Trace: ...
 
 
 def _go_on(done: int, all_: int) -> bool:
@@ -60,7 +66,7 @@ def chain(trace: Trace, told: Told = _go_on, *, before: Mapping[int, Any] | None
     return book.chain()
 
 
-def chain_of(steps: Sequence[Trace], place: int, told: Told = _go_on, heard: Heard = _nobody) -> Chain:
+def chain_of(steps: Steps, place: int, told: Told = _go_on, heard: Heard = _nobody) -> Chain:
     """The same for the step at a place of a recording; where gradients of earlier micro-batches are part of its ``.grad``, those
     steps are computed first.
     """
