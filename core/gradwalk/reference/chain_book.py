@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..tape import index, moments, value_label
+from ..recording.pressure import MOST, PARTS, TENSORS
+from ..tape import index, moments, shape_of, value_label
 from ..trace import NONE, Edge, Kept, TensorKey, Trace
 from .accumulated import Accumulated, Chain, Flip, Restart, error_of
 from .routes import depths_of, routes_of
@@ -17,6 +19,10 @@ Told: TypeAlias = Callable[[int, int], bool]
 Heard: TypeAlias = Callable[[TensorKey, Any], None]
 """Is given each tensor in float64 when it has been computed."""
 WHAT_TO_DO = "record it with --level tensors, or pin the step: gradwalk run --pin N"
+
+
+AT_ONCE = MOST * TENSORS // PARTS
+"""Bytes of tensors of one step that may wait for the file."""
 
 
 class StoppedError(Exception):
@@ -85,7 +91,10 @@ class Book:
         if kept is not None and kept.data.dtype.kind == "c":
             return f"not computed: {name} has complex numbers, which no formula is for"
         what = f"the elements of {name} are not" if kept is None else f"only a sample of {name} is"
-        return f"not computed: {what} in step {self.trace.step} of the recording; {WHAT_TO_DO}"
+        todo, size = WHAT_TO_DO, _bytes_of(self.trace)
+        if size > AT_ONCE:
+            todo = f"a recording takes at most {AT_ONCE >> 20} MB of a step, and this one has {size >> 20:,} MB of tensors"
+        return f"not computed: {what} in step {self.trace.step} of the recording; {todo}"
 
     def measure_value(self, value: int, exact: Any, kept: Kept | None, moment: int) -> None:
         """Note how far a Value is from what was recorded of it."""
@@ -128,6 +137,18 @@ class Book:
         restarts = tuple(sorted(self.restarts.values(), key=lambda one: one.moment))
         found = self.values, self.gradients, losses, restarts, tuple(self.drawn), tuple(self.flips)
         return Chain(self.trace.step, *found, "; ".join(self.notes), complete)
+
+
+def _bytes_of(trace: Trace) -> int:
+    """About how many bytes the tensors of a step have."""
+    sizes = [(shape_of(trace, value.id), value.dtype) for value in trace.graph.values]
+    sizes += [
+        (shape_of(trace, edge.value), trace.graph.values[edge.value].dtype) for edge in trace.graph.edges if edge.value != NONE
+    ]
+    return sum(math.prod(shape) * _BYTES.get(dtype, 4) for shape, dtype in sizes)
+
+
+_BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 
 
 def is_usable(kept: Kept) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,7 @@ class Forward:
 
     def _run(self, op: Op) -> None:
         if not op.inputs or not any(self.book.is_float(value) for value in op.outputs):
-            if op.id in self._needed:
-                self.book.drawn.append(op.id)
-            self._take(op)
+            self._draw(op)
             return
         kept = {value: self.book.kept(value) for value in op.outputs}
         try:
@@ -80,9 +79,21 @@ class Forward:
                 self._tensors[value] = array
                 self.book.measure_value(value, array, kept[value], moment)
         self._take(op)
-        flips = flipped(ran, self.book.recorded)
-        if flips:
-            self.book.flips.append(Flip(op.id, moment, flips))
+        self._note_flips(op, flipped(ran, self.book.recorded) or _differing(made, kept))
+
+    def _draw(self, op: Op) -> None:
+        """Take what an op drew, counted or compared from the recording; a comparison may come out otherwise in float64."""
+        if op.id in self._needed:
+            self.book.drawn.append(op.id)
+            if any(self.book.is_float(value) for value in op.inputs):
+                with suppress(*REFUSED):
+                    made = parts_of(run_op(self.graph, op, self._known, _untold, self._mask))
+                    self._note_flips(op, _differing(made, {value: self.book.kept(value) for value in op.outputs}))
+        self._take(op)
+
+    def _note_flips(self, op: Op, elements: int) -> None:
+        if elements and op.id in self._needed:
+            self.book.flips.append(Flip(op.id, int(self.book.when.ops[op.id]), elements))
 
     def _restart(self, op: Op, reason: str) -> None:
         """Go on from the recorded output of an op. Raises MissingError where the loss depends on it and it is not there."""
@@ -115,6 +126,21 @@ class Forward:
         if given is not None and np.shape(given) == kept.shape:
             kept = np.where(np.asarray(self.book.recorded(x)) == 0, given != 0, kept)
         return kept.astype(np.float64)
+
+
+def _untold(value: int) -> Any:
+    """A comparison is called in the usual way, whatever was recorded of it: the other way round it may agree by mistake."""
+    raise ValueError
+
+
+def _differing(made: Mapping[int, Any], kept: Mapping[int, Kept | None]) -> int:
+    """How many truth values and whole numbers (the places of a maximum) are not those recorded."""
+    found = 0
+    for value, array in made.items():
+        seen, whole = kept[value], np.asarray(array)
+        if whole.dtype.kind in "biu" and seen is not None and seen.complete and seen.shape == whole.shape:
+            found += int((whole != seen.data).sum())
+    return found
 
 
 def _refuse_unlike(made: Mapping[int, Any], kept: Mapping[int, Kept | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import weakref
 from dataclasses import replace
 from types import MappingProxyType
@@ -288,6 +289,39 @@ def test_a_relu_that_is_on_in_float64_and_was_off_is_told(recorded):
         assert errors(trace, made)["w"].relative > 0.01
 
 
+def test_a_comparison_that_comes_out_otherwise_is_told_and_followed_as_it_was(recorded):
+    torch.manual_seed(0)
+    a, w = torch.tensor(3.0), torch.tensor(1.0 / 3.0, requires_grad=True)
+    x = torch.randn(4)
+    trace = recorded(lambda _: (torch.where(a * w > 1.0, x, 2 * x) * w).sum().backward())[0]
+    made = chain(trace)
+    [compared] = [op for op in trace.graph.ops if op.name in ("gt", "__gt__")]
+    assert compared.id in made.drawn
+    assert float(np.float32(1 / 3)) * 3 > 1
+    assert not trace.tensors["value", compared.outputs[0]].data, "float32 rounds it to 1"
+    assert [(flip.op, flip.elements) for flip in made.flips] == [(compared.id, 1)]
+    assert errors(trace, made)["w"].relative < 20 * EPS
+
+
+def test_writes_through_views_and_a_backward_of_a_backward_go_on_from_the_record(recorded):
+    torch.manual_seed(0)
+    w, x = torch.randn(3, 3, requires_grad=True), torch.randn(3)
+
+    def step(_):
+        y = (w @ x).tanh() * 0.5
+        y[1] = y[0] * 2
+        y[:2].mul_(3)
+        (g,) = torch.autograd.grad((y * y).sum(), w, create_graph=True)
+        (g**2).sum().backward()
+
+    trace = recorded(step)[0]
+    made = chain(trace)
+    assert made.sentence == "gradients through a backward of a backward go on from the recorded ones"
+    assert {trace.graph.ops[one.op].name for one in made.restarts} >= {"setitem", "mul_"}
+    assert all(one.relative < 100 * EPS for one in made.gradients.values())
+    assert {trace.graph.values[edge.value].name for edge in trace.graph.edges if edge.id in made.gradients} >= {"w"}
+
+
 def test_it_says_which_leaf_is_missing_and_what_to_do():
     trace = sample_trace()
     assert not chain(trace).sentence
@@ -302,6 +336,14 @@ def test_it_says_which_leaf_is_missing_and_what_to_do():
     assert (
         chain(replace(trace, tensors=part)).sentence == f"not computed: only a sample of w1 is in step 0 of the recording; {todo}"
     )
+
+
+def test_of_a_step_too_large_for_a_recording_it_says_so():
+    trace = sample_trace()
+    large = {value.id: (1000, *value.shape) for value in trace.graph.values}
+    sentence = chain(replace(trace, tensors=MappingProxyType({}), shapes=large)).sentence
+    start = "not computed: the elements of x are not in step 0 of the recording; "
+    assert re.fullmatch(start + r"a recording takes at most 26 MB of a step, and this one has \d,\d+ MB of tensors", sentence)
 
 
 def test_from_the_leaves_alone_and_samples_of_the_rest():
