@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint shots bench clean
+.PHONY: help run setup test lint shots pages bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ lint: $(VENV)/.installed-test  ## ruff, its formatter and mypy (strict)
 shots: setup  ## make the pictures of README and docs anew
 	$(BIN)/python scripts/make_shots.py
 	$(BIN)/python scripts/make_graph_shots.py
+
+pages: setup  ## write the docs that come from the formulas and a recorded step anew
+	$(BIN)/python scripts/make_two_layer_page.py
 
 bench: $(VENV)/.installed-test  ## print every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done

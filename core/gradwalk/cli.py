@@ -211,9 +211,12 @@ def show_command(path: Path, step: int, rank: int | None, asked: str | None, gra
 @click.option("--fail-on", metavar="LIST", help="What to look for, with commas between, or all (see below).")
 @click.option("--step", type=int, metavar="N", help="Step N only; -1 is the last.")
 @click.option("--steps", metavar="A:B", help="Steps A to B - 1 only.")
+@click.option("--end-to-end", is_flag=True, help="With --step: how far rounding has moved each gradient from float64.")
 @_rank_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check_command(path: Path, fail_on: str | None, step: int | None, steps: str | None, rank: int | None, as_json: bool) -> int:
+def check_command(
+    path: Path, fail_on: str | None, step: int | None, steps: str | None, end_to_end: bool, rank: int | None, as_json: bool
+) -> int:
     """Look through the recording at PATH for NaN, parameters without gradient and the like, and print what is found.
 
     LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio,
@@ -224,6 +227,8 @@ def check_command(path: Path, fail_on: str | None, step: int | None, steps: str 
     from .terminal import plain
     from .watches import look
 
+    if end_to_end:
+        return _end_to_end(path, fail_on is None and steps is None, step, rank, as_json)
     kinds = kinds_of(fail_on)
     if step is not None and steps is not None:
         raise RefusalError("check takes either --step N or --steps A:B")
@@ -235,6 +240,18 @@ def check_command(path: Path, fail_on: str | None, step: int | None, steps: str 
     else:
         click.echo("\n".join(map(plain, [*report_lines(report, kinds), *checked.lines()])))
     return 1 if report.findings else 0
+
+
+def _end_to_end(path: Path, alone: bool, step: int | None, rank: int | None, as_json: bool) -> int:
+    from .end_to_end import chain_json, computed, print_chain
+
+    if step is None or not alone:
+        raise RefusalError("--end-to-end goes with --step N, and with neither --steps nor --fail-on")
+    with _recording(path, rank) as recording:
+        trace = _step(recording, step)
+        found = computed(recording, trace)
+        _print_json(chain_json(trace, found)) if as_json else print_chain(trace, found)
+    return 0
 
 
 @commands.command("diff", short_help="Where two recordings, ranks or steps part.")

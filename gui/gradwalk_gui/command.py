@@ -60,6 +60,13 @@ class Stops(Protocol):
         """Fetch the selected tensor from the training that waits."""
 
 
+class Chaining(Protocol):
+    """A step again in float64."""
+
+    def begin(self) -> None:
+        """Compute the step that is shown, and bring its errors to the front."""
+
+
 class Others(Protocol):
     """What commands ask of other trainings, ranks, steps and recordings."""
 
@@ -166,6 +173,10 @@ class Shell(Protocol):
     @property
     def others(self) -> Others:
         """Other trainings, ranks, steps and recordings."""
+
+    @property
+    def chaining(self) -> Chaining:
+        """The step again in float64."""
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""

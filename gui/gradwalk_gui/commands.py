@@ -166,6 +166,7 @@ def _tools() -> Iterator[Command]:
     yield Command("gradients", "Show gradients", "Tools", lambda s: s.show_panel("gradients"), (), 1, "", has_trace)
     yield Command("saved", "Show saved tensors", "Tools", lambda s: s.show_panel("saved"), (), 1, "", has_trace)
     yield Command("compare", "Compare...", "Tools", lambda s: s.others.compare(), ("Ctrl+D",), 1, "", has_trace)
+    yield Command("end-to-end", "Float64 end to end", "Tools", lambda s: s.chaining.begin(), (), 1, "", has_trace)
     yield Command("reset-window", "Reset window and preferences", "Tools", lambda s: s.reset_window(), (), 2)
 
 

@@ -17,6 +17,7 @@ from gradwalk.run.place import RUNS
 
 from . import pictures, settings, style
 from .about import About
+from .chaining import Chaining
 from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
@@ -60,6 +61,8 @@ class Shell(QObject):
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
+        self.chaining = Chaining(session, window.status.activity, self)
+        self.chaining.asked.connect(window.show_errors)
         self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
         self.kept_stops = KeptStops(session, self.follower, kept.breakpoints)
         self.others = Others(window, session, self.follower, self.places_of_runs)
@@ -350,6 +353,7 @@ class Shell(QObject):
         self.trainings.end_all()
         self.watcher.close()
         self.others.copies.close()
+        self.chaining.close()
         self.follower.close()
 
     def _on_changed(self, old: State, new: State) -> None:

@@ -23,6 +23,7 @@ from gradwalk.watches import ON
 
 from . import showing
 from .alerts import NOTHING, AlertRow, Alerts
+from .chains import Chained
 from .held import Held
 from .probes import Probe
 
@@ -149,6 +150,10 @@ class State:
     """What they have found in the recording up to now."""
     alert: AlertRow | None = None
     """The alert that was gone to, while the playhead stands at it."""
+    chains: tuple[Chained, ...] = ()
+    """The steps that were computed again in float64."""
+    chaining: int = NONE
+    """The step that is being computed, or NONE."""
 
     @property
     def events(self) -> int:

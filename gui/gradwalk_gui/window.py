@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .views.events import EventsView
     from .views.inspector import InspectorView
     from .views.log import LogView
+    from .views.loss import LossView
 
 SIZE = (1440, 900)
 SMALLEST = (860, 560)
@@ -110,6 +111,7 @@ class Window(QMainWindow):
         for view in self.desk.views.values():
             if hasattr(view, "said"):
                 view.said.connect(self._say)
+        cast("LossView", self.desk.views["loss"]).chain_wanted.connect(self.actions_["end-to-end"].trigger)
         cast("InspectorView", self.desk.views["inspector"]).enlarged.connect(lambda: self.desk.show_apart("tensor"))
         self._show_layout("")
         self.status.zoom(self.graph.zoom)
@@ -159,6 +161,12 @@ class Window(QMainWindow):
         self.log_first = True
         self.refresh()
         self.desk.show_dock("log")
+
+    def show_errors(self) -> None:
+        """Bring the page of accumulated errors to the front."""
+        self.populate()
+        self.desk.show_dock("loss")
+        cast("LossView", self.desk.views["loss"]).show_page("error")
 
     def show_recent(self, paths: tuple[str, ...], chosen: Callable[[str], None]) -> None:
         """List recent recordings in File and on the welcome page."""

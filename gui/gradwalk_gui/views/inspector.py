@@ -18,6 +18,7 @@ from ..inspection.why import why_no_gradient
 from ..learn_text import numpy_of
 from ..panel import GRID, Panel
 from ..sections.check import CheckPart
+from ..sections.end_to_end import end_to_end
 from ..sections.formula import FormulaPart
 from ..sections.look import Look, look_of
 from ..sections.part import Part, TextPart
@@ -71,10 +72,11 @@ class InspectorView(Panel):
         self.properties = _text("Properties", "Properties", properties, theme)
         self.source, self.check = SourcePart(theme), CheckPart(theme)
         self.numpy = _text("In NumPy", "In NumPy", numpy_of, theme)
+        self.end_to_end = TextPart("Float64 end to end", "Float64 end to end", end_to_end, theme)
         self.why = TextPart("Why no gradient?", "Why no gradient", _why, theme)
         self.parts: tuple[Part, ...] = (
             *(self.formula, self.numpy, self.distribution, self.statistics, self.tensor, self.links),
-            *(self.saved, self.properties, self.source, self.check, self.why),
+            *(self.saved, self.properties, self.source, self.check, self.end_to_end, self.why),
         )
         self.sections = {part.title: part for part in self.parts}
         self.message = QLabel(self)
@@ -230,7 +232,7 @@ def _height(widget: QWidget, width: int) -> int:
 
 
 def _looks_at(state: State) -> tuple[object, ...]:
-    return state.trace, state.position, state.selection, state.ghost
+    return state.trace, state.position, state.selection, state.ghost, state.chains
 
 
 def _text(title: str, name: str, html: texts.Text, theme: Theme) -> TextPart:

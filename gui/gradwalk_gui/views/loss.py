@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
@@ -27,24 +27,27 @@ from ..state import Play, State, Steps
 from ..theme import Theme
 
 if TYPE_CHECKING:
+    from ..plots.error_pane import ErrorPane
     from ..plots.heat_pane import HeatPane
     from ..plots.probes_pane import ProbesPane
     from ..widgets.loss_plot import LossPlot
 
-Page: TypeAlias = Literal["loss", "probes", "heat"]
-PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map"}
+Page: TypeAlias = Literal["loss", "probes", "heat", "error"]
+PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map", "error": "Error"}
 
 
 class LossView(Panel):
     """A line of what the playhead's step lost, the switches, and one of the pages."""
 
     title = "Loss"
+    chain_wanted = Signal()
+    """The step that is shown is to be computed again in float64."""
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(session, theme, parent)
         self.page: Page = "loss"
         self._plot: LossPlot | None = None
-        self._panes: dict[Page, ProbesPane | HeatPane] = {}
+        self._panes: dict[Page, ProbesPane | HeatPane | ErrorPane] = {}
         self._asked = False
         self._bad = BadLosses()
         self.gatherer = Gatherer(self)
@@ -106,6 +109,17 @@ class LossView(Panel):
             self._pages.addWidget(pane)
         return pane  # type: ignore[return-value]
 
+    def error(self) -> ErrorPane:
+        """The page of the accumulated errors, made when it is first asked for."""
+        pane = self._panes.get("error")
+        if pane is None:
+            from ..plots.error_pane import ErrorPane
+
+            pane = self._panes["error"] = ErrorPane(self.session, self.theme)
+            pane.wanted.connect(self.chain_wanted)
+            self._pages.addWidget(pane)
+        return pane  # type: ignore[return-value]
+
     def show_page(self, page: Page) -> None:
         """Bring a page to the front."""
         self.page = page
@@ -116,8 +130,8 @@ class LossView(Panel):
             self._show_pane(self.session.state)
         self._check_scale(self.session.state)
 
-    def _pane(self) -> ProbesPane | HeatPane | None:
-        return {"loss": lambda: None, "probes": self.probes, "heat": self.heat}[self.page]()
+    def _pane(self) -> ProbesPane | HeatPane | ErrorPane | None:
+        return {"loss": lambda: None, "probes": self.probes, "heat": self.heat, "error": self.error}[self.page]()
 
     def _show_pane(self, state: State) -> None:
         """Show what has been read for the page in front, and have the rest read."""
@@ -186,7 +200,7 @@ class LossView(Panel):
         log = self.probes().log if self.page == "probes" else state.log_loss
         for of, button in self.scales.items():
             button.setChecked(log is of)
-            button.setVisible(self.page != "heat")
+            button.setVisible(self.page not in ("heat", "error"))
 
     def _show_losses(self, state: State) -> None:
         plot = self._plot
