@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_compare import compare_command
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -259,7 +260,10 @@ def diff_command(
     tolerance: float,
     as_json: bool,
 ) -> int:
-    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part."""
+    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part.
+
+    For programs that are written in different ways use compare.
+    """
     from .divergence import differences, first_divergence, report_json, report_lines
     from .terminal import plain
 
@@ -277,6 +281,9 @@ def diff_command(
     else:
         click.echo("\n".join(map(plain, report_lines(parted, tolerance))))
     return 0 if parted is None else 1
+
+
+commands.add_command(compare_command)
 
 
 @commands.command("export", short_help="A step as a picture, film or data; or the loss.")
