@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .cli_compare import compare_command
+from .cli_compare import checked_beside, compare_command
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -78,13 +78,20 @@ _rank_option = click.option(
 @click.argument("path", type=click.Path(path_type=Path))
 @_rank_option
 @click.option("--theme", type=click.Choice(["system", "light", "dark"]), help="Colours of the window.")
-def open_command(path: Path, rank: int | None, theme: str | None) -> int:
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Another recording, side by side (up to two).",
+)
+def open_command(path: Path, rank: int | None, theme: str | None, beside: tuple[Path, ...]) -> int:
     """Open the recording at PATH in the window."""
     from .recording.opening import find
 
     with _recording(path, rank):
         shown = path if rank is None else find(path, rank).file or path
-    return _open_window([str(shown), *(["--theme", theme] if theme else [])])
+    return _open_window([str(shown), *(["--theme", theme] if theme else []), *checked_beside(beside)])
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,7 +137,7 @@ def run_command(script: str, arguments: tuple[str, ...], **wishes: Any) -> Calla
 
 
 @commands.command("demo", short_help="Run one of the examples, recorded.")
-@click.argument("name", type=click.Choice(["numpy", "autograd", "function", "mlp"]))
+@click.argument("name", type=click.Choice(["numpy", "autograd", "function", "mlp", "compare"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]...")
 @recording_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
@@ -156,6 +163,8 @@ def demo_command(
     **wishes: Any,
 ) -> Callable[[], int]:
     """Run an example: numpy (the backward pass by hand), autograd, function (a custom one), or mlp (digits).
+
+    compare runs the first three from the same weights and puts them side by side.
 
     With a display, the window opens before the first event of the first step while the training runs on.
     """

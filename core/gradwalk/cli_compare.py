@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from .refusal import RefusalError
-
-if TYPE_CHECKING:
-    from .recording.reader import Recording
 
 
 @click.command("compare", short_help="Two or three recordings side by side, however written.")
@@ -36,7 +32,7 @@ def compare_command(paths: tuple[Path, ...], step: int | None, rank: int | None,
     They may be written in different ways, in NumPy by hand, with autograd, with a custom Function: what is the same quantity is
     told from the dataflow, not from names. For two recordings of one program use diff, which goes event by event.
     """
-    from .comparison import MOST, Comparison
+    from .comparison import MOST, Comparison, names_of
     from .comparison_report import print_report, report, report_json
     from .exporting import json_text
     from .recording.reader import open_recording
@@ -53,11 +49,13 @@ def compare_command(paths: tuple[Path, ...], step: int | None, rank: int | None,
     return 1 if made.differs else 0
 
 
-def names_of(recordings: Sequence[Recording]) -> list[str]:
-    """What the columns are called: the scripts, where they differ, else the run folders, numbered where two are equal."""
-    scripts = [Path(recording.info.script.replace("\\", "/")).stem for recording in recordings]
-    if all(scripts) and len(set(scripts)) == len(scripts):
-        return scripts
-    paths = [recording.path.resolve() for recording in recordings]
-    names = [path.parent.name if path.suffix == ".mcap" else path.name for path in paths]
-    return [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names, 1)]
+def checked_beside(paths: Sequence[Path]) -> list[str]:
+    """The window's arguments for recordings beside the one that is opened. Raises RefusalError, RecordingError."""
+    from .comparison import MOST
+    from .recording.reader import open_recording
+
+    if len(paths) >= MOST:
+        raise RefusalError(f"at most {MOST - 1} recordings stand beside the one that is opened, not {len(paths)}")
+    for path in paths:
+        open_recording(path).close()
+    return [word for path in paths for word in ("--beside", str(path))]

@@ -6,39 +6,29 @@ The programs may be written in different ways; which quantity is which is ``matc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .divergence import figures_of, how_far_apart
+from .comparison_course import Course, Numbers, Places, Reading, Steps, figures
+from .divergence import how_far_apart
 from .matching import Cell, Row, match
-from .paths import Kind, id_of, path_of
-from .recording.tables import Asked, tables_from
 from .refusal import RefusalError
 from .same import Same
 from .scales import unscaled
 from .tape import stats_of
-from .trace import NONE, STATISTICS, Graph, Trace
+from .trace import NONE, STATISTICS, Graph, TensorKey, Trace, empty_table
 
-Numbers = NDArray[np.float64]
-Places = NDArray[np.int64]
 TOLERANCE = 1e-4
 """How far apart figures may be by default: float32 beside float64 stays well below it for some hundred steps."""
+ELEMENTS = 20_000_000
+"""So many elements of a step are compared one by one, about a second's work; the rest by statistics."""
 MOST = 3
 """So many recordings stand side by side at most."""
-_COUNT, _SUM = STATISTICS.index("count"), STATISTICS.index("sum")
-_READ = frozenset(("count", "min", "max", "sum", "sumsq", "nan", "inf"))
-
-
-class Steps(Protocol):
-    """What is asked of a recording."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Trace: ...
+_COUNT = STATISTICS.index("count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +61,6 @@ class Line:
         return max((one.relative for one in self.apart if one is not None), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class First:
-    """The first place at which two columns are further apart than a tolerance: a step's number, a row, a column."""
-
-    step: int
-    row: int
-    column: int
-    relative: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Course:
-    """How far columns are apart over the steps, by their statistics.
-
-    ``apart`` is float64 ``[rows, columns, steps]`` for the rows whose places are in ``rows``, relative to the largest element;
-    NaN where it is not known, and in the column that the others are compared with. ``worst`` is the largest of all rows,
-    ``[steps]``.
-    """
-
-    steps: NDArray[np.int64]
-    rows: tuple[int, ...]
-    apart: Numbers
-    worst: Numbers
-    first: First | None
-
-
 class Comparison:
     """Recordings side by side, of which the first is the one that the others are compared with."""
 
@@ -117,6 +81,10 @@ class Comparison:
         """A common step of each, by its place in ``steps``; gradients are without a GradScaler's factor."""
         return [unscaled(recording[int(of[place])]) for recording, of in zip(self.recordings, self._places, strict=True)]
 
+    def place_of(self, column: int, place: int) -> int:
+        """The index of a common step into one of the recordings."""
+        return int(self._places[column][place])
+
     def rows(self, traces: Sequence[Trace]) -> tuple[Row, ...]:
         """The rows of a step. Where the steps are of the structure of the first ones, the first tell which leaf is which."""
         key = _graphs(traces)
@@ -126,47 +94,27 @@ class Comparison:
         return self._rows[key]
 
     def lines(self, place: int) -> tuple[Line, ...]:
-        """The rows of a common step with their numbers."""
+        """The rows of a common step with their numbers; of tensors beyond ELEMENTS elements the statistics are compared."""
         traces = self.traces(place)
-        return tuple(_line(row, traces) for row in self.rows(traces))
+        lines: list[Line] = []
+        left = ELEMENTS
+        for row in self.rows(traces):
+            lines.append(_line(row, traces, exactly=left > 0))
+            left -= _size_of(row, traces) if any(apart is not None and apart.exact for apart in lines[-1].apart) else 0
+        return tuple(lines)
 
-    def course(
-        self,
-        traces: Sequence[Trace],
-        wanted: Sequence[int] | None,
-        tolerance: float,
-        at: Callable[[int], object] = lambda step: None,
-    ) -> Course:
-        """How far the rows of a step (its ``traces``) are apart in every common step; the arrays are of the ``wanted`` places.
-
-        In steps of another structure a thing is found again by its path. ``wanted`` None are the main rows. ``at`` is told the
-        number of each step.
-        """
+    def reading(self, traces: Sequence[Trace], wanted: Sequence[int] | None, tolerance: float) -> Reading:
+        """Reads how far the rows of a step (its ``traces``) are apart in every common step; ``wanted`` None are the main rows."""
         rows, graphs = self.rows(traces), [trace.graph for trace in traces]
-        wanted = main_rows(rows) if wanted is None else tuple(wanted)
-        found = np.full((len(wanted), len(self.recordings), len(self.steps)), np.nan)
-        worst, first = np.full(len(self.steps), np.nan), None
-        tables = [_tables(recording, of) for recording, of in zip(self.recordings, self._places, strict=True)]
-        for place, together in enumerate(zip(*tables, strict=True)):
-            number = int(self.steps[place])
-            at(number)
-            columns = [
-                None if read is None else _columns(rows, column, graphs[column], *read) for column, read in enumerate(together)
-            ]
-            apart = _apart(columns, len(rows))
-            found[:, :, place] = apart[list(wanted)]
-            if not np.isnan(apart).all():
-                worst[place] = np.nanmax(apart)
-                first = first or _first(number, apart, tolerance)
-        return Course(self.steps, wanted, found, worst, first)
+        found = main_rows(rows) if wanted is None else tuple(wanted)
+        return Reading(self.recordings, self._places, self.steps, rows, graphs, found, tolerance)
 
-
-def _first(step: int, apart: Numbers, tolerance: float) -> First | None:
-    places = np.argwhere(apart > tolerance)
-    if not len(places):
-        return None
-    row, column = places[0].tolist()
-    return First(step, row, column, float(apart[row, column]))
+    def course(self, traces: Sequence[Trace], wanted: Sequence[int] | None, tolerance: float) -> Course:
+        """The same, read to the end."""
+        reading = self.reading(traces, wanted, tolerance)
+        while reading.read():
+            pass
+        return reading.course
 
 
 def step_numbers(recording: Steps) -> NDArray[np.int64]:
@@ -174,6 +122,16 @@ def step_numbers(recording: Steps) -> NDArray[np.int64]:
     told = getattr(recording, "step_numbers", None)
     numbers: NDArray[np.int64] = np.arange(len(recording), dtype=np.int64) if told is None else np.asarray(told(), np.int64)
     return numbers
+
+
+def names_of(recordings: Sequence[Steps]) -> list[str]:
+    """What the columns are called: the scripts, where they differ, else the run folders, numbered where two are equal."""
+    scripts = [Path(getattr(getattr(recording, "info", None), "script", "").replace("\\", "/")).stem for recording in recordings]
+    if all(scripts) and len(set(scripts)) == len(scripts):
+        return scripts
+    paths = [Path(getattr(recording, "path", "recording")).absolute() for recording in recordings]
+    names = [path.parent.name if path.suffix == ".mcap" else path.name for path in paths]
+    return [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names, 1)]
 
 
 def main_rows(rows: Sequence[Row]) -> tuple[int, ...]:
@@ -188,11 +146,22 @@ def _graphs(traces: Sequence[Trace]) -> tuple[Same[Graph], ...]:
 # One step
 
 
-def _line(row: Row, traces: Sequence[Trace]) -> Line:
+def _size_of(row: Row, traces: Sequence[Trace]) -> int:
+    """The elements of a row's tensors."""
+    return sum(
+        sum(int(trace.tensors[key].data.size) for key in _keys(trace, cell) if key in trace.tensors)
+        for trace, cell in zip(traces, row.cells, strict=True)
+        if cell is not None
+    )
+
+
+def _line(row: Row, traces: Sequence[Trace], *, exactly: bool) -> Line:
     numbers = tuple(None if cell is None else _number(trace, cell) for trace, cell in zip(traces, row.cells, strict=True))
     base = next(column for column, cell in enumerate(row.cells) if cell is not None)
     apart = tuple(
-        None if column == base or cell is None else _distance(traces[base], row.cells[base], traces[column], cell)
+        None
+        if column == base or cell is None
+        else _distance(traces[base], row.cells[base], traces[column], cell, exactly=exactly)
         for column, cell in enumerate(row.cells)
     )
     return Line(row, numbers, apart)
@@ -202,7 +171,7 @@ def _table_of(trace: Trace, cell: Cell) -> Numbers:
     """The statistics of a Cell, ``[8, 1]``; of a sum of gradients there are none."""
     table = trace.values if cell.kind == "value" else trace.gradients
     if len(cell.things) != 1:
-        return _nothing(1)
+        return empty_table(1)
     column: Numbers = table[:, list(cell.things)]
     return column
 
@@ -220,13 +189,20 @@ def _number(trace: Trace, cell: Cell) -> float | None:
     return number
 
 
+def _keys(trace: Trace, cell: Cell) -> list[TensorKey]:
+    """Where the elements of a Cell are kept: a gradient by hand as the Value that holds it."""
+    by = {thing: trace.graph.edges[thing].by for thing in cell.things} if cell.kind == "gradient" else {}
+    return [
+        ("value", by[thing]) if by.get(thing, NONE) != NONE and (cell.kind, thing) not in trace.tensors else (cell.kind, thing)
+        for thing in cell.things
+    ]
+
+
 def _elements(trace: Trace, cell: Cell) -> Numbers | None:
     """All elements of a Cell in float64, or None where they are not kept."""
     parts = []
-    for thing in cell.things:
-        kept = trace.tensors.get((cell.kind, thing))
-        if kept is None and cell.kind == "gradient" and trace.graph.edges[thing].by != NONE:
-            kept = trace.tensors.get(("value", trace.graph.edges[thing].by))
+    for key in _keys(trace, cell):
+        kept = trace.tensors.get(key)
         if kept is None or not kept.complete or kept.data.dtype.kind not in "biuf":
             return None
         parts.append(np.asarray(kept.data, np.float64).reshape(kept.shape))
@@ -237,18 +213,18 @@ def _elements(trace: Trace, cell: Cell) -> Numbers | None:
     return total
 
 
-def _distance(trace: Trace, base: Cell | None, other: Trace, cell: Cell) -> Apart | None:
+def _distance(trace: Trace, base: Cell | None, other: Trace, cell: Cell, *, exactly: bool) -> Apart | None:
     assert base is not None
-    one, two = _elements(trace, base), _elements(other, cell)
+    one, two = (_elements(trace, base), _elements(other, cell)) if exactly else (None, None)
     if one is not None and two is not None and one.shape == two.shape:
         return _exactly(one, two)
     tables = _table_of(trace, base), _table_of(other, cell)
     if min(table[_COUNT, 0] for table in tables) < 0:
         return None
-    figures = figures_of(tables[0]), figures_of(tables[1])
-    relative = float(how_far_apart(*tables, *figures).max())
+    both = figures(tables[0]), figures(tables[1])
+    relative = float(how_far_apart(*tables, *both).max())
     with np.errstate(all="ignore"):
-        absolute = float(np.nan_to_num(np.abs(figures[0][:4] - figures[1][:4]), nan=0.0, posinf=np.inf).max())
+        absolute = float(np.nan_to_num(np.abs(both[0][:4] - both[1][:4]), nan=0.0, posinf=np.inf).max())
     return Apart(relative, absolute, exact=False)
 
 
@@ -261,71 +237,3 @@ def _exactly(one: Numbers, two: Numbers) -> Apart:
     absolute = float(off.max())
     largest = max(float(np.abs(part[np.isfinite(part)]).max(initial=0.0)) for part in (one, two))
     return Apart(absolute / largest if largest else absolute, absolute, exact=True)
-
-
-# All steps
-
-
-def _nothing(things: int) -> Numbers:
-    table = np.full((len(STATISTICS), things), np.nan)
-    table[_COUNT] = -1
-    return table
-
-
-def _tables(recording: Steps, places: Places) -> Iterator[tuple[Graph, Numbers, Numbers] | None]:
-    """Graph and statistics of Values and gradients of the steps at rising places; None where a step cannot be read."""
-    asked = Asked(_READ, _READ)
-    start, found = 0, dict[int, tuple[Graph, Numbers, Numbers]]()
-    for place in places.tolist():
-        if place >= start:
-            found.clear()
-            start, tables = tables_from(recording, place, asked)
-            for table in tables:
-                for number, at in enumerate(table.places.tolist()):
-                    found[at] = table.graph, table.values[:, :, number], table.gradients[:, :, number]
-        yield found.get(place)
-
-
-def _columns(rows: Sequence[Row], column: int, graph: Graph, now: Graph, values: Numbers, gradients: Numbers) -> Numbers:
-    """The statistics of the rows in one column, ``[8, rows]``."""
-    made = _nothing(len(rows))
-    things = _things(Same(rows), column, Same(graph), Same(now))
-    for table, (places, of) in zip((values, gradients), things, strict=True):
-        made[:, places] = table[:, of]
-    return made
-
-
-@lru_cache(maxsize=32)
-def _things(
-    rows: Same[Sequence[Row]], column: int, graph: Same[Graph], now: Same[Graph]
-) -> tuple[tuple[Places, Places], tuple[Places, Places]]:
-    """Of Values and of gradients: the places of rows, and which thing of the Graph ``now`` each is in a column."""
-    found: dict[str, tuple[list[int], list[int]]] = {"value": ([], []), "gradient": ([], [])}
-    for place, row in enumerate(rows.thing):
-        cell = row.cells[column]
-        if cell is None or len(cell.things) != 1:
-            continue
-        thing = cell.things[0]
-        if graph != now:
-            kind: Kind = "value" if cell.kind == "value" else "edge"
-            thing = id_of(now.thing, kind, path_of(graph.thing, kind, thing))
-        if thing != NONE:
-            found[cell.kind][0].append(place)
-            found[cell.kind][1].append(thing)
-    values, gradients = ((np.array(places, np.int64), np.array(things, np.int64)) for places, things in found.values())
-    return values, gradients
-
-
-def _apart(columns: Sequence[Numbers | None], rows: int) -> Numbers:
-    """How far each column is from the first that has the row, ``[rows, columns]``; NaN where it is not known."""
-    found = np.full((rows, len(columns)), np.nan)
-    base = _nothing(rows)
-    for column, table in enumerate(columns):
-        if table is None:
-            continue
-        both = (base[_COUNT] >= 0) & (table[_COUNT] >= 0)
-        if both.any():
-            distances = how_far_apart(base, table, figures_of(base), figures_of(table)).max(axis=0)
-            found[both, column] = distances[both]
-        base = np.where(base[_COUNT] >= 0, base, table)
-    return found

@@ -10,7 +10,8 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from .comparison import Apart, Comparison, Course, First, Line
+from .comparison import Apart, Comparison, Line
+from .comparison_course import Course, First
 from .matching import LONGEST, Cell
 from .refusal import RefusalError
 from .show import number_json

@@ -19,6 +19,7 @@ from .ranks import beside, ranks_of
 from .reaching import Reaching
 from .running import RunningList, running_in
 from .session import Session
+from .sides import Sides
 from .window import Window
 
 
@@ -30,6 +31,7 @@ class Others(QObject):
         self._window, self._session, self._follower, self._places = window, session, follower, places
         self.reaching = Reaching(window, session, follower)
         self.box = RankBox(session, self._switch)
+        self.sides = Sides(window, session, follower)
         window.status.addPermanentWidget(self.box)
         self.box.setVisible(False)
 
@@ -74,6 +76,14 @@ class Others(QObject):
             dialog = Compare(self._session, self._window)
             dialog.finished.connect(dialog.deleteLater)
             dialog.show()
+
+    def side_by_side(self) -> None:
+        """Show the recording side by side with others; ask for one where there is none yet."""
+        self.sides.show()
+
+    def add_beside(self) -> None:
+        """Ask for another recording to stand beside this one."""
+        self.sides.ask()
 
     def _switch(self, rank: int) -> None:
         try:

@@ -154,19 +154,19 @@ class _Pairing:
             self._try(a, b)
 
     def _match_either_way(self, mine: Sequence[int], theirs: Sequence[int]) -> None:
-        """The inputs of an op whose inputs may change places."""
+        """The inputs of an op whose inputs may change places: those that alone are of a kind, and the two that are left."""
         left = [a for a in mine if self.there[a] == NONE]
         right = [b for b in theirs if self.here[b] == NONE]
-        if len(left) == len(right) == 2 and self.way != "order":
-            first, second = (_kind_of(self.one.quantities[a]) for a in left)
-            third, fourth = (_kind_of(self.other.quantities[b]) for b in right)
-            if first == second or third == fourth:
-                return
-            if first == fourth or second == third:
-                right.reverse()
-        if len(left) == len(right):
-            for a, b in zip(left, right, strict=True):
-                self._try(a, b)
+        kinds = _by_kind(self.one, left), _by_kind(self.other, right)
+        for kind, found in kinds[0].items():
+            match = kinds[1].get(kind, [])
+            if len(found) == len(match) and (len(found) == 1 or self.way == "order"):
+                for a, b in zip(found, match, strict=True):
+                    self._try(a, b)
+        left = [a for a in left if self.there[a] == NONE]
+        right = [b for b in right if self.here[b] == NONE]
+        if len(left) == len(right) == 1:
+            self._try(left[0], right[0])
 
     def _try(self, mine: int, theirs: int) -> None:
         """Match two inputs that stand at the same place of the same op, unless it shows that they are not the same."""
@@ -195,8 +195,13 @@ class _Pairing:
                     self._pair(a, b)
 
 
-def _kind_of(quantity: Quantity) -> Hashable:
-    return quantity.op, quantity.learns, quantity.shape
+def _by_kind(flow: Flow, numbers: Sequence[int]) -> dict[Hashable, list[int]]:
+    """Quantities by what can be seen of each alone."""
+    found: dict[Hashable, list[int]] = defaultdict(list)
+    for number in dict.fromkeys(numbers):
+        quantity = flow.quantities[number]
+        found[quantity.op, quantity.learns, quantity.shape].append(number)
+    return found
 
 
 def _leaves_by(flow: Flow, matches: Sequence[int], of: Callable[[int], Hashable]) -> dict[Hashable, list[int]]:
