@@ -86,7 +86,7 @@ class Reading:
             return False
         course = self.course
         columns = [
-            None if read is None else _columns(self._rows, column, self._graphs[column], *read)
+            None if read is None else columns_of(self._rows, column, self._graphs[column], *read)
             for column, read in enumerate(together)
         ]
         apart = _apart(columns, len(self._rows))
@@ -121,7 +121,7 @@ def _tables(recording: Steps, places: Places) -> Iterator[tuple[Graph, Numbers, 
         yield found.get(place)
 
 
-def _columns(rows: Sequence[Row], column: int, graph: Graph, now: Graph, values: Numbers, gradients: Numbers) -> Numbers:
+def columns_of(rows: Sequence[Row], column: int, graph: Graph, now: Graph, values: Numbers, gradients: Numbers) -> Numbers:
     """The statistics of the rows in one column, ``[8, rows]``."""
     made = empty_table(len(rows))
     things = _things(Same(rows), column, Same(graph), Same(now))

@@ -10,8 +10,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from .comparison import Apart, Comparison, Line
+from .comparison import Comparison
 from .comparison_course import Course, First
+from .comparison_step import Apart, Line
 from .matching import LONGEST, Cell
 from .refusal import RefusalError
 from .show import number_json

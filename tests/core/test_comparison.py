@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from gradwalk import open_recording, record
 from gradwalk.comparison import TOLERANCE, Comparison, main_rows, names_of
 from gradwalk.comparison_report import first_in_words, report, report_json
+from gradwalk.comparison_step import lines_of
 from gradwalk.refusal import RefusalError
 from gradwalk.sample import SampleRecording
 
@@ -68,9 +70,20 @@ def test_elements_are_compared_where_both_have_them_all(comparison):
     assert w2.apart[1].exact
     assert w2.apart[1].absolute == np.abs(one - two).max()
     assert w2.apart[1].relative == np.abs(one - two).max() / np.abs([one, two]).max()
-    statistics = line(comparison, "dL/dw1", 7).apart[1]  # 100,000 elements, kept in a few steps only
-    assert not statistics.exact
-    assert 0 < statistics.relative < 1e-5
+
+
+def test_statistics_are_compared_where_the_elements_are_not_kept(comparison):
+    traces = [replace(trace, tensors={}) for trace in comparison.traces(0)]
+    for told, exact in zip(lines_of(comparison.rows(traces), traces), comparison.lines(0), strict=True):
+        for apart, by_elements in zip(told.apart, exact.apart, strict=True):
+            assert (apart is None) is (by_elements is None)
+            if apart is not None and by_elements is not None:
+                assert not apart.exact
+                assert apart.relative <= by_elements.relative * 1.001 + 1e-7  # RMS and mean are no further apart than the worst
+    few = comparison.lines(0, 3)
+    assert [told.row.label for told in few if any(apart and apart.exact for apart in told.apart)] == ["w1", "w2", "loss"]
+    w1 = next(one for one in lines_of(comparison.rows(traces), traces) if one.row.label == "dL/dw1").apart[1]
+    assert 0 < w1.relative < 1e-5
 
 
 def test_the_course_is_that_of_every_step(comparison):

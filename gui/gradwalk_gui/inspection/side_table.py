@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.comparison import Apart, Comparison, Line, names_of
+from gradwalk.comparison import Comparison, names_of
 from gradwalk.comparison_course import Course, Reading
+from gradwalk.comparison_step import Apart, Line
 from gradwalk.refusal import RefusalError
 from gradwalk.trace import NONE
 
@@ -16,6 +17,8 @@ from ..numbers import number
 from ..state import Selection, State
 
 LABEL, OP, NUMBER, APART = "label", "op", "number", "apart"
+EXACTLY = 100
+"""Of so many rows at most the elements are compared: a step that keeps thousands of tensors takes long to read."""
 MOST_NUMBERS = 8_000_000
 """So many distances are kept for the plot; where all rows have more, only those of the training itself are."""
 
@@ -72,7 +75,7 @@ class SideBySide:
             self.problem = f"Step {state.trace.step:,} is not in all of the recordings."
             return None
         self.problem = ""
-        lines = comparison.lines(place)
+        lines = comparison.lines(place, EXACTLY)
         return SideTable(self._names, state.trace.step, place, comparison.steps, lines, _columns(len(self._names)))
 
     def reading_of(self, table: SideTable, tolerance: float) -> Reading | None:

@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHeaderView, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from gradwalk.comparison import MOST, TOLERANCE
 from gradwalk.comparison_course import Reading
@@ -185,6 +186,8 @@ class SideBySideView(Panel):
 
     def _read(self) -> None:
         """Read the distances on, for one turn."""
+        if not isValid(self):  # its turn may come when Qt has let go of it
+            return
         reading, table = self.reading, self.model.table
         if reading is None or table is None or not self.isVisible():
             return
