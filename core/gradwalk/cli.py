@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_compare import checked_beside, compare_command
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -77,13 +78,20 @@ _rank_option = click.option(
 @click.argument("path", type=click.Path(path_type=Path))
 @_rank_option
 @click.option("--theme", type=click.Choice(["system", "light", "dark"]), help="Colours of the window.")
-def open_command(path: Path, rank: int | None, theme: str | None) -> int:
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Another recording, side by side (up to two).",
+)
+def open_command(path: Path, rank: int | None, theme: str | None, beside: tuple[Path, ...]) -> int:
     """Open the recording at PATH in the window."""
     from .recording.opening import find
 
     with _recording(path, rank):
         shown = path if rank is None else find(path, rank).file or path
-    return _open_window([str(shown), *(["--theme", theme] if theme else [])])
+    return _open_window([str(shown), *(["--theme", theme] if theme else []), *checked_beside(beside)])
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,7 +138,7 @@ def run_command(script: str, arguments: tuple[str, ...], **wishes: Any) -> Calla
 
 
 @commands.command("demo", short_help="Run one of the examples, recorded.")
-@click.argument("name", type=click.Choice(["numpy", "autograd", "function", "mlp"]))
+@click.argument("name", type=click.Choice(["numpy", "autograd", "function", "mlp", "compare"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]...")
 @recording_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
@@ -156,6 +164,8 @@ def demo_command(
     **wishes: Any,
 ) -> Callable[[], int]:
     """Run an example: numpy (the backward pass by hand), autograd, function (a custom one), or mlp (digits).
+
+    compare runs the first three from the same weights and puts them side by side.
 
     With a display, the window opens before the first event of the first step while the training runs on.
     """
@@ -280,7 +290,10 @@ def diff_command(
     tolerance: float,
     as_json: bool,
 ) -> int:
-    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part."""
+    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part.
+
+    For programs that are written in different ways use compare.
+    """
     from .divergence import differences, first_divergence, report_json, report_lines
     from .terminal import plain
 
@@ -298,6 +311,9 @@ def diff_command(
     else:
         click.echo("\n".join(map(plain, report_lines(parted, tolerance))))
     return 0 if parted is None else 1
+
+
+commands.add_command(compare_command)
 
 
 @commands.command("export", short_help="A step as a picture, film or data; or the loss.")

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .demo_files import change_text, example, parse_change
+from .demo_files import NAME, change_text, example, parse_change
+from .demo_three import prepare_three
 from .device import probe_cuda
 from .platform import PATIENT_THREADS, has_display, python_module
 from .refusal import RefusalError
@@ -61,6 +62,10 @@ def prepare(demo: Demo, options: Options, pictures: Path | None) -> Callable[[],
     changes = tuple(change_text(*parse_change(change)) for change in demo.changes)
     seed = secrets.randbelow(MOST_SEEDS) if demo.seed is None else demo.seed
     demo = replace(demo, seed=seed, changes=changes)
+    if demo.name == NAME:
+        if pictures is not None:
+            raise RefusalError("--pictures goes with one example, not with compare")
+        return prepare_three(demo, options)
     script = example(demo.name)
     os.environ.setdefault(*PATIENT_THREADS)
     if options.window and has_display():

@@ -8,6 +8,8 @@ from pathlib import Path
 from .refusal import RefusalError
 
 DEMOS = {"numpy": "numpy_by_hand.py", "autograd": "autograd.py", "function": "custom_function.py", "mlp": "mlp_digits.py"}
+NAME, THREE = "compare", ("numpy", "autograd", "function")
+"""The demo that runs several, and which: the columns in their order, and the names of their folders."""
 _CHANGE = re.compile(r"([A-Za-z_][\w.]*)\[(\d+(?:,\d+)*)\]=(\S+)")
 
 

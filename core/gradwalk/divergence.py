@@ -119,22 +119,22 @@ def _parted(
     tolerance: float,
     there: NDArray[np.bool_],
 ) -> Iterator[Difference]:
-    figures, others = _figures(first), _figures(second)
-    apart = _apart(first, second, figures, others)
+    figures, others = figures_of(first), figures_of(second)
+    apart = how_far_apart(first, second, figures, others)
     for thing in np.flatnonzero(there & (apart.max(axis=0) > tolerance)).tolist():
         row = int(apart[:, thing].argmax())
         numbers = float(figures[row, thing]), float(others[row, thing])
         yield Difference(int(positions[thing]), kind, thing, FIGURES[row], *numbers, float(apart[row, thing]))
 
 
-def _figures(table: Numbers) -> Numbers:
+def figures_of(table: Numbers) -> Numbers:
     """The FIGURES of a statistics table, ``[figures, things]``."""
     with np.errstate(all="ignore"):
         mean = table[_ROW["sum"]] / table[_ROW["count"]]
     return np.stack([rms_of(table), table[_ROW["min"]], table[_ROW["max"]], mean, table[_ROW["nan"]], table[_ROW["inf"]]])
 
 
-def _apart(first: Numbers, second: Numbers, figures: Numbers, others: Numbers) -> Numbers:
+def how_far_apart(first: Numbers, second: Numbers, figures: Numbers, others: Numbers) -> Numbers:
     """How far the figures are apart, ``[figures, things]``; 0 for what one side did not count."""
     counted = (first[_ROW["count"]] >= 0) & (second[_ROW["count"]] >= 0)
     with np.errstate(all="ignore"):

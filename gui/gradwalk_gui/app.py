@@ -42,6 +42,7 @@ class Options:
     theme: str = ""
     reset: bool = False
     tour: bool = True
+    beside: tuple[Path, ...] = ()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,8 +71,9 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument("--theme", choices=("light", "dark", "system"), default="", help="instead of the one in the preferences")
     parser.add_argument("--reset", action="store_true", help="forget the window's arrangement and the preferences")
     parser.add_argument("--no-tour", action="store_true", help="do not start the tour, which else starts once with an example")
+    parser.add_argument("--beside", type=Path, action="append", default=[], help="another recording to show side by side with it")
     given = parser.parse_args(argv)
-    return Options(given.path, given.follow, given.theme, given.reset, not given.no_tour)
+    return Options(given.path, given.follow, given.theme, given.reset, not given.no_tour, tuple(given.beside))
 
 
 def is_about_to_start(path: Path) -> bool:
@@ -163,6 +165,8 @@ def _after_first_show(window: Window, shell: Shell, options: Options, recording:
     window.populate()
     if options.path is not None and recording is not None:
         shell.show_recording(recording, options.path, follow=options.follow)
+        if options.beside:
+            shell.others.sides.set_beside(options.beside)
     elif options.path is not None:
         folder = options.path
         shell.follower.await_recording(folder, follow=options.follow, alive=lambda: run_is_alive(folder))

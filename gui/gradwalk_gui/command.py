@@ -88,6 +88,12 @@ class Others(Protocol):
     def compare(self) -> None:
         """Ask with what the step is compared, and list where they part."""
 
+    def side_by_side(self) -> None:
+        """Show the recording side by side with others; ask for one where there is none yet."""
+
+    def add_beside(self) -> None:
+        """Ask for another recording to stand beside this one."""
+
 
 class Shell(Protocol):
     """What commands need besides the Session: the parts of the app that show dialogs, start processes or arrange the window."""

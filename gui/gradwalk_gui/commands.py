@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradwalk.comparison import MOST
+
 from .again import Again, again_of
 from .command import Command, Run, always, do, flip, has_trace
 from .commands_view import LAYOUTS, MEASURES, selected, view_menu
@@ -17,6 +19,7 @@ EXAMPLES = (
     ("function", "A custom autograd Function"),
     ("numpy", "NumPy by hand"),
     ("mlp", "An MLP with nn.Module"),
+    ("compare", "The three programs side by side"),
 )
 
 
@@ -167,7 +170,15 @@ def _tools() -> Iterator[Command]:
     yield Command("saved", "Show saved tensors", "Tools", lambda s: s.show_panel("saved"), (), 1, "", has_trace)
     yield Command("compare", "Compare...", "Tools", lambda s: s.others.compare(), ("Ctrl+D",), 1, "", has_trace)
     yield Command("end-to-end", "Float64 end to end", "Tools", lambda s: s.chaining.begin(), (), 1, "", has_trace)
+    yield Command(
+        "side-by-side", "Side by side...", "Tools", lambda s: s.others.side_by_side(), ("Ctrl+Alt+B",), 1, "", has_trace
+    )
+    yield Command("add-beside", "Set a recording beside...", "Tools", lambda s: s.others.add_beside(), (), 1, "", _has_room)
     yield Command("reset-window", "Reset window and preferences", "Tools", lambda s: s.reset_window(), (), 2)
+
+
+def _has_room(state: State) -> bool:
+    return state.trace is not None and len(state.beside) < MOST - 1
 
 
 def _help() -> Iterator[Command]:

@@ -55,6 +55,7 @@ VIEWS: Mapping[str, Factory] = {
     "gradients": lazily("views.gradients", "GradientsView"),
     "saved": lazily("views.saved", "SavedView"),
     "breakpoints": lazily("views.breakpoints", "BreakpointsView"),
+    "sides": lazily("views.side_by_side", "SideBySideView"),
 }
 
 
@@ -193,6 +194,16 @@ class Desk(QMainWindow):
         """Show the events and give the field of their filter the focus."""
         self.show_dock("events")
         cast("EventsView", self.views["events"]).filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def give_room(self, name: str) -> None:
+        """Show a panel of the bottom, as wide as the window and half as high; a source beside it goes behind the inspector."""
+        source = self.docks["source"]
+        if self.dockWidgetArea(source) == self.docks[name].place.area and not source.isFloating():
+            self.tabifyDockWidget(self.docks["inspector"], source)
+            docks.bring_to_front(self.docks["inspector"])
+        self.focus_dock(name)
+        if not self.docks[name].isFloating():
+            self.resizeDocks([self.docks[name]], [self.height() // 2], Qt.Orientation.Vertical)
 
     def show_apart(self, name: str) -> None:
         """Show a panel that is not there in a window of its own; one that is comes to the front."""

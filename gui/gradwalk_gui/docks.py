@@ -36,6 +36,7 @@ PLACES = (
     Place("gradients", "Gradients", Area.BottomDockWidgetArea),
     Place("saved", "Saved", Area.BottomDockWidgetArea),
     Place("breakpoints", "Breakpoints", Area.BottomDockWidgetArea),
+    Place("sides", "Side by side", Area.BottomDockWidgetArea),
 )
 TITLES = {place.name: place.title for place in PLACES}
 SHOWN = {
@@ -46,7 +47,7 @@ SHOWN = {
 }
 """The panels of each named layout; the graph is always there."""
 DEFAULT = "Debug"
-TABS = ("loss", "log", "alerts", "gradients", "saved", "breakpoints")
+TABS = ("loss", "log", "alerts", "gradients", "saved", "breakpoints", "sides")
 """Panels that lie behind one another, in the order of their tabs."""
 IN_FRONT = {"Debug": "alerts"}
 """Which of them is in front; else the plots are."""

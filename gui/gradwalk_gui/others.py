@@ -20,6 +20,7 @@ from .ranks import beside, ranks_of
 from .reaching import Reaching
 from .running import RunningList, running_in
 from .session import Session
+from .sides import Sides
 from .window import Window
 
 
@@ -32,6 +33,7 @@ class Others(QObject):
         self.reaching = Reaching(window, session, follower)
         self.copies = Copies(window, follower)
         self.box = RankBox(session, self._switch)
+        self.sides = Sides(window, session, follower)
         window.status.addPermanentWidget(self.box)
         self.box.setVisible(False)
 
@@ -80,6 +82,14 @@ class Others(QObject):
             dialog = Compare(self._session, self._window)
             dialog.finished.connect(dialog.deleteLater)
             dialog.show()
+
+    def side_by_side(self) -> None:
+        """Show the recording side by side with others; ask for one where there is none yet."""
+        self.sides.show()
+
+    def add_beside(self) -> None:
+        """Ask for another recording to stand beside this one."""
+        self.sides.ask()
 
     def _switch(self, rank: int) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Literal
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from gradwalk.control import ControlClient, ControlError
+from gradwalk.demo_files import NAME, THREE
 from gradwalk.parent_watch import VARIABLE
 from gradwalk.platform import PATIENT_THREADS, python_module
 
@@ -49,6 +50,12 @@ class Start:
         """A short name."""
         return self.target if self.kind == "example" else Path(self.target).name
 
+    @property
+    def recorded(self) -> Path:
+        """The run folder that is followed; where three programs run, one after the other, the first one's."""
+        three = self.kind == "example" and self.target == NAME
+        return Path(self.folder) / THREE[0] if three else Path(self.folder)
+
 
 def command_of(start: Start) -> list[str]:
     """The arguments of ``gradwalk`` for a start. Raises ValueError where the script's arguments have an open quote."""
@@ -82,7 +89,7 @@ class TrainingRun(QObject):
     def __init__(self, start: Start, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.start_of = start
-        self.folder = Path(start.folder)
+        self.folder = start.recorded
         self._stopping = False
         self._error_tail = ""
         self._waiting: list[tuple[str, bool]] = []

@@ -66,6 +66,7 @@ class Shell(QObject):
         self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
         self.kept_stops = KeptStops(session, self.follower, kept.breakpoints)
         self.others = Others(window, session, self.follower, self.places_of_runs)
+        self.others.sides.await_three(self.trainings)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)

@@ -195,6 +195,7 @@ def _about(kind: str, target: str) -> str:
         "autograd": "The two-layer net with tensors and loss.backward(), updated by hand under no_grad.",
         "function": "The two-layer net with a ReLU that is a torch.autograd.Function of its own.",
         "numpy": "The two-layer net in plain NumPy, its backward pass written out by hand.",
+        "compare": "The two-layer net in NumPy by hand, with autograd and with a custom Function, from the same weights.",
         "mlp": "A small nn.Module with cross-entropy, trained by an optimizer.",
     }
     return texts[target]

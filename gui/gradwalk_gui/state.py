@@ -142,6 +142,8 @@ class State:
     """What opens source files: see ``editors.EDITORS``."""
     ghost: Steps | None = None
     """The run before, where an example was edited and run again: panels show its numbers in grey beside the new ones."""
+    beside: tuple[Steps, ...] = ()
+    """Other recordings that stand side by side with this one."""
     watches: tuple[str, ...] = ON
     """The kinds of alerts that are looked for."""
     limits: tuple[str, ...] = ()

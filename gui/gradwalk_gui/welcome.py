@@ -28,6 +28,7 @@ ABOUT = {
     "autograd": "x.mm(w1).clamp(min=0).mm(w2), loss.backward(), and the update by hand under no_grad.",
     "function": "The same net with MyReLU, a torch.autograd.Function that says what to save and how to go back.",
     "numpy": "The same net without PyTorch: forward and backward written out in NumPy, line by line.",
+    "compare": "NumPy by hand, autograd and MyReLU from the same weights: each quantity on one row, and how far apart they are.",
     "mlp": "Modules, cross-entropy and an optimizer: a small classifier trained with autograd.",
 }
 RECENT_SHOWN = 6
@@ -181,7 +182,8 @@ class Welcome(QScrollArea):
             card = Card(f"example-{name}", title, ABOUT[name])
             card.clicked.connect(actions[f"start-{name}"].trigger)
             self.cards[name] = card
-            grid.addWidget(card, place // 2, place % 2)
+            alone = place == len(EXAMPLES) - 1 and place % 2 == 0
+            grid.addWidget(card, place // 2, place % 2, 1, 2 if alone else 1)
         return grid
 
     def _own(self, actions: Actions) -> QHBoxLayout:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .views.inspector import InspectorView
     from .views.log import LogView
     from .views.loss import LossView
+    from .views.side_by_side import SideBySideView
 
 SIZE = (1440, 900)
 SMALLEST = (860, 560)
@@ -105,6 +106,7 @@ class Window(QMainWindow):
     def _wire_views(self) -> None:
         self.graph.zoomed.connect(self.status.zoom)
         self.graph.menu_asked.connect(self._show_graph_menu)
+        cast("SideBySideView", self.desk.views["sides"]).add.clicked.connect(self.actions_["add-beside"].trigger)
         cast("EventsView", self.desk.views["events"]).menu_asked.connect(self._show_graph_menu)
         self.graph.works.connect(self._show_layout)
         self.graph.remarked.connect(self.status.remark)

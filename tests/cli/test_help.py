@@ -8,7 +8,7 @@ import pytest
 from gradwalk import __version__
 from gradwalk.cli import commands, main
 
-NAMES = ["open", "run", "demo", "info", "show", "check", "diff", "export"]
+NAMES = ["open", "run", "demo", "info", "show", "check", "diff", "compare", "export"]
 
 
 def test_the_commands_in_the_order_in_which_one_meets_them(capsys):

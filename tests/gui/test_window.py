@@ -28,7 +28,7 @@ def visible(window) -> set[str]:
 def test_nothing_open_is_the_welcome_page(shell):
     window = shell._window
     assert window.pages.currentWidget() is window.welcome
-    assert set(window.welcome.cards) == {"autograd", "function", "numpy", "mlp"}
+    assert set(window.welcome.cards) == {"autograd", "function", "numpy", "mlp", "compare"}
     assert not any(dock.toggleViewAction().isEnabled() for dock in window.desk.docks.values())
 
 
