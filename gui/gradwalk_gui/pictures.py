@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 from PySide6.QtGui import QGuiApplication
+
+from gradwalk.trace import Trace
 
 from .export_dialog import Export
 from .film.plan import Wishes
@@ -31,13 +34,20 @@ def export_image(window: Window, wanted: Export) -> str:
         return _begin_film(window, wanted.path, wanted.film)
     try:
         if wanted.whole or wanted.path.suffix.lower() in (".dot", ".json"):
-            save_graph(state.trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
+            trace = with_verdicts(state)
+            save_graph(trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
         else:
             save_shown(window.graph, wanted.path, wanted.scale, outlines=wanted.outlines)
     except (ExportError, OSError) as error:
         return str(error)
     window.notice.say(f"Wrote {wanted.path}")
     return ""
+
+
+def with_verdicts(state: State) -> Trace:
+    """The step that is shown, with all that is known of its ops against the reference."""
+    assert state.trace is not None
+    return replace(state.trace, verdicts=tuple(state.verdicts.by_op.values())) if state.verdicts else state.trace
 
 
 def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
@@ -48,7 +58,7 @@ def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
     state, activity = window.session.state, window.status.activity
     assert state.trace is not None
     try:
-        shooting = Shooting(state.trace, state.view, path, window.theme, wishes, window)
+        shooting = Shooting(with_verdicts(state), state.view, path, window.theme, wishes, window)
     except ExportError as error:
         return str(error)
     name = f"film {path}"

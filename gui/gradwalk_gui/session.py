@@ -7,20 +7,21 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from psygnal import Signal
 
 from gradwalk.tape import event_at, module_of
-from gradwalk.trace import Event, Graph, Trace
+from gradwalk.trace import Event, Graph, Trace, Verdict
 
 from . import moves, showing
 from .held import Held
 from .kept_steps import kept_steps
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
 from .stopping import event_of
+from .verdicts import remember
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
@@ -201,6 +202,11 @@ class Session:
     def set(self, **changes: Any) -> None:
         """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap; the filter of the events; the probes."""
         self._become(**changes)
+
+    def know(self, recording: Steps, step: int, trace: Trace, verdicts: Mapping[int, Verdict]) -> None:
+        """Take verdicts on ops of a step (an index into ``recording``, as it was then); none where another is open by now."""
+        if recording is self._state.recording and verdicts:
+            self._become(checked=remember(self._state.checked, step, trace, verdicts))
 
     def set_view(self, **changes: Any) -> None:
         """Change how the graph is shown; can be undone."""

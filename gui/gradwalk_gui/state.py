@@ -25,6 +25,7 @@ from . import showing
 from .alerts import NOTHING, AlertRow, Alerts
 from .held import Held
 from .probes import Probe
+from .verdicts import NO_VERDICTS, Checked, Verdicts, verdicts_of
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -145,6 +146,10 @@ class State:
     """What they have found in the recording up to now."""
     alert: AlertRow | None = None
     """The alert that was gone to, while the playhead stands at it."""
+    checked: tuple[Checked, ...] = ()
+    """What checks in the window have found, for the steps that were checked last."""
+    verdicts: Verdicts = NO_VERDICTS
+    """What is known of the ops of this step against the reference."""
 
     @property
     def events(self) -> int:
@@ -175,7 +180,19 @@ def resolve(wish: State, old: State) -> State:
     """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
     recording, length = wish.recording, wish.length
     if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="", alerts=NOTHING, alert=None)
+        return replace(
+            wish,
+            step=0,
+            position=0,
+            trace=None,
+            selection=None,
+            picked=(),
+            highlight="",
+            alerts=NOTHING,
+            alert=None,
+            checked=(),
+            verdicts=NO_VERDICTS,
+        )
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     same = (
@@ -188,6 +205,7 @@ def resolve(wish: State, old: State) -> State:
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
     before = old.trace if old.recording is recording and (wish.selection, wish.picked) == (old.selection, old.picked) else None
     selection = _carried(wish.selection, before, trace)
+    checked = wish.checked if recording is old.recording else ()
     picked = (_carried(one, before, trace) for one in wish.picked if selection is not None)
     return replace(
         wish,
@@ -202,6 +220,8 @@ def resolve(wish: State, old: State) -> State:
         alerts=wish.alerts if recording is old.recording else NOTHING,
         loop_range=wish.loop_range if trace.graph.key == (old.trace.graph.key if old.trace is not None else "") else None,
         alert=wish.alert if wish.alert is not None and wish.alert.place == (step, position) else None,
+        checked=checked,
+        verdicts=old.verdicts if (trace, checked) == (old.trace, old.checked) else verdicts_of(trace, step, checked),
     )
 
 

@@ -112,7 +112,7 @@ class GraphView(Sight):
             self.glider.stop()
             self.update()
             return
-        if old.view.measure != new.view.measure:
+        if old.view.measure != new.view.measure or bool(old.verdicts) != bool(new.verdicts):
             self._legend = None
         self._ask(new)
         self._show_look(old, new)
@@ -151,7 +151,7 @@ class GraphView(Sight):
         self.glider.stop()
         self.remarked.emit(made.note)
         if facts is not None:
-            self.look = look_at(facts, self.drawn.position)
+            self.look = look_at(facts, self.drawn.position, self.drawn.verdicts)
         camera = self.camera
         same = before is not None and view is not None and before.graph.key == made.scene.graph.key
         if before is None or view is None or not same or not _only_folds(view, new):
@@ -169,8 +169,9 @@ class GraphView(Sight):
         if self.fits:
             assert self.scene is not None
             facts = self._facts(new)
-            if self.look is None or self.look.facts is not facts or self.look.position != new.position:
-                self.look = look_at(facts, new.position)
+            known = self.look
+            if known is None or known.facts is not facts or (known.position, known.checks.of) != (new.position, new.verdicts):
+                self.look = look_at(facts, new.position, new.verdicts)
             if self._wants_first_look:
                 self._wants_first_look = False
                 self.look_first()
@@ -330,7 +331,8 @@ class GraphView(Sight):
             self._legend.fill(Qt.GlobalColor.transparent)
             inner = QPainter(self._legend)
             surface = Surface(self.theme, measure=self.drawn.view.measure)
-            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, unscaled=self._is_unscaled())
+            notes = {"unscaled": self._is_unscaled(), "checked": self._is_checked()}
+            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, **notes)
             inner.end()
         painter.drawPixmap(rect.topLeft(), self._legend)
 
