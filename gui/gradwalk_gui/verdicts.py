@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from gradwalk.reference.registry import formula_of
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Event, Graph, Trace, Verdict
 
@@ -18,7 +19,10 @@ REMEMBERED = 20_000
 
 
 class Mark(IntEnum):
-    """What a verdict comes to; of several things the largest stands for all."""
+    """What a verdict comes to; of several things the largest stands for all.
+
+    Where there is a reference and nothing to compare with it, since tensors are not kept, nothing is known.
+    """
 
     UNKNOWN = 0
     AGREES = 1
@@ -27,6 +31,9 @@ class Mark(IntEnum):
 
 
 WORDS = {Mark.UNKNOWN: "", Mark.AGREES: "agrees", Mark.NO_REFERENCE: "no reference", Mark.DIFFERS: "differs"}
+
+NOT_COMPARED = "not compared"
+"""What is said of an op that has a reference, and whose tensors are not there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,29 +87,45 @@ def verdicts_of(trace: Trace, step: int = NONE, checked: tuple[Checked, ...] = (
     return Verdicts({**(found or {}), **{verdict.op: verdict for verdict in trace.verdicts}})
 
 
-def mark_of(verdict: Verdict | None) -> Mark:
+def has_reference(graph: Graph, op: int) -> bool:
+    """Whether there is a formula for an op, or for each of the ops inside a custom Function."""
+    todo, seen = [op], set[int]()
+    while todo:
+        one = graph.ops[todo.pop()]
+        seen.add(one.id)
+        inside = [other.id for other in graph.ops if other.parent == one.id and other.phase == "forward"] if one.custom else []
+        if not inside and (one.custom or formula_of(one.name) is None):
+            return False
+        todo += [other for other in inside if other not in seen]
+    return True
+
+
+def mark_of(graph: Graph, verdict: Verdict | None) -> Mark:
     """The mark of an op."""
     if verdict is None:
         return Mark.UNKNOWN
-    return {True: Mark.AGREES, False: Mark.DIFFERS, None: Mark.NO_REFERENCE}[verdict.agrees]
+    if verdict.agrees is None:
+        return Mark.UNKNOWN if has_reference(graph, verdict.op) else Mark.NO_REFERENCE
+    return Mark.AGREES if verdict.agrees else Mark.DIFFERS
 
 
-def mark_of_half(verdict: Verdict | None, *, backward: bool) -> Mark:
+def mark_of_half(graph: Graph, verdict: Verdict | None, *, backward: bool) -> Mark:
     """The mark of an op's outputs, or of the gradients that it gives."""
     if verdict is None:
         return Mark.UNKNOWN
     rows = [row for row in verdict.rows if (row.tensor[0] == "gradient") is backward]
     if not rows:
-        return Mark.NO_REFERENCE
+        left_out = verdict.rows and verdict.sentence
+        return Mark.UNKNOWN if left_out else mark_of(graph, Verdict(verdict.op, verdict.by, (), verdict.sentence))
     return Mark.AGREES if all(row.agrees for row in rows) else Mark.DIFFERS
 
 
 def mark_of_event(graph: Graph, verdicts: Verdicts, event: Event) -> Mark:
     """The mark of an op that ran, or of a Node for the gradients that it gave; of any other event none."""
     if event.kind == "node":
-        return mark_of_half(verdicts.by_op.get(graph.nodes[event.ref].op), backward=True)
+        return mark_of_half(graph, verdicts.by_op.get(graph.nodes[event.ref].op), backward=True)
     if event.kind == "op" and event.phase in ("forward", "loss"):
-        return mark_of_half(verdicts.by_op.get(event.ref), backward=False)
+        return mark_of_half(graph, verdicts.by_op.get(event.ref), backward=False)
     return Mark.UNKNOWN
 
 
@@ -112,9 +135,10 @@ def marks_of_edges(graph: Graph, verdicts: Verdicts) -> NDArray[np.int8]:
     look = index(graph)
     for op, verdict in verdicts.by_op.items():
         rows = {graph.edges[row.tensor[1]].value: row.agrees for row in verdict.rows if row.tensor[0] == "gradient"}
+        without = mark_of_half(graph, verdict, backward=True) if not rows else Mark.NO_REFERENCE
         for edge in (edge for node in look.nodes_of_op[op] for edge in look.edges_from[node]):
             agrees = rows.get(graph.edges[edge].value)
-            marks[edge] = Mark.NO_REFERENCE if agrees is None else Mark.AGREES if agrees else Mark.DIFFERS
+            marks[edge] = without if agrees is None else Mark.AGREES if agrees else Mark.DIFFERS
     for node in graph.nodes:
         if node.leaf != NONE:
             into = [int(marks[edge]) for edge in look.edges_into[node.id] if graph.edges[edge].source != NONE]

@@ -42,7 +42,7 @@ def marks_in(scene: Scene, verdicts: Verdicts) -> CheckMarks:
     ops = np.zeros(len(graph.ops), np.int8)
     for op, verdict in verdicts.by_op.items():
         if op < len(ops):
-            ops[op] = mark_of(verdict)
+            ops[op] = mark_of(graph, verdict)
     return CheckMarks(_cards(scene, ops), _frames(scene, ops), verdicts)
 
 

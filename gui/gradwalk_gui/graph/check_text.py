@@ -8,7 +8,7 @@ from textwrap import wrap
 from gradwalk.trace import Graph, Verdict
 
 from ..numbers import number
-from ..verdicts import WORDS, Mark, Verdicts, mark_of, mark_of_half
+from ..verdicts import NOT_COMPARED, WORDS, Mark, Verdicts, mark_of, mark_of_half
 
 LABEL = "NumPy"
 LINE = 52
@@ -21,24 +21,24 @@ def check_rows(verdicts: Verdicts, graph: Graph, ops: Sequence[int]) -> list[tup
     known = [verdicts.by_op[op] for op in ops if op in verdicts.by_op]
     if not known:
         return []
-    texts = _of_one(known[0]) if len(ops) == 1 else _of_many(known, graph, len(ops))
+    texts = _of_one(graph, known[0]) if len(ops) == 1 else _of_many(known, graph, len(ops))
     return [("" if place else LABEL, text) for place, text in enumerate(texts)]
 
 
-def _of_one(verdict: Verdict) -> list[str]:
+def _of_one(graph: Graph, verdict: Verdict) -> list[str]:
     if not verdict.rows:
-        return [WORDS[Mark.NO_REFERENCE], *wrap(verdict.sentence, LINE)[:3]]
+        return [WORDS[mark_of(graph, verdict)] or NOT_COMPARED, *wrap(verdict.sentence, LINE)[:3]]
     told = []
     for backward, name in ((False, "value"), (True, "gradients")):
         rows = [row for row in verdict.rows if (row.tensor[0] == "gradient") is backward]
-        mark = mark_of_half(verdict, backward=backward)
+        mark = mark_of_half(graph, verdict, backward=backward)
         if rows:
             told.append(f"{name}: {WORDS[mark]}, max rel. error {number(max(row.relative for row in rows), 2)}")
     return told
 
 
 def _of_many(known: Sequence[Verdict], graph: Graph, all_: int) -> list[str]:
-    wrong = [verdict for verdict in known if mark_of(verdict) is Mark.DIFFERS]
+    wrong = [verdict for verdict in known if mark_of(graph, verdict) is Mark.DIFFERS]
     compared = sum(bool(verdict.rows) for verdict in known)
     told = f"{len(wrong):,} of {compared:,} checked differ{'s' if len(wrong) == 1 else ''}" if wrong else f"{compared:,} agree"
     without = len(known) - compared

@@ -10,7 +10,7 @@ from gradwalk.trace import NONE, Graph, Trace, Verdict
 
 from ..numbers import count
 from ..state import Selection
-from ..verdicts import Mark, mark_of_half
+from ..verdicts import Mark, mark_of, mark_of_half
 from .subject import moments_of
 
 NAMED = 3
@@ -32,7 +32,8 @@ def summary(trace: Trace, verdicts: Mapping[int, Verdict], *, stopped_at: tuple[
     """
     told = list(verdicts.values())
     wrong, agree = [v for v in told if v.agrees is False], sum(v.agrees is True for v in told)
-    without = len(told) - len(wrong) - agree
+    without = sum(mark_of(trace.graph, verdict) is Mark.NO_REFERENCE for verdict in told)
+    missed = [v for v in told if v.agrees is None and mark_of(trace.graph, v) is Mark.UNKNOWN]
     begin = f"Step {trace.step}: "
     if stopped_at is not None:
         begin += f"stopped after {stopped_at[0]:,} of {stopped_at[1]:,} ops; "
@@ -43,19 +44,26 @@ def summary(trace: Trace, verdicts: Mapping[int, Verdict], *, stopped_at: tuple[
     if wrong:
         parts.append(f"{len(wrong):,} differ{'s' if len(wrong) == 1 else ''}: {_named(trace.graph, wrong)}")
     text = begin + ", ".join(parts)
-    return f"{text}; {without:,} {'has' if without == 1 else 'have'} no reference." if without else f"{text}."
+    more = [f"{without:,} {'has' if without == 1 else 'have'} no reference"] if without else []
+    more += [f"{len(missed):,} not compared ({_why(trace.graph, missed[0])})"] if missed else []
+    return f"{text}; {', '.join(more)}." if more else f"{text}."
+
+
+def _why(graph: Graph, missed: Verdict) -> str:
+    """Why the first op that could not be compared was not."""
+    return f"{graph.ops[missed.op].name}: {missed.sentence.removeprefix('not checked: ')}"
 
 
 def _named(graph: Graph, wrong: list[Verdict]) -> str:
-    names = [f"{graph.ops[verdict.op].name} {halves(verdict)}" for verdict in wrong[:NAMED]]
+    names = [f"{graph.ops[verdict.op].name} {halves(graph, verdict)}" for verdict in wrong[:NAMED]]
     more = len(wrong) - NAMED
     return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
 
 
-def halves(verdict: Verdict) -> str:
+def halves(graph: Graph, verdict: Verdict) -> str:
     """Which half of an op differs: ``forward``, ``backward`` or ``forward and backward``."""
-    found = [name for name in ("forward", "backward") if mark_of_half(verdict, backward=name == "backward") is Mark.DIFFERS]
-    return " and ".join(found)
+    sides = ("forward", "backward")
+    return " and ".join(side for side in sides if mark_of_half(graph, verdict, backward=side == "backward") is Mark.DIFFERS)
 
 
 def first_wrong(trace: Trace, verdicts: Iterable[Verdict]) -> Wrong | None:
@@ -66,7 +74,7 @@ def first_wrong(trace: Trace, verdicts: Iterable[Verdict]) -> Wrong | None:
         return None
     op = wrong[0].op
     at = int(when.ops[op])
-    if mark_of_half(wrong[0], backward=False) is not Mark.DIFFERS:
+    if mark_of_half(trace.graph, wrong[0], backward=False) is not Mark.DIFFERS:
         ran = [int(when.nodes[node]) for node in index(trace.graph).nodes_of_op[op] if when.nodes[node] != NONE]
         at = max(ran, default=at)
     return Wrong(Selection("op", op), at + 1)
