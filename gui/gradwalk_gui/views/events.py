@@ -35,7 +35,7 @@ SHAPE_FROM, VARIABLE_FROM = 480, 392
 """The widths from which on the columns of shapes and of variables are shown."""
 FOUND_FROM = 140
 """The height from which on the number of events is shown."""
-WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80, CHECK: 48}
+WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80, CHECK: 32}
 
 
 class EventsView(Panel):

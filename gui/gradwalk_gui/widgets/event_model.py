@@ -14,7 +14,7 @@ from ..inspection.rows import EventRow, rows_of
 from ..numbers import NOT_YET, magnitude, number, shape_text
 from ..verdicts import NO_VERDICTS, WORDS, Mark, Verdicts, mark_of_event
 
-COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS", "check")
+COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS", "✓")
 INDEX, PHASE, NAME, VARIABLE, SHAPE, RMS, CHECK = range(len(COLUMNS))
 CHECK_TIP = "What the op gave, or the gradients that its Node gave, against the NumPy reference"
 
