@@ -49,13 +49,14 @@ def marks_in(scene: Scene, verdicts: Verdicts) -> CheckMarks:
 def _cards(scene: Scene, ops: Marks) -> Marks:
     if not ops.any():
         return np.zeros(len(scene.picture.cards), np.int8)
-    held = fixed_of(scene).spans[0]
+    fixed = fixed_of(scene)
+    held = fixed.spans[0]
     marks = ops[held.flat]
     worst, least = held.reduced(np.maximum, marks, 0), held.reduced(np.minimum, marks, 0)
     agrees = held.reduced(np.maximum, (marks == Mark.AGREES).astype(np.int8), 0) > 0
     whole = np.where(agrees, Mark.AGREES, Mark.NO_REFERENCE)
     made = np.where(worst == Mark.DIFFERS, Mark.DIFFERS, np.where(least == Mark.UNKNOWN, Mark.UNKNOWN, whole)).astype(np.int8)
-    made[[card.kind == "tensor" for card in scene.picture.cards]] = Mark.UNKNOWN
+    made[fixed.tensors] = Mark.UNKNOWN
     return made
 
 
