@@ -7,8 +7,9 @@ from functools import lru_cache
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
+from gradwalk.verdicts import Mark
+
 from .theme import Theme
-from .verdicts import Mark
 
 UNITS = 16.0
 """The side that the shapes below are drawn on."""

@@ -10,6 +10,8 @@ from PySide6.QtCore import QObject
 from gradwalk.recording.reader import Recording
 
 from .checker import tell
+from .kept_steps import checked_steps
+from .live import Follower
 from .reaching import Reaching, folder_of
 from .session import Session
 from .state import State
@@ -21,13 +23,14 @@ COMMAND = "check"
 class CheckNext(QObject):
     """One per window; implements ``checker.Training``."""
 
-    def __init__(self, window: Window, session: Session, reaching: Reaching) -> None:
+    def __init__(self, window: Window, session: Session, follower: Follower, reaching: Reaching) -> None:
         super().__init__(window)
         self._window, self._session, self._reaching = window, session, reaching
         self._asked: tuple[Recording | None, int] = (None, -1)
         """The recording of which a step was asked for, and the step that had begun then."""
         session.changed.connect(self._on_changed)
         reaching.answered.connect(self._on_answer)
+        follower.ended.connect(lambda _: self._see())
 
     @property
     def reachable(self) -> bool:
@@ -57,11 +60,11 @@ class CheckNext(QObject):
         if new.recording is not old.recording:
             self._asked = None, -1
             self._window.status.check("")
-        elif new.length != old.length or new.trace is not old.trace:
+        elif (new.length, new.verdict_steps) != (old.length, old.verdict_steps) or new.trace is not old.trace:
             self._see()
 
     def _see(self) -> None:
-        """Say what came of it as soon as the step is there."""
+        """Say what came of it as soon as the step is there, and what was found in it, which comes a moment later."""
         recording, after = self._asked
         if recording is None or recording is not self._session.state.recording:
             return
@@ -69,10 +72,13 @@ class CheckNext(QObject):
         place = int(np.searchsorted(numbers, after, side="right"))
         if place >= len(numbers) or not recording[place].done:
             return
-        self._asked = None, -1
-        self._window.status.check("")
-        trace = recording[place]
-        if trace.verdicts:
-            tell(self._session, self._window.notice, recording, place, trace)
+        if np.isin(place, checked_steps(recording)):
+            self._asked = None, -1
+            self._window.status.check("")
+            tell(self._session, self._window.notice, recording, place, recording[place])
+        elif recording.ended is None:
+            self._window.status.check(f"step {numbers[place]:,} is being checked in the training")
         else:
-            self._window.notice.say(f"Step {trace.step:,} came without verdicts: the training could not check it.", "error")
+            self._asked = None, -1
+            self._window.status.check("")
+            self._window.notice.say(f"Step {numbers[place]:,} came without verdicts: the training could not check it.", "error")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 from PySide6.QtGui import QGuiApplication
 
-from gradwalk.trace import Trace
-
 from .export_dialog import Export
 from .film.plan import Wishes
 from .state import State
+from .verdicts import with_verdicts
 from .window import Window
 
 
@@ -34,7 +32,7 @@ def export_image(window: Window, wanted: Export) -> str:
         return _begin_film(window, wanted.path, wanted.film)
     try:
         if wanted.whole or wanted.path.suffix.lower() in (".dot", ".json"):
-            trace = with_verdicts(state)
+            trace = with_verdicts(state.trace, state.verdicts)
             save_graph(trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
         else:
             save_shown(window.graph, wanted.path, wanted.scale, outlines=wanted.outlines)
@@ -42,12 +40,6 @@ def export_image(window: Window, wanted: Export) -> str:
         return str(error)
     window.notice.say(f"Wrote {wanted.path}")
     return ""
-
-
-def with_verdicts(state: State) -> Trace:
-    """The step that is shown, with all that is known of its ops against the reference."""
-    assert state.trace is not None
-    return replace(state.trace, verdicts=tuple(state.verdicts.by_op.values())) if state.verdicts else state.trace
 
 
 def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
@@ -58,7 +50,7 @@ def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
     state, activity = window.session.state, window.status.activity
     assert state.trace is not None
     try:
-        shooting = Shooting(with_verdicts(state), state.view, path, window.theme, wishes, window)
+        shooting = Shooting(with_verdicts(state.trace, state.verdicts), state.view, path, window.theme, wishes, window)
     except ExportError as error:
         return str(error)
     name = f"film {path}"

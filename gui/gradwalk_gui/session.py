@@ -18,7 +18,7 @@ from gradwalk.trace import Event, Graph, Trace, Verdict
 
 from . import moves, showing
 from .held import Held
-from .kept_steps import kept_steps
+from .kept_steps import checked_steps, kept_steps
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
 from .stopping import event_of
 from .verdicts import remember
@@ -52,6 +52,7 @@ class Session:
             recording=recording,
             length=len(recording),
             kept=len(kept_steps(recording)),
+            verdict_steps=len(checked_steps(recording)),
             step=at[0],
             position=at[1],
             selection=None,
@@ -62,12 +63,16 @@ class Session:
 
     def close(self) -> None:
         """Show nothing."""
-        self._become(recording=None, length=0, kept=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=())
+        self._become(
+            recording=None, length=0, kept=0, verdict_steps=0, step=0, position=0, selection=None, play=Play.PAUSED, probes=()
+        )
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""
         if self._state.recording is not None:
-            self._become(length=len(self._state.recording), kept=len(kept_steps(self._state.recording)))
+            recording = self._state.recording
+            kept, checked = len(kept_steps(recording)), len(checked_steps(recording))
+            self._become(length=len(recording), kept=kept, verdict_steps=checked)
 
     def go_to(self, step: int, position: int) -> None:
         """Put the playhead somewhere; what is out of range is pulled in."""

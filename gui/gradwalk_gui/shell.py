@@ -63,7 +63,7 @@ class Shell(QObject):
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
         self.pins = Pins(session, self.follower, kept.probes, partial(window.desk.show_dock, "loss"))
         self.others = Others(window, session, self.follower, self.places_of_runs)
-        self._check_next = CheckNext(window, session, self.others.reaching)
+        self._check_next = CheckNext(window, session, self.follower, self.others.reaching)
         self.checker = Checker(session, window.notice, window.status.activity, self._check_next, self)
         self._closed = False
         window.chosen.connect(self.do)

@@ -98,6 +98,8 @@ class State:
     """How many steps the recording held when last looked at."""
     kept: int = 0
     """How many of them kept tensors."""
+    verdict_steps: int = 0
+    """How many of them were checked while they ran."""
     step: int = 0
     position: int = 0
     trace: Trace | None = None
@@ -198,6 +200,7 @@ def resolve(wish: State, old: State) -> State:
     same = (
         same and old.trace is not None and (wish.kept == old.kept or len(old.trace.tensors) > 0)
     )  # else they may have come since
+    same = same and not (wish.verdict_steps != old.verdict_steps and _has_news(recording, step, old.trace))
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     if wish.fetched is not old.fetched and wish.fetched:
@@ -223,6 +226,12 @@ def resolve(wish: State, old: State) -> State:
         checked=checked,
         verdicts=old.verdicts if (trace, checked) == (old.trace, old.checked) else verdicts_of(trace, step, checked),
     )
+
+
+def _has_news(recording: Steps, step: int, trace: Trace | None) -> bool:
+    """Whether verdicts on a step have come to the recording since it was read."""
+    ask = getattr(recording, "checked_steps", None)
+    return trace is not None and not trace.verdicts and ask is not None and bool(np.isin(step, ask()))
 
 
 def _view_for(view: View, trace: Trace, old: State) -> View:

@@ -16,17 +16,18 @@ from torch import nn
 import gradwalk
 from gradwalk.control import ControlError, ControlServer
 from gradwalk.recording.info import run_info
-from gradwalk.recording.reader import open_recording
+from gradwalk.recording.reader import Recording, open_recording
 from gradwalk.recording.writer import Writer
 from gradwalk.reference import whole
 from gradwalk.sample import SampleRecording
+from gradwalk.verdicts import Mark
 from gradwalk_gui.graph.hit import Hit
 from gradwalk_gui.graph.hover_text import described, hover_of
 from gradwalk_gui.inspection.gradient_table import CHECK as GRADIENT_CHECK
 from gradwalk_gui.inspection.gradient_table import NAME
 from gradwalk_gui.sections.check_text import AGREES, DIFFERS
 from gradwalk_gui.state import Selection
-from gradwalk_gui.verdicts import NO_VERDICTS, Mark, remember, verdicts_of
+from gradwalk_gui.verdicts import NO_VERDICTS, remember, verdicts_of
 from gradwalk_gui.widgets.event_model import CHECK
 
 WITHOUT = 5
@@ -144,6 +145,13 @@ def test_a_step_is_checked_by_its_key_and_marked_everywhere(looking, qtbot):
     assert texts["forward", "special_erfcx"] == "no reference"
     assert texts["backward", "TanhBackward0"] == "agrees"
     assert not any(text for (phase, _), text in texts.items() if phase == "update")
+    looking.session.set(filter="$check(differs)")
+    assert [events.model.row_at(row).name for row in range(events.model.rowCount())] == ["CubeBackward"]
+    assert events.found.text().startswith("1 of ")
+    lit, _ = canvas._bright()
+    assert [canvas.scene.picture.cards[place].title for place in np.flatnonzero(lit.cards)] == ["Cube"]
+    looking.session.next_step()
+    assert events.model.rowCount() == 0, "the next step is not checked"
 
 
 def test_the_summary_leads_to_what_differs(looking, qtbot):
@@ -310,8 +318,12 @@ def test_of_many_steps_the_ones_checked_last_are_remembered(recording, monkeypat
     assert not verdicts_of(grown, 3, checked), "it was another step then"
 
 
-def test_a_training_is_asked_to_check_its_next_step(shell, qtbot, tmp_path, focus):
-    folder, asked = tmp_path / "run", []
+@pytest.mark.parametrize("found", [True, False])
+def test_a_training_is_asked_to_check_its_next_step(shell, qtbot, tmp_path, focus, monkeypatch, found):
+    folder, asked, written = tmp_path / "run", [], {}
+    read = Recording.__getitem__
+    monkeypatch.setattr(Recording, "__getitem__", lambda self, i: replace(read(self, i), verdicts=written.get(i, ())))
+    monkeypatch.setattr(Recording, "checked_steps", lambda self: np.array(sorted(written), np.int64), raising=False)
 
     def answer(frame):
         asked.append(frame["command"])
@@ -338,8 +350,15 @@ def test_a_training_is_asked_to_check_its_next_step(shell, qtbot, tmp_path, focu
         assert "its marks come with the step" in window.notice.text
         for step in (2, 3):
             writer.add(replace(sample[step], tensors={}))
-        qtbot.waitUntil(lambda: window.notice.text.startswith("Step 2 came without verdicts"))
-        assert "checked in the training" not in window.status.text
+        qtbot.waitUntil(lambda: "step 2 is being checked in the training" in window.status.text)
+        shell.session.go_to(2, 3)
+        if found:
+            written[2] = tuple(whole.check_step(sample[2]).verdicts.values())  # what was found comes after the step
+        writer.close("clean")
+        wanted = r"Step 2: \d+ ops checked, \d+ agree.*" if found else r"Step 2 came without verdicts: .*"
+        qtbot.waitUntil(lambda: re.fullmatch(wanted, window.notice.text) is not None)
+        assert "in the training" not in window.status.text
+        assert bool(shell.session.state.verdicts) is found
         assert asked == ["check", "check"]
     finally:
         server.close()

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradwalk.trace import NONE
+from gradwalk.verdicts import Mark, mark_of
 
-from ..verdicts import Mark, Verdicts, mark_of
+from ..verdicts import Verdicts
 from .frames import up_from
 from .scene import Scene
 from .when import fixed_of

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from gradwalk.trace import Graph, Verdict
+from gradwalk.verdicts import WORDS, Mark, mark_of, mark_of_half
 
 from ..numbers import number
-from ..verdicts import NOT_COMPARED, WORDS, Mark, Verdicts, mark_of, mark_of_half
+from ..verdicts import NOT_COMPARED, Verdicts
 
 LABEL = "NumPy"
 LINE = 52

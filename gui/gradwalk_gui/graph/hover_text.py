@@ -9,10 +9,10 @@ import numpy as np
 
 from gradwalk.tape import index, label_of, rms_of, shape_of, stats_of, target_of, why_not_counted
 from gradwalk.trace import NONE, Trace
+from gradwalk.verdicts import WORDS, Mark
 from gradwalk.why import lost_gradient
 
 from ..numbers import count, number, shape_text
-from ..verdicts import WORDS, Mark
 from .check_text import check_rows
 from .hit import Hit
 from .look import Look, gradient_text, loss_text, shape_line, version_text

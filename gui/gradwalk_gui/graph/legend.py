@@ -6,9 +6,10 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QLinearGradient, QPainter
 
+from gradwalk.verdicts import WORDS, Mark
+
 from ..check_mark import paint_mark
 from ..theme import magnitude_table
-from ..verdicts import WORDS, Mark
 from . import styles
 from .magnitudes import MeasureName, meaning, ticks
 from .parts import Picture

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainter
 
+from gradwalk.verdicts import Mark
+
 from ..check_mark import mark_sprite, paint_mark
-from ..verdicts import Mark
 from .batches import draw_sprites
 from .curves import Points
 from .look import Look

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph, Trace, Verdict
+from gradwalk.verdicts import Mark, mark_of, mark_of_half
 
 from ..numbers import count
 from ..state import Selection
-from ..verdicts import Mark, mark_of, mark_of_half
 from .subject import moments_of
 
 NAMED = 3

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from gradwalk.reference.code import code_of
 from gradwalk.reference.registry import Formula
 from gradwalk.trace import Compared, TensorKey, Trace, Verdict
+from gradwalk.verdicts import WORDS, Mark, mark_of
 
 from ..inspection.subject import has_come, is_there
 from ..numbers import NOT_YET, count, number
 from ..theme import Theme
-from ..verdicts import NOT_COMPARED, WORDS, Mark, mark_of
+from ..verdicts import NOT_COMPARED
 from ..widgets.text import coloured, link, listing, mono, shown
 
 AGREES, DIFFERS, NONE_THERE = "✓", "✗", "–"

@@ -112,12 +112,14 @@ class EventsView(Panel):
         if new.filter != old.filter or new.filter != self.filter.text():
             self._show_filter(new)
         if new.trace is None or new.trace is not self.model.trace:
-            self.model.position = new.position
+            self.model.position, self.model.verdicts = new.position, new.verdicts
             self.model.show_trace(new.trace)
             self._say()
         elif old.position != new.position:
             self.model.show_position(new.position)
-        self.model.show_verdicts(new.verdicts)
+        if new.verdicts is not self.model.verdicts:
+            self.model.show_verdicts(new.verdicts)
+            self._say()
         self.list.show_checks(bool(new.verdicts))
         if old.position != new.position or old.trace is not new.trace:
             self._follow(new.position)

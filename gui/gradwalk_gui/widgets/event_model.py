@@ -6,13 +6,14 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
-from gradwalk.filter import Filter, matches, parse
+from gradwalk.filter import Filter, asks_checks, matches, parse
 from gradwalk.tape import event_at, index, stats_of, target_of
 from gradwalk.trace import Trace
+from gradwalk.verdicts import WORDS, Mark, mark_of_event
 
 from ..inspection.rows import EventRow, rows_of
 from ..numbers import NOT_YET, magnitude, number, shape_text
-from ..verdicts import NO_VERDICTS, WORDS, Mark, Verdicts, mark_of_event
+from ..verdicts import NO_VERDICTS, Verdicts, with_verdicts
 
 COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS", "✓")
 INDEX, PHASE, NAME, VARIABLE, SHAPE, RMS, CHECK = range(len(COLUMNS))
@@ -63,13 +64,19 @@ class EventModel(QAbstractTableModel):
 
     def show_verdicts(self, verdicts: Verdicts) -> None:
         """Show what is known of the ops against the reference."""
-        if verdicts is not self.verdicts:
-            self.verdicts = verdicts
+        self.verdicts = verdicts
+        if asks_checks(self.filter):
+            self.show_filter(self.filter)
+        else:
             self._tell_all()
 
     def mark_of(self, row: EventRow) -> Mark:
         """Whether what an event gave agrees with the reference."""
-        return mark_of_event(self.trace.graph, self.verdicts, event_at(self.trace, row.position)) if self.trace else Mark.UNKNOWN
+        return (
+            mark_of_event(self.trace.graph, self.verdicts.by_op, event_at(self.trace, row.position))
+            if self.trace
+            else Mark.UNKNOWN
+        )
 
     def show_filter(self, asked: Filter) -> None:
         """Show only the events that match."""
@@ -177,7 +184,7 @@ class EventModel(QAbstractTableModel):
     def _filtered(self) -> list[EventRow]:
         if self.trace is None:
             return []
-        found = matches(self.filter, self.trace)
+        found = matches(self.filter, with_verdicts(self.trace, self.verdicts if asks_checks(self.filter) else NO_VERDICTS))
         return [row for row in self._all if found[row.position]]
 
     def _tell_all(self) -> None:

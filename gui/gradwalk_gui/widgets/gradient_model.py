@@ -13,6 +13,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
 from gradwalk.trace import NONE, Graph
+from gradwalk.verdicts import WORDS, Mark, marks_of_edges
 
 from ..check_mark import mark_icon
 from ..inspection.gradient_table import (
@@ -34,7 +35,7 @@ from ..inspection.gradient_table import (
 from ..numbers import EXACTLY_ZERO, NO_PATH, NOT_YET
 from ..panel import mix
 from ..theme import LIGHT, Theme, font, magnitude_fraction, magnitude_table
-from ..verdicts import NO_VERDICTS, WORDS, Mark, Verdicts, marks_of_edges
+from ..verdicts import NO_VERDICTS, Verdicts
 from .table import ROW
 
 CHECK_TIP = (
@@ -89,7 +90,7 @@ class GradientModel(QAbstractTableModel):
         if table is None or graph is None or not verdicts:
             marks = np.zeros(0 if table is None else len(table), np.int8)
         else:
-            marks = np.where(table.edges == NONE, 0, marks_of_edges(graph, verdicts)[table.edges]).astype(np.int8)
+            marks = np.where(table.edges == NONE, 0, marks_of_edges(graph, verdicts.by_op)[table.edges]).astype(np.int8)
         if np.array_equal(marks, self.marks):
             return
         self.marks = marks

@@ -10,13 +10,13 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage, QPainter
 
 from gradwalk.trace import Compared, Verdict
+from gradwalk.verdicts import Mark
 from gradwalk_gui.check_mark import paint_mark
 from gradwalk_gui.export import image_of, save_graph, save_shown, whole_sheet
 from gradwalk_gui.graph.legend import legend_size
 from gradwalk_gui.graph.paint_checks import SIZE, SMALLEST, corners, size_of, titles
 from gradwalk_gui.state import View
 from gradwalk_gui.theme import DARK, LIGHT
-from gradwalk_gui.verdicts import Mark
 
 
 def verdict(op, agrees=True, *, gradient=True):
