@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
@@ -37,6 +38,7 @@ from .look import look_at
 from .maker import Maker
 from .marks import paint_frame_ring, paint_ring
 from .overlay import paint_flight, paint_selected_lane, paint_wavefront, painted_around, reach_of
+from .paint_checks import paint_checks
 from .scene import Scene
 from .scenes import Key, Made, Scenes, key_of
 from .sight import Sight
@@ -291,6 +293,8 @@ class GraphView(Sight):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if shown.place is not None:
             paint_ring(painter, self.theme, scene, shown.place, self.zoom, focus=self.hasFocus())
+            if self.look is not None:  # the ring does not cross the card's mark
+                paint_checks(painter, self.surface, scene, self.look, np.array([shown.place.card]), np.zeros(0, np.intp))
         elif shown.frame != NONE:
             paint_frame_ring(painter, self.theme, scene, shown.frame, self.zoom)
         else:

@@ -88,7 +88,7 @@ class ErrorMap(QWidget):
         cells = self._blocks.cells
         if self._side is None or row < 0 or row >= cells.shape[0] or column >= cells.shape[1]:
             top = largest(self._errors)
-            scale = f"largest {number(top, 3)}, colours over {DECADES:g} decades" if top else "0 everywhere"
+            scale = f"largest {number(top, 3)}, {DECADES:g} decades" if top else "0 everywhere"
             self.under.set_full_text(f"{scale}   {shape_text(self._errors.shape)}")
             return
         place = index_of(self.chooser.slice, row * self._blocks.down, column * self._blocks.across)

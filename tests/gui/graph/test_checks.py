@@ -15,7 +15,7 @@ from gradwalk_gui.check_mark import paint_mark
 from gradwalk_gui.export import image_of, save_graph, save_shown, whole_sheet
 from gradwalk_gui.graph.legend import legend_size
 from gradwalk_gui.graph.paint_checks import SIZE, SMALLEST, corners, size_of, titles
-from gradwalk_gui.state import View
+from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import DARK, LIGHT
 
 
@@ -73,6 +73,19 @@ def test_each_mark_stands_at_the_corner_of_its_card_and_nothing_else_changes(can
     assert max(near) <= size * zoom / 2 * 1.5 + 2
     canvas.layer.forget()
     assert (np.abs(pixels(canvas) - after) > 8).mean() < 1e-4, "it is the picture that is painted anew"
+
+
+def test_the_ring_of_the_selection_does_not_cross_the_mark(canvas):
+    _, relu, *_ = forward_ops(canvas.drawn.trace)
+    canvas.zoom_by(1.0 / canvas.zoom)
+    place = canvas.look.facts.cards.of_op[relu.id]
+    canvas.centre_on(*canvas.scene.cards[place, :2].tolist())
+    know(canvas, verdict(relu.id, False))
+    x, y = (round(part) for part in canvas.camera.to_screen(*corners(canvas.scene.cards[[place]], SIZE)[0]))
+    spot = slice(y - 5, y + 6), slice(x - 5, x + 6)
+    before = pixels(canvas)[spot]
+    canvas.session.select(Selection("op", relu.id))
+    assert (pixels(canvas)[spot] == before).all()
 
 
 def test_an_op_that_has_a_formula_and_no_tensors_has_no_mark(canvas):
