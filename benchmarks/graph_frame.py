@@ -23,6 +23,7 @@ from big_graphs import OneStep, model
 from PySide6.QtGui import QImage, QRegion
 from PySide6.QtWidgets import QApplication
 
+from gradwalk.trace import Compared, Verdict
 from gradwalk_gui.graph.animation import Flight, Leg
 from gradwalk_gui.graph.canvas import GraphCanvas
 from gradwalk_gui.graph.facts import gather
@@ -73,6 +74,15 @@ class Bench:
         self.rest()
         return median(frame, max(int(self.frames * share), 8))
 
+    def mark_all(self) -> None:
+        """Put a tick, here and there a cross or a dash, on every card of an op."""
+        state, right = self.session.state, Compared(("value", 0), "Z", "", (), 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+        assert state.recording is not None
+        assert state.trace is not None
+        rows = {0: (right, replace(right, off=9.0)), 1: ()}
+        made = {op.id: Verdict(op.id, "formula", rows.get(op.id % 20, (right,))) for op in state.trace.graph.ops}
+        self.session.know(state.recording, state.step, state.trace, made)
+
     def rest(self) -> None:
         """Let the picture stand still, and be painted fine."""
         self.canvas.render(self.sheet)
@@ -118,7 +128,7 @@ class Bench:
         assert trace is not None
         assert look is not None
         other = replace(trace, gradients=trace.gradients * (1.0 + turn % 7))
-        self.canvas.look = look_at(gather(other, look.facts.scene, "rms"), look.position)
+        self.canvas.look = look_at(gather(other, look.facts.scene, "rms"), look.position, look.checks.of)
         self.canvas.update()
 
     def _flying(self) -> float:
@@ -137,9 +147,11 @@ class Bench:
         return taken
 
 
-def measure(name: str, recording: Steps, size: tuple[int, int], frames: int) -> None:
+def measure(name: str, recording: Steps, size: tuple[int, int], frames: int, *, checked: bool = False) -> None:
     """Two lines of the table."""
     bench = Bench(recording, size, frames)
+    if checked:
+        bench.mark_all()
     assert bench.canvas.scene is not None
     for closer in (False, True):
         if closer:
@@ -174,6 +186,7 @@ def main() -> None:
     parser.add_argument("--size", default="1280x800")
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--cards", default="500,5000,20000", help="sizes of the made-up models")
+    parser.add_argument("--checked", action="store_true", help="with a mark of the check on every card of an op")
     parser.add_argument("--made-up", action="store_true", help="no real trainings")
     chosen = parser.parse_args()
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -184,9 +197,10 @@ def main() -> None:
     print(f"{'':20s}{'cards in sight':>18s}{'zoom':>9s}" + "".join(f"{column:>13s}" for column in COLUMNS))
     with tempfile.TemporaryDirectory() as folder:
         for name, recording in () if chosen.made_up else trainings(Path(folder)).items():
-            measure(name, recording, (width, height), chosen.frames)
+            measure(name, recording, (width, height), chosen.frames, checked=chosen.checked)
     for cards in chosen.cards.split(","):
-        measure(f"made up, {int(cards):,}", OneStep(model(int(cards), stages=6, towers=TOWERS)), (width, height), chosen.frames)
+        made_up = OneStep(model(int(cards), stages=6, towers=TOWERS))
+        measure(f"made up, {int(cards):,}", made_up, (width, height), chosen.frames, checked=chosen.checked)
 
 
 if __name__ == "__main__":

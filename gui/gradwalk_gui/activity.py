@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
@@ -18,6 +18,8 @@ class Job:
 
     text: str
     cancel: Callable[[], object]
+    share: float | None = None
+    """How much of it is done, 0 to 1; None where nobody knows."""
 
 
 class Activity(QWidget):
@@ -54,6 +56,12 @@ class Activity(QWidget):
         self._jobs[name] = Job(text, cancel)
         self._refresh()
 
+    def tell(self, name: str, text: str, share: float) -> None:
+        """How far a job has come, 0 to 1; nothing for one that has ended."""
+        if name in self._jobs:
+            self._jobs[name] = replace(self._jobs[name], text=text, share=share)
+            self._refresh()
+
     def end(self, name: str) -> None:
         """A job ended, however."""
         self._jobs.pop(name, None)
@@ -66,6 +74,8 @@ class Activity(QWidget):
             return
         job = next(reversed(self._jobs.values()))
         self._label.setText(job.text)
+        self._bar.setRange(0, 0 if job.share is None else 1000)
+        self._bar.setValue(round(1000 * (job.share or 0.0)))
         self.cancel.setAccessibleName(f"Cancel: {job.text}")
         if self.isHidden() and not self._timer.isActive():
             self._timer.start()

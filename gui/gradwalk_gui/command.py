@@ -124,6 +124,12 @@ class Shell(Protocol):
     def next_alert(self, by: Literal[1, -1]) -> None:
         """Go to the next (or previous) alert."""
 
+    def check_step(self) -> None:
+        """Check every op of the step against the NumPy reference."""
+
+    def check_next(self) -> None:
+        """Have the training check its next step."""
+
     def export_image(self) -> None:
         """Ask for a format and write the graph into a file."""
 

@@ -160,6 +160,7 @@ def _capture() -> Iterator[Command]:
     )
     yield Command("shot-window", "Screenshot of window", "Capture", lambda s: s.screenshot(window=True), ("Alt+Shift+S",), 0)
     yield Command("capture-step", "Next step in full", "Capture", lambda s: s.others.capture(), ("F12",), 1, needs_run=True)
+    yield Command("check-next", "Check the next step", "Capture", lambda s: s.check_next(), ("Shift+F12",), 1, needs_run=True)
 
 
 def _tools() -> Iterator[Command]:
@@ -168,6 +169,7 @@ def _tools() -> Iterator[Command]:
     yield Command("alerts", "Show alerts", "Tools", lambda s: s.show_panel("alerts"), (), 1, "warning", has_trace)
     yield Command("gradients", "Show gradients", "Tools", lambda s: s.show_panel("gradients"), (), 1, "", has_trace)
     yield Command("saved", "Show saved tensors", "Tools", lambda s: s.show_panel("saved"), (), 1, "", has_trace)
+    yield Command("check-step", "Check this step", "Tools", lambda s: s.check_step(), ("Ctrl+K",), 1, "check", has_trace)
     yield Command("compare", "Compare...", "Tools", lambda s: s.others.compare(), ("Ctrl+D",), 1, "", has_trace)
     yield Command("end-to-end", "Float64 end to end", "Tools", lambda s: s.chaining.begin(), (), 1, "", has_trace)
     yield Command(

@@ -36,6 +36,7 @@ from .graph.surface import Surface, measure_for_scene
 from .showing import settled
 from .state import View
 from .theme import NUMBER_FAMILY, TEXT_FAMILY, Theme, font, load_fonts
+from .verdicts import verdicts_of
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".json")
 FALL_BACKS = {
@@ -117,9 +118,9 @@ def whole_sheet(trace: Trace, position: int, view: View, theme: Theme) -> Sheet:
     trace = unscaled(trace)
     view = settled(view, trace.graph)
     scene = build(trace.graph, view, measure_for_scene, default_lay_out())
-    look = look_at(gather(trace, scene, view.measure), position)
+    look = look_at(gather(trace, scene, view.measure), position, verdicts_of(trace))
     margin = styles.MARGIN
-    wide, high = legend_size(scene.picture, view.measure, unscaled=is_unscaled(trace))
+    wide, high = legend_size(scene.picture, view.measure, unscaled=is_unscaled(trace), checked=bool(look.checks.of))
     width, height = math.ceil(max(scene.width, wide) + 2 * margin), math.ceil(scene.height + 2 * margin + high)
     left = (width - scene.width) / 2
     return Sheet(
@@ -152,7 +153,7 @@ def paint_sheet(painter: QPainter, sheet: Sheet, *, vector: bool) -> None:
     if sheet.legend is not None:
         known = is_unscaled(sheet.look.trace)
         surface = replace(surface, zoom=1.0)
-        paint_legend(painter, surface, sheet.scene.picture, *sheet.legend, unscaled=known)
+        paint_legend(painter, surface, sheet.scene.picture, *sheet.legend, unscaled=known, checked=bool(sheet.look.checks.of))
 
 
 def image_of(sheet: Sheet, scale: float) -> QImage:

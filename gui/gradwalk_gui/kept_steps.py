@@ -1,4 +1,4 @@
-"""Which steps of a recording keep tensors. No Qt."""
+"""Which steps of a recording keep tensors, and which were checked while they ran. No Qt."""
 
 from __future__ import annotations
 
@@ -11,4 +11,10 @@ from .state import Steps
 def kept_steps(recording: Steps | None) -> NDArray[np.int64]:
     """Rising indices of the steps that keep tensors, int64 ``[k]``; none where a recording does not say."""
     ask = getattr(recording, "kept_steps", None)
+    return np.zeros(0, np.int64) if ask is None else ask()
+
+
+def checked_steps(recording: Steps | None) -> NDArray[np.int64]:
+    """Rising indices of the steps that were checked while they ran, int64 ``[k]``; none where a recording does not say."""
+    ask = getattr(recording, "checked_steps", None)
     return np.zeros(0, np.int64) if ask is None else ask()

@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from .export_dialog import Export
 from .film.plan import Wishes
 from .state import State
+from .verdicts import with_verdicts
 from .window import Window
 
 
@@ -31,7 +32,8 @@ def export_image(window: Window, wanted: Export) -> str:
         return _begin_film(window, wanted.path, wanted.film)
     try:
         if wanted.whole or wanted.path.suffix.lower() in (".dot", ".json"):
-            save_graph(state.trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
+            trace = with_verdicts(state.trace, state.verdicts)
+            save_graph(trace, state.position, state.view, wanted.path, window.theme, wanted.scale, outlines=wanted.outlines)
         else:
             save_shown(window.graph, wanted.path, wanted.scale, outlines=wanted.outlines)
     except (ExportError, OSError) as error:
@@ -48,7 +50,7 @@ def _begin_film(window: Window, path: Path, wishes: Wishes) -> str:
     state, activity = window.session.state, window.status.activity
     assert state.trace is not None
     try:
-        shooting = Shooting(state.trace, state.view, path, window.theme, wishes, window)
+        shooting = Shooting(with_verdicts(state.trace, state.verdicts), state.view, path, window.theme, wishes, window)
     except ExportError as error:
         return str(error)
     name = f"film {path}"

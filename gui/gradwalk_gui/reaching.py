@@ -46,6 +46,11 @@ class Reaching(QObject):
             self._window.status.capture("asking for the next step in full")
             self._send("capture", folder_of(self._follower.recording))
 
+    def ask(self, command: str) -> None:
+        """Send a command to the training of the recording; ``answered`` brings what it says."""
+        if self._follower.recording is not None:
+            self._send(command, folder_of(self._follower.recording))
+
     def _look(self, _: Status) -> None:
         """Say once to each run that an app is there; learn whether it can be asked."""
         recording, awaited = self._follower.recording, self._follower.awaited

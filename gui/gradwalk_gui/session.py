@@ -7,20 +7,21 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from psygnal import Signal
 
 from gradwalk.tape import event_at, module_of
-from gradwalk.trace import Event, Graph, Trace
+from gradwalk.trace import Event, Graph, Trace, Verdict
 
 from . import moves, showing
 from .held import Held
-from .kept_steps import kept_steps
+from .kept_steps import checked_steps, kept_steps
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
 from .stopping import event_of
+from .verdicts import remember
 
 SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Playing speeds; 1.0 is 300 ms per event, so that they run from 600 to 60 ms."""
@@ -51,6 +52,7 @@ class Session:
             recording=recording,
             length=len(recording),
             kept=len(kept_steps(recording)),
+            verdict_steps=len(checked_steps(recording)),
             step=at[0],
             position=at[1],
             selection=None,
@@ -64,12 +66,14 @@ class Session:
     def close(self) -> None:
         """Show nothing."""
         nothing: dict[str, Any] = {"recording": None, "selection": None, "probes": (), "breakpoints": (), "resting": False}
-        self._become(length=0, kept=0, step=0, position=0, play=Play.PAUSED, **nothing)
+        self._become(length=0, kept=0, verdict_steps=0, step=0, position=0, play=Play.PAUSED, **nothing)
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""
         if self._state.recording is not None:
-            self._become(length=len(self._state.recording), kept=len(kept_steps(self._state.recording)))
+            recording = self._state.recording
+            kept, checked = len(kept_steps(recording)), len(checked_steps(recording))
+            self._become(length=len(recording), kept=kept, verdict_steps=checked)
 
     def go_to(self, step: int, position: int) -> None:
         """Put the playhead somewhere; what is out of range is pulled in."""
@@ -204,6 +208,11 @@ class Session:
     def set(self, **changes: Any) -> None:
         """Change settings: speed, loop, theme, reduced_motion, log_loss, minimap; the filter of the events; the probes."""
         self._become(**changes)
+
+    def know(self, recording: Steps, step: int, trace: Trace, verdicts: Mapping[int, Verdict]) -> None:
+        """Take verdicts on ops of a step (an index into ``recording``, as it was then); none where another is open by now."""
+        if recording is self._state.recording and verdicts:
+            self._become(checked=remember(self._state.checked, step, trace, verdicts))
 
     def set_view(self, **changes: Any) -> None:
         """Change how the graph is shown; can be undone."""

@@ -18,6 +18,8 @@ from gradwalk.run.place import RUNS
 from . import pictures, settings, style
 from .about import About
 from .chaining import Chaining
+from .check_next import CheckNext
+from .checker import Checker
 from .chooser import Chooser
 from .command import Command
 from .export_dialog import ExportDialog
@@ -67,6 +69,8 @@ class Shell(QObject):
         self.kept_stops = KeptStops(session, self.follower, kept.breakpoints)
         self.others = Others(window, session, self.follower, self.places_of_runs)
         self.others.sides.await_three(self.trainings)
+        self._check_next = CheckNext(window, session, self.follower, self.others.reaching)
+        self.checker = Checker(session, window.notice, window.status.activity, self._check_next, self)
         self._closed = False
         window.chosen.connect(self.do)
         window.dropped.connect(self.open_path)
@@ -189,6 +193,16 @@ class Shell(QObject):
     def next_alert(self, by: Literal[1, -1]) -> None:
         """Go to the next (or previous) alert of a watch that is on, across steps, and say what it is."""
         self.watcher.next(by)
+
+    # The reference
+
+    def check_step(self) -> None:
+        """Check every op of the step that is shown against the NumPy reference."""
+        self.checker.check_step()
+
+    def check_next(self) -> None:
+        """Have the training check its next step while it runs."""
+        self._check_next.check_next()
 
     # Pictures
 
@@ -355,6 +369,7 @@ class Shell(QObject):
         self.watcher.close()
         self.others.copies.close()
         self.chaining.close()
+        self.checker.close()
         self.follower.close()
 
     def _on_changed(self, old: State, new: State) -> None:

@@ -26,6 +26,7 @@ from .alerts import NOTHING, AlertRow, Alerts
 from .chains import Chained
 from .held import Held
 from .probes import Probe
+from .verdicts import NO_VERDICTS, Checked, Verdicts, verdicts_of
 
 Thing: TypeAlias = Literal["op", "node", "value", "edge", "module"]
 
@@ -98,6 +99,8 @@ class State:
     """How many steps the recording held when last looked at."""
     kept: int = 0
     """How many of them kept tensors."""
+    verdict_steps: int = 0
+    """How many of them were checked while they ran."""
     step: int = 0
     position: int = 0
     trace: Trace | None = None
@@ -156,6 +159,10 @@ class State:
     """The steps that were computed again in float64."""
     chaining: int = NONE
     """The step that is being computed, or NONE."""
+    checked: tuple[Checked, ...] = ()
+    """What checks in the window have found, for the steps that were checked last."""
+    verdicts: Verdicts = NO_VERDICTS
+    """What is known of the ops of this step against the reference."""
 
     @property
     def events(self) -> int:
@@ -186,12 +193,25 @@ def resolve(wish: State, old: State) -> State:
     """The State that a wish comes to: playhead in range, trace looked up, selection kept only while it exists."""
     recording, length = wish.recording, wish.length
     if recording is None or length == 0:
-        return replace(wish, step=0, position=0, trace=None, selection=None, picked=(), highlight="", alerts=NOTHING, alert=None)
+        return replace(
+            wish,
+            step=0,
+            position=0,
+            trace=None,
+            selection=None,
+            picked=(),
+            highlight="",
+            alerts=NOTHING,
+            alert=None,
+            checked=(),
+            verdicts=NO_VERDICTS,
+        )
     step = length - 1 if wish.play is Play.FOLLOWING else max(0, min(wish.step, length - 1))
     same = old.recording is recording and old.step == step and old.trace is not None and old.trace.done
     same = (
         same and old.trace is not None and (wish.kept == old.kept or len(old.trace.tensors) > 0)
     )  # else they may have come since
+    same = same and not (wish.verdict_steps != old.verdict_steps and _has_news(recording, step, old.trace))
     trace = old.trace if same else unscaled(recording[step])
     assert trace is not None
     if wish.fetched is not old.fetched and wish.fetched:
@@ -199,6 +219,7 @@ def resolve(wish: State, old: State) -> State:
     position = len(trace.tape) if wish.play is Play.FOLLOWING else max(0, min(wish.position, len(trace.tape)))
     before = old.trace if old.recording is recording and (wish.selection, wish.picked) == (old.selection, old.picked) else None
     selection = _carried(wish.selection, before, trace)
+    checked = wish.checked if recording is old.recording else ()
     picked = (_carried(one, before, trace) for one in wish.picked if selection is not None)
     return replace(
         wish,
@@ -213,7 +234,15 @@ def resolve(wish: State, old: State) -> State:
         alerts=wish.alerts if recording is old.recording else NOTHING,
         loop_range=wish.loop_range if trace.graph.key == (old.trace.graph.key if old.trace is not None else "") else None,
         alert=wish.alert if wish.alert is not None and wish.alert.place == (step, position) else None,
+        checked=checked,
+        verdicts=old.verdicts if (trace, checked) == (old.trace, old.checked) else verdicts_of(trace, step, checked),
     )
+
+
+def _has_news(recording: Steps, step: int, trace: Trace | None) -> bool:
+    """Whether verdicts on a step have come to the recording since it was read."""
+    ask = getattr(recording, "checked_steps", None)
+    return trace is not None and not trace.verdicts and ask is not None and bool(np.isin(step, ask()))
 
 
 def _view_for(view: View, trace: Trace, old: State) -> View:

@@ -16,7 +16,7 @@ class StatusBar(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._labels: dict[str, QLabel] = {}
-        for name in ("process", "speed", "recording", "notes", "stops", "capture"):
+        for name in ("process", "speed", "recording", "notes", "stops", "capture", "check"):
             self._labels[name] = QLabel()
             self.addWidget(self._labels[name])
         self._labels["remark"] = QLabel()
@@ -49,6 +49,10 @@ class StatusBar(QStatusBar):
     def capture(self, sentence: str) -> None:
         """How far the capture of a step is, or "" for nothing."""
         self._labels["capture"].setText(sentence)
+
+    def check(self, sentence: str) -> None:
+        """How far the check of the training's next step is, or "" for nothing."""
+        self._labels["check"].setText(sentence)
 
     def remark(self, sentence: str) -> None:
         """Something about the picture of the graph, or "" for nothing."""

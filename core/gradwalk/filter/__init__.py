@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .completing import Completion, complete
-from .matching import matches
+from .matching import asks_checks, matches
 from .parsing import FilterError, parse
 from .syntax import Filter, text_of
 
-__all__ = ["Completion", "Filter", "FilterError", "complete", "matches", "parse", "text_of"]
+__all__ = ["Completion", "Filter", "FilterError", "asks_checks", "complete", "matches", "parse", "text_of"]

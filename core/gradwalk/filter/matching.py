@@ -17,7 +17,7 @@ from ..tape import rms_of
 from ..trace import STATISTICS, Trace
 from .columns import Columns, Texts, columns_of
 from .syntax import Call, Condition, Either, Every, Filter, Without, Word
-from .vocabulary import PHASES
+from .vocabulary import CHECKS, PHASES
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
@@ -45,6 +45,10 @@ class Measurements(Protocol):
     @property
     def seconds(self) -> Numbers:
         """How long they took."""
+
+    @property
+    def checks(self) -> NDArray[np.int8]:
+        """What checks found, per event, as ``verdicts.Mark``."""
 
 
 def matches(asked: Filter, trace: Trace) -> Mask:
@@ -88,7 +92,19 @@ def asks_numbers(asked: Filter) -> bool:
         case Every(of) | Either(of):
             return any(asks_numbers(one) for one in of)
         case Call(name):
-            return name in ("nan", "inf", "grad", "value", "time")
+            return name in ("nan", "inf", "grad", "value", "time", "check")
+    return False
+
+
+def asks_checks(asked: Filter) -> bool:
+    """Whether a filter asks for what checks found."""
+    match asked:
+        case Without(of):
+            return asks_checks(of)
+        case Every(of) | Either(of):
+            return any(asks_checks(one) for one in of)
+        case Call(name):
+            return name == "check"
     return False
 
 
@@ -112,6 +128,12 @@ class _OfTrace:
             seconds[trace.tape] = trace.durations
         return seconds
 
+    @property
+    def checks(self) -> NDArray[np.int8]:
+        from ..verdicts import marks_of_events  # the formulas are not needed otherwise
+
+        return marks_of_events(self.trace.graph, {verdict.op: verdict for verdict in self.trace.verdicts})
+
 
 def _called(call: Call, measured: Measurements, columns: Columns) -> Mask:
     if call.name in ("nan", "inf"):
@@ -130,6 +152,9 @@ def _called(call: Call, measured: Measurements, columns: Columns) -> Mask:
         return kept & _compared(call.conditions, figures, len(kept))
     if call.name == "time":
         return _took(call.conditions, measured.seconds)
+    if call.name == "check":
+        wanted_marks = [CHECKS[one.lower()] for one in call.patterns] or list(CHECKS.values())
+        return np.isin(measured.checks, wanted_marks)
     texts, pattern = _TEXTS[call.name]
     held = texts(columns)
     wanted = [pattern(one) for one in call.patterns or ("*",)]

@@ -80,6 +80,10 @@ class _Numbers:
     def seconds(self) -> NDArray[np.float64]:
         return np.array([self.event.seconds])
 
+    @property
+    def checks(self) -> NDArray[np.int8]:
+        return np.zeros(1, np.int8)  # a step is checked when it has run
+
 
 def _table(rows: Sequence[Row]) -> NDArray[np.float64]:
     table: NDArray[np.float64] = np.array([row() for row in rows], dtype=np.float64).reshape(-1, len(STATISTICS)).T

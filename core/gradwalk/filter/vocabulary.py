@@ -30,6 +30,8 @@ PHASES = {
     "update": "update",
     "opt": "update",
 }
+CHECKS = {"agrees": 1, "none": 2, "differs": 3}
+"""By the marks of ``verdicts.Mark``: ``none`` is for no reference."""
 KINDS = ("op", "loss", "node", "accumulate", "update")
 
 
@@ -56,6 +58,7 @@ FUNCTIONS = {
         Function("dtype", "texts", "dtype of what the event gives"),
         Function("device", "texts", "device of what the event gives"),
         Function("tag", "texts", "what is special about an op, such as recomputed"),
+        Function("check", "texts", "what a check against the NumPy reference found", words=tuple(CHECKS)),
         Function("grad", "conditions", "a gradient that the event sends", tuple(STATISTICS_FIELDS)),
         Function("value", "conditions", "a tensor that the event gives", tuple(STATISTICS_FIELDS)),
         Function("saved", "conditions", "tensors kept for the backward", tuple(SAVED_FIELDS)),

@@ -26,6 +26,7 @@ from ..graph.wavefront import wavefront_of
 from ..showing import settled
 from ..state import View
 from ..theme import Theme
+from ..verdicts import verdicts_of
 from .plan import Picture, Wishes
 
 LINE = 26.0
@@ -41,8 +42,9 @@ class Stage:
         self.trace, self._theme, self._wishes = unscaled(trace), theme, wishes
         self._scene = scene_of(trace, view) if scene is None else scene
         self._facts = gather(self.trace, self._scene, view.measure)
-        self._known = is_unscaled(trace)
-        legend = legend_size(self._scene.picture, view.measure, unscaled=self._known)
+        self._verdicts = verdicts_of(self.trace)
+        self._notes = {"unscaled": is_unscaled(trace), "checked": bool(self._verdicts)}
+        legend = legend_size(self._scene.picture, view.measure, **self._notes)
         self._camera, self.size, self._legend = _arranged((self._scene.width, self._scene.height), legend, wishes.size)
         self._surface = Surface(theme, self._camera.zoom, measure=view.measure)
         self._layer = StaticLayer(dots=False)
@@ -52,7 +54,7 @@ class Stage:
     def paint(self, picture: Picture) -> QImage:
         """Paint a picture; the image is overwritten by the next."""
         if self.look is None or self.look.position != picture.position:
-            self.look = look_at(self._facts, picture.position)
+            self.look = look_at(self._facts, picture.position, self._verdicts)
         painter = QPainter(self.image)
         self._layer.draw(painter, QSize(*self.size), 1.0, self._surface, self._scene, self.look, self._camera)
         painter.save()
@@ -74,7 +76,7 @@ class Stage:
         """The legend, and which step and event this is."""
         if self._legend is not None:
             surface = replace(self._surface, zoom=1.0)
-            paint_legend(painter, surface, self._scene.picture, *self._legend, unscaled=self._known)
+            paint_legend(painter, surface, self._scene.picture, *self._legend, **self._notes)
         room = (self._legend[0] if self._legend is not None else self.size[0]) - 2 * styles.MARGIN
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
         at, ink = QPointF(styles.MARGIN, self.size[1] - LINE / 2 - 4), colour(self._theme.subtle)

@@ -143,7 +143,7 @@ class GraphCanvas(PointerView):
         if not self.fits:
             return None, False
         sought = self.furniture.find.selections if self.furniture is not None else ()
-        key = (self.scene, sought, state.highlight, state.selection, state.picked, state.filter, state.trace)
+        key = (self.scene, sought, state.highlight, state.selection, state.picked, state.filter, state.trace, state.verdicts)
         if key != self._lit_for and self.scene is not None and self.look is not None:
             self._lit_for, cards = key, self.look.facts.cards
             picked = state.picked or ((state.selection,) if state.selection is not None else ())
@@ -152,7 +152,7 @@ class GraphCanvas(PointerView):
             elif state.highlight:
                 self._lit = highlighted(self.scene, cards, picked, state.highlight)
             else:
-                self._lit = matching(self.look.facts, state.filter)
+                self._lit = matching(self.look.facts, state.filter, state.verdicts)
         return self._lit, bool(sought)
 
     # Keyboard

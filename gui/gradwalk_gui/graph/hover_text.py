@@ -9,9 +9,11 @@ import numpy as np
 
 from gradwalk.tape import index, label_of, rms_of, shape_of, stats_of, target_of, why_not_counted
 from gradwalk.trace import NONE, Trace
+from gradwalk.verdicts import WORDS, Mark
 from gradwalk.why import lost_gradient
 
 from ..numbers import count, number, shape_text
+from .check_text import check_rows
 from .hit import Hit
 from .look import Look, gradient_text, loss_text, shape_line, version_text
 from .parts import BACKWARD, FORWARD, Card
@@ -37,10 +39,10 @@ def hover_of(scene: Scene, look: Look, hit: Hit) -> Hover:
     if hit.kind == "lane":
         return _lane(scene, look, hit)
     if hit.kind in ("title", "frame"):
-        return _module(scene, scene.picture.frames[hit.index].module, "click the title to fold it")
+        return _module(scene, look, scene.picture.frames[hit.index].module, "click the title to fold it")
     card = scene.picture.cards[hit.index]
     if card.kind == "module":
-        return _stack(scene, card) if card.strip else _module(scene, card.ref, "double-click to unfold it")
+        return _stack(scene, look, card) if card.strip else _module(scene, look, card.ref, "double-click to unfold it")
     if card.kind in ("op", "knot", "node"):
         return _op(scene, look, hit.index, card)
     return _value(scene, look, hit.index, card)
@@ -80,6 +82,7 @@ def _op(scene: Scene, look: Look, place: int, card: Card) -> Hover:
             rows += _tensor_rows(trace, value, there=0 <= look.facts.when.last[place, FORWARD] < look.position)
         rows += _why_rows(trace, op.outputs[:1])
     rows += _gradient_rows(look, place, card)
+    rows += check_rows(look.checks.of, scene.graph, card.ops)
     return Hover(card.title or card.under, card.note, code, tuple(rows))
 
 
@@ -186,17 +189,20 @@ def views_on(scene: Scene, lane: int) -> list[str]:
     return names[::-1]
 
 
-def _module(scene: Scene, module: int, advice: str) -> Hover:
+def _module(scene: Scene, look: Look, module: int, advice: str) -> Hover:
     call = scene.graph.modules[module]
-    inside = sum(_is_in(scene, op.module, module) for op in scene.graph.ops)
-    return Hover(call.name or call.kind, call.kind, "", (("path", call.path), ("holds", count(inside, "op")), ("", advice)))
+    inside = [op.id for op in scene.graph.ops if _is_in(scene, op.module, module)]
+    checks = check_rows(look.checks.of, scene.graph, inside)
+    rows = (("path", call.path), ("holds", count(len(inside), "op")), *checks, ("", advice))
+    return Hover(call.name or call.kind, call.kind, "", rows)
 
 
-def _stack(scene: Scene, card: Card) -> Hover:
+def _stack(scene: Scene, look: Look, card: Card) -> Hover:
     modules = scene.graph.modules
     first = modules[card.ref]
     rows = (("path", f"{first.path} and {len(card.strip) - 1} that do the same"), ("holds", count(len(card.ops), "op")))
-    return Hover(card.title, first.kind, "", (*rows, ("", "double-click to see them one by one")))
+    checks = check_rows(look.checks.of, scene.graph, card.ops)
+    return Hover(card.title, first.kind, "", (*rows, *checks, ("", "double-click to see them one by one")))
 
 
 def _is_in(scene: Scene, module: int, around: int) -> bool:
@@ -213,4 +219,6 @@ def described(scene: Scene, look: Look, place: int) -> str:
         parts.append(_moment(look, place, FORWARD))
     if card.backward:
         parts.append(f"gradient {gradient_text(look, place)}")
+    mark = Mark(int(look.checks.cards[place]))
+    parts += [f"NumPy reference: {WORDS[mark]}"] * bool(mark)
     return ", ".join(part for part in parts if part)

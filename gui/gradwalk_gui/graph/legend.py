@@ -1,4 +1,4 @@
-"""The legend: the scale of magnitudes with its decades, what NaN and "none" look like, and the three kinds of lanes."""
+"""The legend: the scale of magnitudes with its decades, what NaN and "none" look like, the three kinds of lanes, the marks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QLinearGradient, QPainter
 
+from gradwalk.verdicts import WORDS, Mark
+
+from ..check_mark import paint_mark
 from ..theme import magnitude_table
 from . import styles
 from .magnitudes import MeasureName, meaning, ticks
@@ -18,6 +21,10 @@ PAD = 14.0
 HEIGHT = 64.0
 SAMPLE = 30.0
 """Length of the sample of a lane."""
+MARKS_ROW, MARK = 20.0, 14.0
+"""Height of the row of marks, and the side of one."""
+AGAINST = "NumPy reference"
+SHOWN = (Mark.AGREES, Mark.DIFFERS, Mark.NO_REFERENCE)
 
 
 def _samples(picture: Picture) -> tuple[str, ...]:
@@ -28,8 +35,16 @@ def _samples(picture: Picture) -> tuple[str, ...]:
     }[picture.halves]
 
 
-def legend_size(picture: Picture, measure: MeasureName, *, unscaled: bool = False) -> tuple[float, float]:
-    """Width and height in logical pixels; ``unscaled`` says that the factor of a GradScaler was taken out."""
+def legend_size(picture: Picture, measure: MeasureName, *, unscaled: bool = False, checked: bool = False) -> tuple[float, float]:
+    """Width and height in logical pixels; ``unscaled`` says that the factor of a GradScaler was taken out.
+
+    ``checked`` says that there are marks of the check against the reference: a row more.
+    """
+    width, height = _size(picture, measure, unscaled)
+    return (max(width, _marks_width() + 2 * PAD), height + MARKS_ROW) if checked else (width, height)
+
+
+def _size(picture: Picture, measure: MeasureName, unscaled: bool) -> tuple[float, float]:
     lanes = sum(SAMPLE + 6 + measure_text(name, styles.LEGEND) + 16 for name in _samples(picture)) - 16
     if picture.halves == "forward":
         return lanes + 2 * PAD, 30.0
@@ -50,15 +65,25 @@ def _word(measure: MeasureName, unscaled: bool) -> str:
 
 
 def paint_legend(
-    painter: QPainter, surface: Surface, picture: Picture, left: float, top: float, *, unscaled: bool = False
+    painter: QPainter,
+    surface: Surface,
+    picture: Picture,
+    left: float,
+    top: float,
+    *,
+    unscaled: bool = False,
+    checked: bool = False,
 ) -> None:
     """The legend with its corner at ``(left, top)``, on a surface of zoom 1."""
     theme, measure = surface.theme, surface.measure
-    width, height = legend_size(picture, measure, unscaled=unscaled)
+    width, height = legend_size(picture, measure, unscaled=unscaled, checked=checked)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(pen(colour(theme.border, 200), 1.0))
     painter.setBrush(colour(theme.panel, 236))
     painter.drawRoundedRect(QRectF(left, top, width, height), 10, 10)
+    if checked:
+        height -= MARKS_ROW
+        _paint_marks(painter, surface, left + PAD, top + height + MARKS_ROW / 2 - 6)
     _paint_samples(painter, surface, picture, left + PAD, top + (height - 15 if picture.halves != "forward" else 15))
     if picture.halves != "forward":
         paint_scale(painter, surface, left + PAD, top + 13, _word(measure, unscaled))
@@ -116,6 +141,19 @@ def _paint_samples(painter: QPainter, surface: Surface, picture: Picture, left: 
             painter.drawRoundedRect(QRectF(left + 3, middle - 6, SAMPLE - 6, 12), 6, 6)
         draw_text(painter, surface, QPointF(right + 6, middle), 90, name, styles.LEGEND, colour(theme.subtle))
         left = right + 6 + measure_text(name, styles.LEGEND) + 16
+
+
+def _paint_marks(painter: QPainter, surface: Surface, left: float, middle: float) -> None:
+    ink = colour(surface.theme.subtle)
+    left += draw_text(painter, surface, QPointF(left, middle), 120, AGAINST, styles.LEGEND, ink) + 14
+    for mark in SHOWN:
+        paint_mark(painter, surface.theme, mark, QPointF(left + MARK / 2, middle), MARK)
+        left += MARK + 6
+        left += draw_text(painter, surface, QPointF(left, middle), 90, WORDS[mark], styles.LEGEND, ink) + 16
+
+
+def _marks_width() -> float:
+    return measure_text(AGAINST, styles.LEGEND) + sum(MARK + 6 + measure_text(WORDS[m], styles.LEGEND) + 16 for m in SHOWN) - 2
 
 
 def _head(painter: QPainter, x: float, y: float, way: float, name: str) -> None:

@@ -13,6 +13,8 @@ from gradwalk.tape import shape_of
 from gradwalk.trace import NONE, STATISTICS, Trace
 
 from ..numbers import NO_PATH, count, number, shape_text
+from ..verdicts import NO_VERDICTS, Verdicts
+from .check_marks import CheckMarks, marks_in
 from .events_on_cards import Place
 from .facts import Facts
 from .magnitudes import NOT_THERE, text
@@ -60,6 +62,8 @@ class Look:
     next: Place | None
     just: Place | None
     """Where the event shows that has just run."""
+    checks: CheckMarks
+    """What is known of the ops against the reference."""
 
     @property
     def trace(self) -> Trace:
@@ -67,8 +71,8 @@ class Look:
         return self.facts.trace
 
 
-def look_at(facts: Facts, position: int) -> Look:
-    """The look of a scene at a playhead."""
+def look_at(facts: Facts, position: int, verdicts: Verdicts = NO_VERDICTS) -> Look:
+    """The look of a scene at a playhead, with the marks of ``verdicts``, which are there whatever the playhead."""
     when = facts.when
     arrived = _latest(when, position)
     places = when.places
@@ -83,6 +87,7 @@ def look_at(facts: Facts, position: int) -> Look:
         (when.waits[:, 0] < position) & (position <= when.waits[:, 1]),
         places[position] if position < len(places) else None,
         places[position - 1] if 0 < position <= len(places) else None,
+        marks_in(facts.scene, verdicts),
     )
 
 

@@ -13,6 +13,7 @@ from .look import Look
 from .marks import paint_halo, paint_just, paint_next
 from .paint_blocks import paint_blocks
 from .paint_cards import paint_card
+from .paint_checks import paint_checks
 from .paint_frames import paint_frames
 from .paint_lanes import paint_lane, paint_plate
 from .paint_pills import paint_badge, paint_input, paint_knot, paint_leaf, paint_loss, paint_tensor
@@ -50,6 +51,7 @@ def paint_content(painter: QPainter, surface: Surface, scene: Scene, look: Look,
         paint_blocks(painter, surface, scene, look, cards, lanes)
         paint_just(painter, surface, scene, look)
         paint_next(painter, surface, scene, look)
+        paint_checks(painter, surface, scene, look, cards, inside(scene.frames, *visible))
         return
     for lane in lanes.tolist():
         paint_lane(painter, surface, scene, look, lane)
@@ -64,6 +66,7 @@ def paint_content(painter: QPainter, surface: Surface, scene: Scene, look: Look,
         for place in cards.tolist():
             if scene.picture.cards[place].kind == "leaf":
                 paint_badge(painter, surface, scene, look, place)
+    paint_checks(painter, surface, scene, look, cards, inside(scene.frames, *visible))
 
 
 def inside(rects: Points, *visible: QRectF) -> NDArray[np.intp]:

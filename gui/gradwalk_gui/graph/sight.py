@@ -94,13 +94,17 @@ class Sight(Panel):
         """Where the legend stands; None where there is no room for it."""
         if self.scene is None:
             return None
-        width, height = legend_size(self.scene.picture, self.drawn.view.measure, unscaled=self._is_unscaled())
+        notes = {"unscaled": self._is_unscaled(), "checked": self._is_checked()}
+        width, height = legend_size(self.scene.picture, self.drawn.view.measure, **notes)
         if width + 2 * LEGEND_AWAY > self.width() or height + 120 > self.height():
             return None
         return QRectF(self.width() - width - LEGEND_AWAY, self.height() - height - LEGEND_AWAY, width, height)
 
     def _is_unscaled(self) -> bool:
         return self.drawn.trace is not None and is_unscaled(self.drawn.trace)
+
+    def _is_checked(self) -> bool:
+        return bool(self.drawn.verdicts)
 
     # Wishes
 

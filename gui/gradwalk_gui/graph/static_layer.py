@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QPainter, QPixmap, QRegion
 from .camera import Camera
 from .look import Look
 from .paint import AROUND, inside, paint_content, paint_dots
+from .paint_checks import title_marks
 from .paint_frames import paint_frames
 from .scene import Scene
 from .surface import Level, Surface
@@ -162,10 +163,12 @@ class StaticLayer:
             self._paint_content([whole] if not whole.isEmpty() else [])
             return
         cards, lanes = changed_cards(self.scene, old, look), changed_lanes(old, look)
-        if len(cards) + len(lanes) > MANY:
+        frames = np.flatnonzero(old.checks.frames != look.checks.frames)
+        if len(cards) + len(lanes) + len(frames) > MANY:
             self._paint_content([whole] if not whole.isEmpty() else [])
             return
-        parts = [self._on_pixmap(row) for row in (*self.scene.cards[cards], *self.scene.lane_bounds[lanes])]
+        marks = title_marks(self.scene.frames[frames], self.camera.zoom)
+        parts = [self._on_pixmap(row) for row in (*self.scene.cards[cards], *self.scene.lane_bounds[lanes], *marks)]
         self._paint_content([part for part in parts if not part.isEmpty()])
 
     def _whole(self) -> QRect:
@@ -238,7 +241,8 @@ def changed_cards(scene: Scene, old: Look, new: Look) -> list[int]:
     numbers = ~_same(old.card_magnitudes, new.card_magnitudes)
     fixed = new.facts.when.fixed
     cells = np.flatnonzero(~_same(old.cells, new.cells))
-    changed = set(np.flatnonzero(states | numbers).tolist())
+    checks = old.checks.cards != new.checks.cards
+    changed = set(np.flatnonzero(states | numbers | checks).tolist())
     changed |= set((np.searchsorted(fixed.cell_bounds, cells, side="right") - 1).tolist())
     changed |= {place.card for place in (old.just, old.next, new.just, new.next) if place is not None}
     between = sorted((old.position, new.position))

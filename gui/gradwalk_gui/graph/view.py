@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
@@ -37,6 +38,7 @@ from .look import look_at
 from .maker import Maker
 from .marks import paint_frame_ring, paint_ring
 from .overlay import paint_flight, paint_selected_lane, paint_wavefront, painted_around, reach_of
+from .paint_checks import paint_checks
 from .scene import Scene
 from .scenes import Key, Made, Scenes, key_of
 from .sight import Sight
@@ -112,7 +114,7 @@ class GraphView(Sight):
             self.glider.stop()
             self.update()
             return
-        if old.view.measure != new.view.measure:
+        if old.view.measure != new.view.measure or bool(old.verdicts) != bool(new.verdicts):
             self._legend = None
         self._ask(new)
         self._show_look(old, new)
@@ -151,7 +153,7 @@ class GraphView(Sight):
         self.glider.stop()
         self.remarked.emit(made.note)
         if facts is not None:
-            self.look = look_at(facts, self.drawn.position)
+            self.look = look_at(facts, self.drawn.position, self.drawn.verdicts)
         camera = self.camera
         same = before is not None and view is not None and before.graph.key == made.scene.graph.key
         if before is None or view is None or not same or not _only_folds(view, new):
@@ -169,8 +171,9 @@ class GraphView(Sight):
         if self.fits:
             assert self.scene is not None
             facts = self._facts(new)
-            if self.look is None or self.look.facts is not facts or self.look.position != new.position:
-                self.look = look_at(facts, new.position)
+            known = self.look
+            if known is None or known.facts is not facts or (known.position, known.checks.of) != (new.position, new.verdicts):
+                self.look = look_at(facts, new.position, new.verdicts)
             if self._wants_first_look:
                 self._wants_first_look = False
                 self.look_first()
@@ -290,6 +293,8 @@ class GraphView(Sight):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if shown.place is not None:
             paint_ring(painter, self.theme, scene, shown.place, self.zoom, focus=self.hasFocus())
+            if self.look is not None:  # the ring does not cross the card's mark
+                paint_checks(painter, self.surface, scene, self.look, np.array([shown.place.card]), np.zeros(0, np.intp))
         elif shown.frame != NONE:
             paint_frame_ring(painter, self.theme, scene, shown.frame, self.zoom)
         else:
@@ -330,7 +335,8 @@ class GraphView(Sight):
             self._legend.fill(Qt.GlobalColor.transparent)
             inner = QPainter(self._legend)
             surface = Surface(self.theme, measure=self.drawn.view.measure)
-            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, unscaled=self._is_unscaled())
+            notes = {"unscaled": self._is_unscaled(), "checked": self._is_checked()}
+            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, **notes)
             inner.end()
         painter.drawPixmap(rect.topLeft(), self._legend)
 

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.filter import FilterError, matches, parse
+from gradwalk.filter import FilterError, asks_checks, matches, parse
 from gradwalk.trace import NONE
 
 from ..state import Selection
+from ..verdicts import NO_VERDICTS, Verdicts, with_verdicts
 from .events_on_cards import Cards
 from .facts import Facts
 from .frames import up_from
@@ -87,7 +88,7 @@ def found(scene: Scene, cards: Cards, things: Iterable[Selection]) -> Lit:
     return lit
 
 
-def matching(facts: Facts, asked: str) -> Lit | None:
+def matching(facts: Facts, asked: str, verdicts: Verdicts = NO_VERDICTS) -> Lit | None:
     """The cards whose events match a filter, and the lanes along which something ran in one; None for one that asks nothing.
 
     What cannot be read asks nothing.
@@ -99,7 +100,7 @@ def matching(facts: Facts, asked: str) -> Lit | None:
     if wanted == parse(""):
         return None
     when, ran = facts.when, np.zeros(len(facts.when.places) + 1, dtype=np.bool_)  # the last stands for "never"
-    ran[:-1] = matches(wanted, facts.trace)
+    ran[:-1] = matches(wanted, with_verdicts(facts.trace, verdicts if asks_checks(wanted) else NO_VERDICTS))
     lit = Lit(np.zeros(len(when.first), dtype=np.bool_), ran[when.lane_forward])
     lit.cards[[place.card for place, hit in zip(when.places, ran, strict=False) if hit and place is not None]] = True
     lit.lanes[when.coming.rows[ran[when.coming_at]]] = True

@@ -20,8 +20,8 @@ from ..graph.magnitudes import magnitudes
 from ..numbers import EXACTLY_ZERO, NO_PATH, NOT_COUNTED, NOT_YET, number, shape_text
 from ..state import Selection
 
-COLUMNS = ("gradient of", "made by", "module", "shape", "RMS", "max |g|", "update ratio", "zeros", "NaN, Inf", "event")
-NAME, NODE, MODULE, SHAPE, RMS, MAX, RATIO, ZEROS, BAD, EVENT = range(len(COLUMNS))
+COLUMNS = ("gradient of", "made by", "module", "shape", "RMS", "max |g|", "update ratio", "zeros", "NaN, Inf", "event", "check")
+NAME, NODE, MODULE, SHAPE, RMS, MAX, RATIO, ZEROS, BAD, EVENT, CHECK = range(len(COLUMNS))
 _ROW = {name: number for number, name in enumerate(STATISTICS)}
 Numbers = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -1,29 +1,47 @@
-"""A check against the NumPy formula as rich text."""
+"""A verdict as rich text: per tensor a tick or a cross, both values side by side, how far apart they are, the formula."""
 
 from __future__ import annotations
 
-from gradwalk.reference.checking import Check
+from collections.abc import Sequence
+
 from gradwalk.reference.code import code_of
-from gradwalk.trace import Compared, Trace
+from gradwalk.reference.registry import Formula
+from gradwalk.trace import Compared, TensorKey, Trace, Verdict
+from gradwalk.verdicts import WORDS, Mark, mark_of
 
 from ..inspection.subject import has_come, is_there
-from ..numbers import NOT_YET, number
+from ..numbers import NOT_YET, count, number
 from ..theme import Theme
-from ..widgets.text import coloured, listing, mono, shown
+from ..verdicts import NOT_COMPARED
+from ..widgets.text import coloured, link, listing, mono, shown
 
-AGREES, DIFFERS = "✓", "✗"
+AGREES, DIFFERS, NONE_THERE = "✓", "✗", "–"
+MAP = "map:"
+"""What the links to error maps begin with; the place of the row follows."""
+OURS = ("formula", "ops inside")
+"""By what verdicts are made whose code can be read here."""
+BY = {
+    "formula": "float64 from the recorded inputs",
+    "ops inside": "float64 from the recorded inputs, by the formulas of the ops inside",
+    "registered formula": "by the formula that the script registered",
+    "central differences": "by central differences through the Function itself, in the training process",
+}
 
 
-def verdict(check: Check, trace: Trace, position: int, theme: Theme) -> str:
-    """The rows, each with a tick or a cross, and what could not be checked."""
-    there = [is_here(row, trace, position) for row in check.verdict.rows]
-    rows = "".join(_row(row, here, theme) for row, here in zip(check.verdict.rows, there, strict=True))
-    text = f'<table cellspacing="0" cellpadding="2" width="100%">{rows}</table>' if rows else ""
-    if check.verdict.sentence:
-        text += f'<div style="color:{theme.subtle}">{shown(check.verdict.sentence)}</div>'
+def verdict(made: Verdict, trace: Trace, position: int, theme: Theme, mapped: TensorKey | None = None) -> str:
+    """The rows, each with a tick or a cross, and what could not be checked. ``mapped``: the row whose error map is open."""
+    there = [is_here(row, trace, position) for row in made.rows]
+    texts = [
+        _row(place, row, made, theme, opened=row.tensor == mapped) if here else _not_yet(row, theme)
+        for place, (row, here) in enumerate(zip(made.rows, there, strict=True))
+    ]
+    text = f'<table cellspacing="0" cellpadding="2" width="100%">{"".join(texts)}</table>' if texts else ""
+    if not made.rows:
+        text = f"{coloured(NONE_THERE, theme.subtle)}&nbsp;&nbsp;<b>{WORDS[mark_of(trace.graph, made)] or NOT_COMPARED}</b>"
+    if made.sentence:
+        text += f'<div style="color:{theme.subtle}">{shown(made.sentence)}</div>'
     if any(there):
-        about = "float64 from the recorded inputs"
-        text += f'<div style="font-size:11px;color:{theme.subtle};margin-top:2px">{shown(about)}</div>'
+        text += f'<div style="font-size:11px;color:{theme.subtle};margin-top:2px">{shown(BY[made.by])}</div>'
     return text
 
 
@@ -33,31 +51,58 @@ def is_here(row: Compared, trace: Trace, position: int) -> bool:
     return is_there(trace, position, ref) if kind == "value" else has_come(trace, position, ref)
 
 
-def _row(row: Compared, here: bool, theme: Theme) -> str:
-    if not here:
-        mark, right, below = "", coloured(NOT_YET, theme.faint), ""
-    else:
-        mark = _mark(row, theme)
-        right = f"{coloured('max rel. error', theme.subtle)} {mono(number(row.relative, 2))}"
-        below = "" if row.recorded != row.recorded and not row.place else _worst(row, theme)
+def _not_yet(row: Compared, theme: Theme) -> str:
     return (
-        f'<tr><td width="20">{mark}</td><td>{mono(row.symbol)}</td><td align="right">{right}</td></tr>'
-        f'<tr><td></td><td colspan="2" style="color:{theme.subtle}">{mono(row.formula, theme.subtle)}{below}</td></tr>'
+        f'<tr><td width="20"></td><td>{mono(row.symbol)}</td><td align="right">{coloured(NOT_YET, theme.faint)}</td></tr>'
+        f'<tr><td></td><td colspan="2">{mono(row.formula, theme.subtle)}</td></tr>'
     )
 
 
-def _mark(row: Compared, theme: Theme) -> str:
+def _row(place: int, row: Compared, made: Verdict, theme: Theme, *, opened: bool) -> str:
     colour = theme.update if row.agrees else theme.danger
-    return f'<span style="color:{colour}"><b>{AGREES if row.agrees else DIFFERS}</b></span>'
+    mark = f'<span style="color:{colour}"><b>{AGREES if row.agrees else DIFFERS}</b></span>'
+    word = f'<span style="color:{colour}"><b>{WORDS[Mark.AGREES if row.agrees else Mark.DIFFERS]}</b></span>'
+    way = link("close error map" if opened else "error map", f"{MAP}{place}", theme) if has_map(row, made) else ""
+    return (
+        f'<tr><td width="20">{mark}</td><td>{mono(row.symbol)}&nbsp;&nbsp;{word}</td><td align="right">{way}</td></tr>'
+        f'<tr><td></td><td colspan="2">{mono(row.formula, theme.subtle)}</td></tr>'
+        f'<tr><td></td><td colspan="2">{_sides(row, theme)}</td></tr>'
+        f'<tr><td></td><td colspan="2" style="color:{theme.subtle}">{_apart(row)}</td></tr>'
+    )
 
 
-def _worst(row: Compared, theme: Theme) -> str:
-    place = f" at [{', '.join(map(str, row.place))}]" if row.place else ""
-    pair = f"recorded {number(row.recorded, 6)}, NumPy {number(row.expected, 6)}{place}"
-    return f'<br><span style="font-size:11px;color:{theme.subtle}">{shown(pair)}</span>'
+def has_map(row: Compared, made: Verdict) -> bool:
+    """Whether the elements can be compared here: by formulas of ours, and where both sides have one shape."""
+    return made.by in OURS and bool(row.place or row.recorded == row.recorded or row.expected == row.expected)
 
 
-def code(check: Check, theme: Theme) -> str:
-    """The code of the formulas that were used."""
-    formulas = {step.call.formula: None for step in check.steps}
+def _sides(row: Compared, theme: Theme) -> str:
+    """Both values at the place where they are furthest apart."""
+    if row.recorded != row.recorded and row.expected != row.expected and not row.place:
+        return ""
+    at = f"at [{', '.join(map(str, row.place))}]" if row.place else ""
+    cells = "".join(f'<td style="padding-right:16px">{each}</td>' for each in _pair(row))
+    heads = "".join(f'<td style="padding-right:16px;font-size:11px;color:{theme.subtle}">{h}</td>' for h in ("recorded", "NumPy"))
+    place = f'<td style="color:{theme.subtle}">{shown(at)}</td>' if at else ""
+    return f'<table cellspacing="0" cellpadding="0"><tr>{heads}<td></td></tr><tr>{cells}{place}</tr></table>'
+
+
+def _pair(row: Compared) -> tuple[str, str]:
+    """As many digits as show a difference, where there is one."""
+    for digits in (6, 9, 12, 17):
+        pair = number(row.recorded, digits), number(row.expected, digits)
+        if pair[0] != pair[1] or row.recorded == row.expected:
+            break
+    return mono(pair[0]), mono(pair[1])
+
+
+def _apart(row: Compared) -> str:
+    parts = [f"max abs. error {number(row.absolute, 2)}", f"max rel. error {number(row.relative, 2)}"]
+    parts += [f"{number(row.ulps, 2)} ulp"] if row.ulps == row.ulps else []
+    parts += [f"{count(row.kinks, 'element')} without a derivative left out"] if row.kinks else []
+    return "&nbsp;&nbsp; ".join(shown(part).replace(" ", "&nbsp;") for part in parts)
+
+
+def code(formulas: Sequence[Formula], theme: Theme) -> str:
+    """The code of formulas."""
     return listing("\n\n\n".join(code_of(formula) for formula in formulas), theme)

@@ -28,14 +28,14 @@ from ..session import Session
 from ..state import Selection, State
 from ..theme import Theme, font
 from ..widgets.event_delegate import EventDelegate
-from ..widgets.event_model import INDEX, NAME, PHASE, RMS, SHAPE, VARIABLE, EventModel
+from ..widgets.event_model import CHECK, INDEX, NAME, PHASE, RMS, SHAPE, VARIABLE, EventModel
 from ..widgets.filter_field import FilterField
 
 SHAPE_FROM, VARIABLE_FROM = 480, 392
 """The widths from which on the columns of shapes and of variables are shown."""
 FOUND_FROM = 140
 """The height from which on the number of events is shown."""
-WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80}
+WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80, CHECK: 32}
 
 
 class EventsView(Panel):
@@ -111,11 +111,15 @@ class EventsView(Panel):
         if new.filter != old.filter or new.filter != self.filter.text():
             self._show_filter(new)
         if new.trace is None or new.trace is not self.model.trace:
-            self.model.position = new.position
+            self.model.position, self.model.verdicts = new.position, new.verdicts
             self.model.show_trace(new.trace)
             self._say()
         elif old.position != new.position:
             self.model.show_position(new.position)
+        if new.verdicts is not self.model.verdicts:
+            self.model.show_verdicts(new.verdicts)
+            self._say()
+        self.list.show_checks(bool(new.verdicts))
         if old.position != new.position or old.trace is not new.trace:
             self._follow(new.position)
         self.delegate.chosen = positions_of(new.trace, new.selection) if new.trace is not None else frozenset()
@@ -278,6 +282,7 @@ class EventList(QTreeView):
             self.setColumnWidth(column, width)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(PHASE, QHeaderView.ResizeMode.Fixed)
+        self.setColumnHidden(CHECK, True)
         self._fit_columns()
 
     def resizeEvent(self, event: object) -> None:
@@ -291,6 +296,11 @@ class EventList(QTreeView):
             model.narrow = self.width() < VARIABLE_FROM
             self.setColumnHidden(VARIABLE, model.narrow)
             self.setColumnHidden(SHAPE, self.width() < SHAPE_FROM)
+
+    def show_checks(self, shown: bool) -> None:
+        """The column of the check is there where anything was checked."""
+        if self.isColumnHidden(CHECK) is shown:
+            self.setColumnHidden(CHECK, not shown)
 
     def show_current(self, index: QModelIndex) -> None:
         """Make a row the current one because the playhead is there."""

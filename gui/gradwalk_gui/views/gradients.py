@@ -15,7 +15,22 @@ from PySide6.QtWidgets import (
 )
 
 from ..icons import themed
-from ..inspection.gradient_table import BAD, EVENT, MAX, MODULE, NAME, NODE, RATIO, RMS, SHAPE, ZEROS, missing, row_of, table_of
+from ..inspection.gradient_table import (
+    BAD,
+    CHECK,
+    EVENT,
+    MAX,
+    MODULE,
+    NAME,
+    NODE,
+    RATIO,
+    RMS,
+    SHAPE,
+    ZEROS,
+    missing,
+    row_of,
+    table_of,
+)
 from ..inspection.subject import empty_text
 from ..numbers import NO_PATH, NOT_YET, count
 from ..panel import GRID, Panel
@@ -27,9 +42,10 @@ from ..widgets.head import fill, head
 from ..widgets.table import Table, copy_text
 from ..widgets.text import ElidedLabel
 
-WIDTHS = {NAME: 150, NODE: 130, MODULE: 120, SHAPE: 120, RMS: 136, MAX: 76, RATIO: 96, ZEROS: 72, BAD: 84, EVENT: 60}
+WIDTHS = {NAME: 150, NODE: 130, MODULE: 120, SHAPE: 120, RMS: 136, MAX: 76, RATIO: 96, ZEROS: 72, BAD: 84, EVENT: 60, CHECK: 108}
 SHOWN_FROM = {MAX: 330, BAD: 420, RATIO: 520, ZEROS: 600, SHAPE: 700, MODULE: 830, NODE: 600, EVENT: 900}
 """The widths from which on columns are shown."""
+CHECK_FROM = 300
 
 
 class GradientsView(Panel):
@@ -112,6 +128,7 @@ class GradientsView(Panel):
         for column, width in SHOWN_FROM.items():
             alien = (column == NODE and not self.everything) or (column == RATIO and self.everything)
             self.list.setColumnHidden(column, alien or self.width() < width)
+        self.list.setColumnHidden(CHECK, not self.model.verdicts or self.width() < CHECK_FROM)
 
     def show_everything(self, everything: bool) -> None:
         """Every gradient of the backward, or those of the parameters."""
@@ -123,16 +140,25 @@ class GradientsView(Panel):
         """Show what differs: the step's rows, what has come at the playhead, the selection."""
         if new.trace is None or (new.trace, new.position) != (old.trace, old.position):
             self._show(new)
+        elif new.verdicts is not old.verdicts:
+            self._show_checks(new)
         elif new.selection != old.selection:
             self._mark(new)
 
     def _show(self, state: State) -> None:
         table = table_of(state.trace, everything=self.everything) if state.trace is not None else None
         self.model.show_table(table, state.position)
+        self._show_checks(state)
         for everything, button in self.switches.items():
             button.setChecked(everything is self.everything)
         self._say(state)
         self._mark(state)
+
+    def _show_checks(self, state: State) -> None:
+        had = bool(self.model.verdicts)
+        self.model.show_verdicts(state.trace.graph if state.trace is not None else None, state.verdicts)
+        if had is not bool(state.verdicts):
+            self._fit_columns()
 
     def _mark(self, state: State) -> None:
         """Make the row of what is selected in the graph the current one."""
@@ -174,7 +200,8 @@ class GradientsView(Panel):
     def _copy(self, separator: str, *, chosen: bool = False) -> None:
         picked = sorted(index.row() for index in self.list.selectionModel().selectedRows())
         lines = picked if chosen and picked else range(self.model.rowCount())
-        columns = [c for c in range(self.model.columnCount()) if c not in ((RATIO,) if self.everything else (NODE,))]
+        left_out = (RATIO if self.everything else NODE, *(() if self.model.verdicts else (CHECK,)))
+        columns = [c for c in range(self.model.columnCount()) if c not in left_out]
         copy_text(self.model.as_text(lines, columns, separator))
 
 

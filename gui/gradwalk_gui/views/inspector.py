@@ -92,6 +92,7 @@ class InspectorView(Panel):
             part.followed.connect(self._on_link)
             part.opened.connect(self._on_opened)
         self.distribution.chosen.connect(self._on_tensor)
+        self.check.found.connect(self.session.know)
         pane = self.tensor.pane
         pane.wanted.connect(self._go_to_kept)
         pane.locked.connect(lambda scale: self.session.set(colour_range=scale))
@@ -142,6 +143,8 @@ class InspectorView(Panel):
                 self._show(new)
         elif (old.tensor, old.colour_range) != (new.tensor, new.colour_range):
             self._show_tensor(new)
+        elif old.verdicts is not new.verdicts:
+            self._show_check(new)
 
     def _show(self, state: State) -> None:
         look = look_of(state)
@@ -192,6 +195,13 @@ class InspectorView(Panel):
         if look is not None:
             self.distribution.show_look(look)
             self.tensor.show_look(look)
+
+    def _show_check(self, state: State) -> None:
+        look = look_of(state)
+        if self._below.isActive():
+            self._shown = look  # it is filled a moment later
+        elif look is not None:
+            self.check.show_look(look)
 
     def _on_tensor(self, key: TensorKey) -> None:
         self.session.set(tensor=key)

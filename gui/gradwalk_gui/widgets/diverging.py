@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from PySide6.QtGui import QColor
 
 from ..theme import Theme
 
+Ramp: TypeAlias = Callable[[NDArray[np.float64], float, Theme], NDArray[np.uint8]]
+"""Gives colours to numbers, for a scale."""
 NEGATIVE = {False: "#762a83", True: "#c38ad6"}
 """By ``theme.dark``."""
 POSITIVE = {False: "#1b7837", True: "#7fc98a"}

@@ -6,12 +6,14 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, 
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from ..check_mark import paint_mark
 from ..inspection.rows import EventRow
 from ..panel import PHASE_MARKS, mix, phase_colour
 from ..theme import Theme, font, magnitude_colour
-from .event_model import INDEX, NAME, PHASE, RMS, VARIABLE, EventModel
+from .event_model import CHECK, INDEX, NAME, PHASE, RMS, VARIABLE, EventModel
 
 HEIGHT = 26
+MARK = 15.0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -42,6 +44,8 @@ class EventDelegate(QStyledItemDelegate):
             self._paint_phase(painter, box, row, run)
         elif index.column() == RMS:
             self._paint_rms(painter, box, row, run)
+        elif index.column() == CHECK:
+            paint_mark(painter, self.theme, self._model.mark_of(row), box.center(), MARK)
         else:
             self._paint_text(painter, box, row, index.column(), run)
         self._paint_playhead(painter, box, index.row(), index.column())

@@ -6,15 +6,18 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
-from gradwalk.filter import Filter, matches, parse
-from gradwalk.tape import index, stats_of, target_of
+from gradwalk.filter import Filter, asks_checks, matches, parse
+from gradwalk.tape import event_at, index, stats_of, target_of
 from gradwalk.trace import Trace
+from gradwalk.verdicts import WORDS, Mark, mark_of_event
 
 from ..inspection.rows import EventRow, rows_of
 from ..numbers import NOT_YET, magnitude, number, shape_text
+from ..verdicts import NO_VERDICTS, Verdicts, with_verdicts
 
-COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS")
-INDEX, PHASE, NAME, VARIABLE, SHAPE, RMS = range(len(COLUMNS))
+COLUMNS = ("#", "", "event", "variable", "shape", "grad RMS", "✓")
+INDEX, PHASE, NAME, VARIABLE, SHAPE, RMS, CHECK = range(len(COLUMNS))
+CHECK_TIP = "What the op gave, or the gradients that its Node gave, against the NumPy reference"
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -27,6 +30,7 @@ class EventModel(QAbstractTableModel):
         super().__init__()
         self.trace: Trace | None = None
         self.position = 0
+        self.verdicts = NO_VERDICTS
         self.filter: Filter = parse("")
         self.narrow = False
         """Whether the variable stands behind the name, for want of room for a column of its own."""
@@ -57,6 +61,22 @@ class EventModel(QAbstractTableModel):
         if self._rows:
             first, last = max(first - 1, 0), min(last, len(self._rows) - 1)
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
+
+    def show_verdicts(self, verdicts: Verdicts) -> None:
+        """Show what is known of the ops against the reference."""
+        self.verdicts = verdicts
+        if asks_checks(self.filter):
+            self.show_filter(self.filter)
+        else:
+            self._tell_all()
+
+    def mark_of(self, row: EventRow) -> Mark:
+        """Whether what an event gave agrees with the reference."""
+        return (
+            mark_of_event(self.trace.graph, self.verdicts.by_op, event_at(self.trace, row.position))
+            if self.trace
+            else Mark.UNKNOWN
+        )
 
     def show_filter(self, asked: Filter) -> None:
         """Show only the events that match."""
@@ -97,6 +117,8 @@ class EventModel(QAbstractTableModel):
         """The titles."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole and section == CHECK:
+            return CHECK_TIP
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole and section in (INDEX, RMS):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -118,6 +140,8 @@ class EventModel(QAbstractTableModel):
         """The text of a cell."""
         if column == RMS:
             return self._rms_text(row)
+        if column == CHECK:
+            return WORDS[self.mark_of(row)]
         return (
             str(row.position),
             row.phase,
@@ -132,6 +156,8 @@ class EventModel(QAbstractTableModel):
         lines = ["  ".join(str(part) for part in about if part), f"{row.phase}, {self._state(row)}"]
         if row.makes_gradient and self.trace is not None:
             lines += self._gradients(self.trace, row) if self.has_run(row) else [f"gradient: {NOT_YET}"]
+        mark = self.mark_of(row)
+        lines += [f"NumPy reference: {WORDS[mark]}"] * bool(mark)
         return "\n".join(lines + [f"has {row.bad}"] * bool(row.bad and self.has_run(row)))
 
     def _gradients(self, trace: Trace, row: EventRow) -> list[str]:
@@ -158,7 +184,7 @@ class EventModel(QAbstractTableModel):
     def _filtered(self) -> list[EventRow]:
         if self.trace is None:
             return []
-        found = matches(self.filter, self.trace)
+        found = matches(self.filter, with_verdicts(self.trace, self.verdicts if asks_checks(self.filter) else NO_VERDICTS))
         return [row for row in self._all if found[row.position]]
 
     def _tell_all(self) -> None:

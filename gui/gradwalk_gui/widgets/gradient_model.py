@@ -12,7 +12,12 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
+from gradwalk.trace import NONE, Graph
+from gradwalk.verdicts import WORDS, Mark, marks_of_edges
+
+from ..check_mark import mark_icon
 from ..inspection.gradient_table import (
+    CHECK,
     COLUMNS,
     EVENT,
     MAX,
@@ -30,8 +35,13 @@ from ..inspection.gradient_table import (
 from ..numbers import EXACTLY_ZERO, NO_PATH, NOT_YET
 from ..panel import mix
 from ..theme import LIGHT, Theme, font, magnitude_fraction, magnitude_table
+from ..verdicts import NO_VERDICTS, Verdicts
 from .table import ROW
 
+CHECK_TIP = (
+    "The gradient against the NumPy reference: that of the op whose Node gave it;\n"
+    "of a parameter's .grad the worst of those whose sum it is"
+)
 SINGLY = 16
 """So many rows at most are told of one by one when they change."""
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -50,6 +60,9 @@ class GradientModel(QAbstractTableModel):
         self.by = -1
         """The column that is sorted by, -1 for the order of the forward."""
         self.descending = False
+        self.verdicts = NO_VERDICTS
+        self.marks = np.zeros(0, np.int8)
+        """Per row the :class:`Mark` of the gradient: see ``verdicts.marks_of_edges``."""
         self.order = np.zeros(0, np.int64)
         self._lines = np.zeros(0, np.int64)
 
@@ -71,6 +84,25 @@ class GradientModel(QAbstractTableModel):
         for first, last in [(line, line) for line in self._lines[moved].tolist()] if few else [(0, len(table) - 1)]:
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
 
+    def show_verdicts(self, graph: Graph | None, verdicts: Verdicts) -> None:
+        """Show what is known of the ops against the reference."""
+        table, self.verdicts = self.table, verdicts
+        if table is None or graph is None or not verdicts:
+            marks = np.zeros(0 if table is None else len(table), np.int8)
+        else:
+            marks = np.where(table.edges == NONE, 0, marks_of_edges(graph, verdicts.by_op)[table.edges]).astype(np.int8)
+        if np.array_equal(marks, self.marks):
+            return
+        self.marks = marks
+        if self.by == CHECK:
+            self._rearrange()
+        if len(marks):
+            self.dataChanged.emit(self.index(0, CHECK), self.index(len(marks) - 1, CHECK))
+
+    def mark_of(self, row: int) -> Mark:
+        """The mark of a row of the table."""
+        return Mark(int(self.marks[row])) if row < len(self.marks) else Mark.UNKNOWN
+
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; it stays so for other steps."""
         self.by, self.descending = column, order is Qt.SortOrder.DescendingOrder
@@ -83,7 +115,13 @@ class GradientModel(QAbstractTableModel):
     def _arrange(self) -> bool:
         """Work out the order; whether it is another."""
         before, table = self.order, self.table
-        made = order_of(table, self.by, self.position, descending=self.descending) if table is not None else np.zeros(0, np.int64)
+        if table is not None and self.by == CHECK:
+            marks = self.marks if len(self.marks) == len(table) else np.zeros(len(table), np.int8)
+            made = np.argsort(-marks if self.descending else marks, kind="stable")
+        elif table is not None:
+            made = order_of(table, self.by, self.position, descending=self.descending)
+        else:
+            made = np.zeros(0, np.int64)
         self.order, self._lines = made, np.argsort(made)
         return not np.array_equal(before, made)
 
@@ -108,8 +146,10 @@ class GradientModel(QAbstractTableModel):
         """The titles."""
         if orientation is not Qt.Orientation.Horizontal:
             return None
-        if role == Qt.ItemDataRole.TextAlignmentRole and section >= MAX:
+        if role == Qt.ItemDataRole.TextAlignmentRole and MAX <= section < CHECK:
             return _RIGHT
+        if role == Qt.ItemDataRole.ToolTipRole and section == CHECK:
+            return CHECK_TIP
         return COLUMNS[section] if role == Qt.ItemDataRole.DisplayRole else None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -119,22 +159,32 @@ class GradientModel(QAbstractTableModel):
             return None
         row, column = int(self.order[index.row()]), index.column()
         if role == Qt.ItemDataRole.DisplayRole:
-            return text_of(table, row, column, self.position)
+            return self.text_at(row, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{COLUMNS[column]}: {text_of(table, row, column, self.position) or 'none'}"
-        if role == Qt.ItemDataRole.DecorationRole and column == RMS:
-            return chip(_level(table, row, self.position), self.theme)
+            return f"{COLUMNS[column]}: {self.text_at(row, column) or 'none'}"
+        if role == Qt.ItemDataRole.DecorationRole and column in (RMS, CHECK):
+            return self._picture(table, row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self.tip_of(row)
         if role == Qt.ItemDataRole.SizeHintRole:
             return ROW
-        if role == Qt.ItemDataRole.TextAlignmentRole and column >= MAX:
+        if role == Qt.ItemDataRole.TextAlignmentRole and MAX <= column < CHECK:
             return _RIGHT
         if role == Qt.ItemDataRole.FontRole:
-            return font(12 if column == NAME else 11, numbers=column in (SHAPE, MAX) or column > MAX)
+            return font(12 if column == NAME else 11, numbers=column in (SHAPE, MAX) or MAX < column < CHECK)
         if role == Qt.ItemDataRole.ForegroundRole and column == RMS:
             return self._ink(row)
         return None
+
+    def _picture(self, table: GradientTable, row: int, column: int) -> QIcon | None:
+        if column == RMS:
+            return chip(_level(table, row, self.position), self.theme)
+        return mark_icon(self.theme, self.mark_of(row)) if self.mark_of(row) else None
+
+    def text_at(self, row: int, column: int) -> str:
+        """The text of a cell."""
+        assert self.table is not None
+        return WORDS[self.mark_of(row)] if column == CHECK else text_of(self.table, row, column, self.position)
 
     def _ink(self, row: int) -> QColor | None:
         assert self.table is not None
@@ -146,6 +196,8 @@ class GradientModel(QAbstractTableModel):
         assert self.table is not None
         texts = ((COLUMNS[column], text_of(self.table, row, column, self.position)) for column in range(NODE, EVENT + 1))
         lines = [self.table.names[row], *(f"{title}: {text}" for title, text in texts if text), self.table.why[row]]
+        mark = self.mark_of(row)
+        lines += [f"NumPy reference: {WORDS[mark]}"] * bool(mark)
         return "\n".join(line for line in lines if line)
 
     def as_text(self, lines: Sequence[int], columns: Sequence[int], separator: str) -> str:
@@ -158,7 +210,7 @@ class GradientModel(QAbstractTableModel):
         writer.writerow([COLUMNS[column] for column in columns])
         for line in lines:
             row = int(self.order[line])
-            writer.writerow([_plain(table, row, column, self.position) for column in columns])
+            writer.writerow([self.text_at(row, c) if c == CHECK else _plain(table, row, c, self.position) for c in columns])
         return made.getvalue()
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 
 from ..numbers import number
 from ..theme import Theme, font
-from .diverging import colours
+from .diverging import Ramp, colours
 
 
 def sign_of(value: float) -> str:
@@ -19,7 +19,14 @@ def sign_of(value: float) -> str:
 
 
 def paint_cell(
-    painter: QPainter, box: QRectF, value: float, text: str, scale: float, theme: Theme, before: float | None = None
+    painter: QPainter,
+    box: QRectF,
+    value: float,
+    text: str,
+    scale: float,
+    theme: Theme,
+    before: float | None = None,
+    ramp: Ramp = colours,
 ) -> None:
     """Paint what stands over the colour of a cell; ``scale`` is the absolute value of the strongest colours.
 
@@ -29,7 +36,7 @@ def paint_cell(
     painter.drawRect(box)
     if not math.isfinite(value):
         painter.fillRect(box, QBrush(QColor(theme.panel), Qt.BrushStyle.DiagCrossPattern))
-    ink = QColor(_ink(value, scale, theme)) if text or before is not None else QColor()
+    ink = QColor(_ink(value, scale, theme, ramp)) if text or before is not None else QColor()
     has_number = len(text) > 1 or text.isdigit()
     if before is not None and not has_number:
         size = min(box.width(), box.height()) / 3
@@ -63,7 +70,7 @@ def _lower(box: QRectF) -> QRectF:
     return QRectF(box.left(), box.top() + box.height() * 0.48, box.width(), box.height() * 0.5)
 
 
-def _ink(value: float, scale: float, theme: Theme) -> str:
+def _ink(value: float, scale: float, theme: Theme, ramp: Ramp) -> str:
     """Black or white, whichever is read better on the colour of a number."""
-    red, green, blue = (int(part) for part in colours(np.array([value]), scale, theme)[0])
+    red, green, blue = (int(part) for part in ramp(np.array([value]), scale, theme)[0])
     return "#101418" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"

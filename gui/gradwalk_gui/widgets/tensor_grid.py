@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QWidget
 from ..inspection.elements import largest
 from ..numbers import exact, number, shape_text
 from ..theme import Theme, font
-from .diverging import colours
+from .diverging import Ramp, colours
 from .grid_cell import paint_cell, sign_of
 from .hatching import hatched, mask_of
 
@@ -44,7 +44,8 @@ CELL = (56.0, 24.0)
 class TensorGrid(QWidget):
     """Paints float64 ``[rows, columns]``. Ctrl+wheel, + and - zoom; dragging moves; the arrow keys go from cell to cell.
 
-    ``large``: it takes all the room that there is, and the wheel zooms without Ctrl.
+    ``large``: it takes all the room that there is, and the wheel zooms without Ctrl. ``ramp`` gives the colours: of numbers with
+    a sign by default.
     """
 
     pointed = Signal(int, int)
@@ -52,9 +53,9 @@ class TensorGrid(QWidget):
     clicked = Signal(int, int)
     """Row and column of a cell that was clicked without dragging."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, large: bool = False, ramp: Ramp = colours) -> None:
         super().__init__(parent)
-        self.theme = theme
+        self.theme, self._ramp = theme, ramp
         self._large = large
         self._data: NDArray[np.float64] = np.zeros((0, 0))
         self._scale = 0.0
@@ -207,7 +208,7 @@ class TensorGrid(QWidget):
 
     def _image(self) -> QImage:
         if self._picture is None:
-            pixels = np.ascontiguousarray(colours(self._data, self._scale, self.theme))
+            pixels = np.ascontiguousarray(self._ramp(self._data, self._scale, self.theme))
             high, wide = self._data.shape
             self._picture = QImage(pixels.tobytes(), wide, high, wide * 3, QImage.Format.Format_RGB888).copy()
         return self._picture
@@ -218,14 +219,14 @@ class TensorGrid(QWidget):
         last_row = min(rows, int((self._origin.y() + self.height()) // high) + 1)
         last_column = min(columns, int((self._origin.x() + self.width()) // wide) + 1)
         numbers = wide >= NUMBERS_FROM and high >= 15
-        signs = not numbers and min(wide, high) >= SIGNS_FROM
+        signs = not numbers and self._ramp is colours and min(wide, high) >= SIGNS_FROM
         painter.setFont(font(11 if numbers else 10, numbers=True))
         for row in range(first_row, last_row):
             for column in range(first_column, last_column):
                 box = QRectF(column * wide - self._origin.x(), row * high - self._origin.y(), wide, high)
                 text = self.text_of(row, column) if numbers else sign_of(float(self._data[row, column])) if signs else ""
                 before = self.before(row, column)
-                paint_cell(painter, box, float(self._data[row, column]), text, self._scale, self.theme, before)
+                paint_cell(painter, box, float(self._data[row, column]), text, self._scale, self.theme, before, self._ramp)
 
     def before(self, row: int, column: int) -> float | None:
         """The element in the run before, where it was another."""

@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 from gradwalk import open_recording, record, tape
 from gradwalk.builder import GraphBuilder
 from gradwalk.filter import matches, parse
+from gradwalk.reference.whole import check_step
 from gradwalk.trace import Trace, empty_table
 
 
@@ -140,3 +142,16 @@ def test_a_step_of_three_thousand_ops_is_filtered_in_some_milliseconds():
         matches(asked, trace)
         took.append(time.perf_counter() - begin)
     assert statistics.median(took) < 0.005
+
+
+def test_what_checks_found(trace):
+    assert names(trace, "$check()") == []
+    found = check_step(trace).verdicts
+    power = next(op.id for op in trace.graph.ops if op.name == "pow")
+    rows = tuple(replace(row, off=2.0) if row.tensor[0] == "gradient" else row for row in found[power].rows)
+    checked = replace(trace, verdicts=tuple({**found, power: replace(found[power], rows=rows)}.values()))
+    assert names(checked, "$check(differs)") == ["PowBackward0"], "the Node whose gradients are wrong, and not its op"
+    assert "pow" in names(checked, "$check(agrees)")
+    assert names(checked, "$check(agrees, none) $phase(update)") == []
+    assert names(checked, "$check(differs, agrees, none)") == names(checked, "$check()")
+    assert len(names(checked, "$check()")) > 10

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PySide6.QtCore import Qt
@@ -15,12 +18,18 @@ from torch import nn
 
 import gradwalk
 from gradwalk.recording.reader import open_recording
+from gradwalk.reference.checking import check
+from gradwalk.reference.error_map import errors
+from gradwalk.reference.whole import check_step
 from gradwalk_gui import settings
+from gradwalk_gui.inspection.blocked import blocked
 from gradwalk_gui.inspection.modules import boundary_of
 from gradwalk_gui.sections.check_text import AGREES, DIFFERS
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection
+from gradwalk_gui.theme import DARK, LIGHT
 from gradwalk_gui.views.inspector import InspectorView
+from gradwalk_gui.widgets.error_colours import error_colours
 
 sys.path.insert(0, str(Path(__file__).parent))
 from inspected import plain
@@ -244,3 +253,91 @@ def test_in_a_long_step_what_is_in_sight_comes_first(session, show, monkeypatch)
     assert view.check.result.text() == before, "out of sight"
     QApplication.processEvents()
     assert "the chain of the 2 ops inside" in view.check.result.text()
+
+
+def test_both_values_stand_side_by_side_with_how_far_they_are_apart(session, show):
+    view = show(InspectorView, session)
+    session.select(op(session, "Cube"))
+    text = plain(view.check.result)
+    first, second = text.split(DIFFERS)
+    found = re.match(r"✓ Z agrees error map the 2 ops inside recorded NumPy (\S+) (\S+) at \[\d+, \d\] max abs\. error", first)
+    assert found
+    assert float(found[1]) == pytest.approx(float(found[2]), rel=1e-4)
+    found = re.match(
+        r" (\S+ \S+|\S+) differs error map .* recorded NumPy (\S+) (\S+) at \[(\d+), (\d)\] max abs\. error \S+", second
+    )
+    assert found
+    assert float(found[2]) / float(found[3]) == pytest.approx(2 / 3, rel=1e-4)
+    assert "max rel. error 0.33" in second
+    assert " ulp " in second
+
+
+def test_a_click_on_a_row_opens_the_error_of_every_element(session, show, qtbot):
+    view = show(InspectorView, session)
+    session.select(op(session, "Cube"))
+    part = view.check
+    assert not part.map.isVisible()
+    part.result.linkActivated.emit("map:1")
+    assert part.map.isVisible()
+    assert "close error map" in plain(part.result)
+    trace = session.state.trace
+    cube = trace.graph.ops[op(session, "Cube").id]
+    (edge,) = [edge.id for edge in trace.graph.edges if edge.value == cube.inputs[0] and edge.source != -1]
+    wanted = errors(trace, cube, ("gradient", edge))
+    assert (part.map.grid.data() == wanted).all()
+    part.map.grid.pointed.emit(3, 2)
+    seen, expected, off = re.match(r"\[3, 2\]: (\S+), NumPy (\S+), off (\S+)", part.map.under.full_text()).groups()
+    assert abs(float(seen) - float(expected)) == pytest.approx(float(off), rel=1e-2)
+    part.map.grid.pointed.emit(-1, -1)
+    assert part.map.under.full_text().startswith("largest ")
+    view.set_theme(DARK)
+    assert part.map.grid.theme is DARK
+    part.result.linkActivated.emit("map:1")
+    assert not part.map.isVisible()
+    part.result.linkActivated.emit("map:0")
+    session.select(op(session, "tanh"))
+    assert not part.map.isVisible(), "it is of the op that was looked at"
+
+
+def test_the_error_map_of_a_large_op_comes_from_a_thread(session, show, qtbot):
+    view = show(InspectorView, session)
+    session.select(op(session, "linear", 2))
+    trace = session.state.trace
+    session.know(session.state.recording, session.state.step, trace, check_step(trace).verdicts)
+    assert plain(view.check.result).count(AGREES) == 4, "what the whole step's check found"
+    view.check.result.linkActivated.emit("map:0")
+    qtbot.waitUntil(lambda: view.check.map.grid.isVisible() and view.check.map.grid.data().shape == (64, 80))
+
+
+def test_what_the_training_found_is_told_with_how(session, show):
+    view = show(InspectorView, session)
+    cube = op(session, "Cube")
+    trace = session.state.trace
+    made = check(trace, trace.graph.ops[cube.id]).verdict
+    told = replace(made, by="central differences", sentence="only the gradient of x was looked at")
+    session.know(session.state.recording, session.state.step, trace, {cube.id: told})
+    session.select(cube)
+    text = plain(view.check.result)
+    assert "by central differences through the Function itself, in the training process" in text
+    assert "only the gradient of x was looked at" in text
+    assert "error map" not in text
+    assert not view.check.show_code.isVisible()
+
+
+@pytest.mark.parametrize(("shape", "most", "blocks"), [((3, 4), 8, (1, 1)), ((10, 3), 4, (3, 1)), ((5, 2050), 1024, (1, 3))])
+def test_a_large_matrix_is_shown_by_the_largest_of_each_block(shape, most, blocks):
+    matrix = np.random.default_rng(0).random(shape)
+    made = blocked(matrix, most)
+    assert (made.down, made.across) == blocks
+    assert max(made.cells.shape) <= most
+    place = np.unravel_index(matrix.argmax(), shape)
+    assert made.cells[place[0] // made.down, place[1] // made.across] == matrix.max()
+    assert np.isnan(blocked(np.where(matrix == matrix.max(), np.nan, matrix), most).cells).sum() == 1
+
+
+def test_errors_have_a_colour_by_decade_and_none_has_the_ground():
+    made = error_colours(np.array([0.0, 1e-9, 1e-2, 1.0, np.inf]), 1.0, LIGHT)
+    ground, smallest, middle, largest, bad = (tuple(int(part) for part in row) for row in made)
+    assert ground == (255, 255, 255)
+    assert len({smallest, middle, largest}) == 3
+    assert bad == tuple(bytes.fromhex(LIGHT.bad[1:]))

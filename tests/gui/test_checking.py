@@ -1,0 +1,365 @@
+"""Check this step: by its key in the real window, on a net with a wrong custom Function; what is marked where, Cancel."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+from torch import nn
+
+import gradwalk
+from gradwalk.control import ControlError, ControlServer
+from gradwalk.recording.info import run_info
+from gradwalk.recording.reader import Recording, open_recording
+from gradwalk.recording.writer import Writer
+from gradwalk.reference import whole
+from gradwalk.sample import SampleRecording
+from gradwalk.verdicts import Mark
+from gradwalk_gui.graph.hit import Hit
+from gradwalk_gui.graph.hover_text import described, hover_of
+from gradwalk_gui.inspection.gradient_table import CHECK as GRADIENT_CHECK
+from gradwalk_gui.inspection.gradient_table import NAME
+from gradwalk_gui.sections.check_text import AGREES, DIFFERS
+from gradwalk_gui.state import Selection
+from gradwalk_gui.verdicts import NO_VERDICTS, remember, verdicts_of
+from gradwalk_gui.widgets.event_model import CHECK
+
+WITHOUT = 5
+"""A step that keeps no tensors."""
+
+
+class Cube(torch.autograd.Function):
+    """``x ** 3`` with a backward that is wrong."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * x * g
+
+
+class Cubes(nn.Module):
+    def forward(self, x):
+        return Cube.apply(x)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.cubes, self.last = nn.Linear(6, 5), Cubes(), nn.Linear(5, 4)
+
+    def forward(self, x):
+        return torch.special.erfcx(self.last(self.cubes(torch.tanh(self.first(x)))))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    torch.manual_seed(0)
+    net, folder = Net(), tmp_path_factory.mktemp("net") / "run"
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    batches = [torch.randn(8, 6) for _ in range(24)]
+    with gradwalk.record(folder):
+        for batch in batches:
+            optimizer.zero_grad()
+            net(batch).square().mean().backward()
+            optimizer.step()
+    with open_recording(folder) as opened:
+        assert not len(opened[WITHOUT].tensors)
+        yield opened
+
+
+@pytest.fixture
+def looking(shell, recording, qtbot, focus):
+    """The window at the end of the first step, with the focus on the graph."""
+    shell.session.set(reduced_motion=True, closed=("NumPy reference",))
+    shell.session.open(recording)
+    shell.session.last_event()
+    canvas = shell._window.graph
+    qtbot.waitUntil(lambda: shell._window.desk.isVisible() and canvas.scene is not None and canvas.fits)
+    focus(canvas)
+    return shell
+
+
+def press(shell, qtbot):
+    qtbot.keyClick(shell._window.graph, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+
+
+def check(shell, qtbot):
+    press(shell, qtbot)
+    qtbot.waitUntil(lambda: not shell.checker.busy)
+
+
+def op_of(shell, name):
+    return next(op.id for op in shell.session.state.trace.graph.ops if op.name == name and op.phase == "forward")
+
+
+def marks(canvas):
+    """The mark of each card of an op, by its title."""
+    cards = canvas.scene.picture.cards
+    return {card.title: Mark(int(mark)) for card, mark in zip(cards, canvas.look.checks.cards, strict=True) if card.ops}
+
+
+def more_of(notice):
+    return next(button for button in notice.findChildren(QPushButton) if button.isVisible() and button.text())
+
+
+SUMMARY = r"Step 0: (\d+) ops checked, (\d+) agree, 1 differs: Cube backward; 1 has no reference\."
+
+
+def test_a_step_is_checked_by_its_key_and_marked_everywhere(looking, qtbot):
+    window, canvas = looking._window, looking._window.graph
+    looking.session.unfold_all()
+    qtbot.waitUntil(lambda: not canvas.busy)
+    events = window.desk.views["events"]
+    assert events.list.isColumnHidden(CHECK)
+    assert set(marks(canvas).values()) == {Mark.UNKNOWN}
+    check(looking, qtbot)
+    found = re.fullmatch(SUMMARY, window.notice.text)
+    assert found, window.notice.text
+    assert int(found[1]) == int(found[2]) + 1 > 5
+    seen = marks(canvas)
+    assert seen.pop("Cube") is Mark.DIFFERS
+    assert seen.pop("special_erfcx") is Mark.NO_REFERENCE
+    assert set(seen.values()) == {Mark.AGREES}
+    frames = {
+        frame.title: Mark(int(mark)) for frame, mark in zip(canvas.scene.picture.frames, canvas.look.checks.frames, strict=True)
+    }
+    assert (frames["cubes"], frames["first"]) == (Mark.DIFFERS, Mark.UNKNOWN)
+    assert canvas.legend_rect() is None or canvas._is_checked()
+    # in the list of events: the op ran as it should, its Node did not
+    assert not events.list.isColumnHidden(CHECK)
+    rows = [events.model.row_at(row) for row in range(events.model.rowCount())]
+    texts = {(row.phase, row.name): events.model.text_of(row, CHECK) for row in rows}
+    assert texts["forward", "Cube"] == "agrees"
+    assert texts["backward", "CubeBackward"] == "differs"
+    assert texts["forward", "special_erfcx"] == "no reference"
+    assert texts["backward", "TanhBackward0"] == "agrees"
+    assert not any(text for (phase, _), text in texts.items() if phase == "update")
+    looking.session.set(filter="$check(differs)")
+    assert [events.model.row_at(row).name for row in range(events.model.rowCount())] == ["CubeBackward"]
+    assert events.found.text().startswith("1 of ")
+    lit, _ = canvas._bright()
+    assert [canvas.scene.picture.cards[place].title for place in np.flatnonzero(lit.cards)] == ["Cube"]
+    looking.session.next_step()
+    assert events.model.rowCount() == 0, "the next step is not checked"
+
+
+def test_the_summary_leads_to_what_differs(looking, qtbot):
+    check(looking, qtbot)
+    looking.session.first_event()
+    looking.session.set(closed=())
+    button = more_of(looking._window.notice)
+    assert button.text() == "Go to it"
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    state = looking.session.state
+    assert state.selection == Selection("op", op_of(looking, "Cube"))
+    assert state.trace.graph.nodes[state.last_event.ref].name == "CubeBackward", "the playhead stands just after what differs"
+    text = looking._window.desk.views["inspector"].check.result.text()
+    assert (text.count(AGREES), text.count(DIFFERS)) == (1, 1)
+
+
+def test_a_folded_module_has_the_cross_of_what_is_in_it_and_says_what(looking, qtbot):
+    looking.session.fold_all()
+    canvas = looking._window.graph
+    check(looking, qtbot)
+    qtbot.waitUntil(lambda: not canvas.busy)
+    (place,) = [i for i, card in enumerate(canvas.scene.picture.cards) if card.kind == "module"]
+    assert Mark(int(canvas.look.checks.cards[place])) is Mark.DIFFERS
+    hover = dict(hover_of(canvas.scene, canvas.look, Hit("card", place)).rows)
+    assert hover["NumPy"].startswith("1 of ")
+    assert "NumPy reference: differs" in described(canvas.scene, canvas.look, place)
+    looking.session.unfold_all()
+    qtbot.waitUntil(lambda: not canvas.busy)
+    place = next(i for i, card in enumerate(canvas.scene.picture.cards) if card.title == "tanh")
+    rows = hover_of(canvas.scene, canvas.look, Hit("card", place)).rows
+    assert any(label == "NumPy" and text.startswith("value: agrees, max rel. error ") for label, text in rows)
+
+
+def test_the_table_of_gradients_has_the_verdict_of_what_gave_each_and_sorts_by_it(looking, qtbot):
+    window = looking._window
+    window.desk.show_dock("gradients")
+    view = window.desk.views["gradients"]
+    qtbot.waitUntil(view.isVisible)
+    view.show_everything(True)
+    assert view.list.isColumnHidden(GRADIENT_CHECK)
+    check(looking, qtbot)
+    qtbot.waitUntil(lambda: not view.list.isColumnHidden(GRADIENT_CHECK))
+    header = view.list.header()
+    assert "worst of those whose sum it is" in view.model.headerData(
+        GRADIENT_CHECK, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole
+    )
+    view.list.sortByColumn(GRADIENT_CHECK, Qt.SortOrder.DescendingOrder)
+    first = view.model.index(0, NAME).data()
+    assert first.startswith("tanh"), "the gradient that Cube gave"
+    assert view.model.index(0, GRADIENT_CHECK).data() == "differs"
+    assert view.model.index(1, GRADIENT_CHECK).data() == "no reference"
+    copied = view.model.as_text([0], [NAME, GRADIENT_CHECK], "\t").splitlines()
+    assert copied[0].endswith("\tcheck")
+    assert copied[1].endswith("\tdiffers")
+    view.show_everything(False)
+    texts = {
+        view.model.index(row, NAME).data(): view.model.index(row, GRADIENT_CHECK).data() for row in range(view.model.rowCount())
+    }
+    assert set(texts.values()) == {"agrees"}
+    assert len(texts) == 4, "weight and bias of two layers: the wrong backward lies between, each op by itself is right"
+    header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+
+
+def test_cancel_ends_it_and_what_was_found_stays(looking, qtbot, monkeypatch):
+    go_on, original, asked = threading.Event(), whole.check, []
+
+    def slow(trace, op):
+        asked.append(op.name)
+        if len(asked) == 3:
+            assert go_on.wait(20)
+        return original(trace, op)
+
+    monkeypatch.setattr(whole, "check", slow)
+    press(looking, qtbot)
+    activity = looking._window.status.activity
+    qtbot.waitUntil(lambda: activity.text.startswith("Checking step 0: 2 of "))
+    assert 0 < activity._bar.value() < activity._bar.maximum()
+    qtbot.mouseClick(activity.cancel, Qt.MouseButton.LeftButton)
+    assert activity.text == ""
+    go_on.set()
+    qtbot.waitUntil(lambda: not looking.checker.busy)
+    assert len(asked) == 3
+    assert re.fullmatch(r"Step 0: stopped after 3 of \d+ ops; 3 ops checked, 3 agree\.", looking._window.notice.text)
+    assert len(looking.session.state.verdicts.by_op) == 3
+
+
+def test_verdicts_stay_with_their_step_and_go_with_the_recording(looking, qtbot, recording):
+    check(looking, qtbot)
+    known = looking.session.state.verdicts
+    looking.session.next_step()
+    assert looking.session.state.verdicts is NO_VERDICTS
+    looking.session.next_step(-1)
+    assert looking.session.state.verdicts.by_op == known.by_op
+    press(looking, qtbot)
+    looking.session.open(SampleRecording(2))
+    assert not looking.checker.busy
+    assert looking.session.state.checked == ()
+    looking.session.know(recording, 0, recording[0], known.by_op)
+    assert looking.session.state.checked == (), "what comes late for another recording is dropped"
+
+
+def test_a_step_without_tensors_says_where_some_are(looking, qtbot):
+    looking.session.go_to(WITHOUT, 3)
+    press(looking, qtbot)
+    notice = looking._window.notice
+    assert notice.text == "Step 5 keeps no tensors, so its ops cannot be computed again. Step 4 is the nearest that does."
+    assert not looking.checker.busy
+    qtbot.mouseClick(more_of(notice), Qt.MouseButton.LeftButton)
+    assert (looking.session.state.step, looking.session.state.position) == (4, 3)
+
+
+class Steps(list):
+    def losses(self):
+        return np.array([trace.loss for trace in self])
+
+    def source(self, file):
+        return None
+
+
+def test_where_no_step_keeps_tensors_it_says_how_to_get_some(looking, qtbot, recording):
+    looking.session.open(Steps([recording[WITHOUT]]))
+    press(looking, qtbot)
+    assert looking._window.notice.text.endswith("Record it with --pin 5 (gradwalk run), or ask a running training with F12.")
+
+
+def test_what_was_found_while_the_step_ran_is_shown_without_a_run(looking, qtbot, recording, monkeypatch):
+    first = recording[0]
+    written = tuple(whole.check_step(first).verdicts.values())
+    bare = replace(recording[WITHOUT], verdicts=written)
+    monkeypatch.setattr(whole, "check", lambda *_: pytest.fail("nothing is computed"))
+    looking.session.open(Steps([bare]))
+    canvas = looking._window.graph
+    looking.session.unfold_all()
+    qtbot.waitUntil(lambda: canvas.fits and not canvas.busy)
+    assert marks(canvas)["Cube"] is Mark.DIFFERS
+    assert not looking._window.desk.views["events"].list.isColumnHidden(CHECK)
+    check(looking, qtbot)
+    assert re.match(r"Step 5: \d+ ops checked, .* 1 differs: Cube backward", looking._window.notice.text)
+
+
+def test_one_op_that_is_looked_at_is_marked_too(looking, qtbot):
+    canvas = looking._window.graph
+    looking.session.unfold_all()
+    qtbot.waitUntil(lambda: not canvas.busy)
+    looking.session.set(closed=())
+    looking.session.select(Selection("op", op_of(looking, "tanh")))
+    qtbot.waitUntil(lambda: marks(canvas)["tanh"] is Mark.AGREES)
+    assert list(marks(canvas).values()).count(Mark.UNKNOWN) > 4
+    looking.session.fold_all()
+    qtbot.waitUntil(lambda: not canvas.busy)
+    assert Mark.UNKNOWN in marks(canvas).values(), "one op does not speak for its module"
+
+
+def test_of_many_steps_the_ones_checked_last_are_remembered(recording, monkeypatch):
+    monkeypatch.setattr("gradwalk_gui.verdicts.REMEMBERED", 30)
+    checked = ()
+    for step in (0, 1, 2, 3):
+        found = whole.check_step(recording[step]).verdicts
+        checked = remember(checked, step, recording[step], found)
+    assert [one.step for one in checked] == [1, 2, 3], "three steps of nine verdicts have room"
+    assert not verdicts_of(recording[0], 0, checked)
+    assert verdicts_of(recording[3], 3, checked)
+    grown = replace(recording[3], tape=recording[3].tape[:-1])
+    assert not verdicts_of(grown, 3, checked), "it was another step then"
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_training_is_asked_to_check_its_next_step(shell, qtbot, tmp_path, focus, monkeypatch, found):
+    folder, asked, written = tmp_path / "run", [], {}
+    read = Recording.__getitem__
+    monkeypatch.setattr(Recording, "__getitem__", lambda self, i: replace(read(self, i), verdicts=written.get(i, ())))
+    monkeypatch.setattr(Recording, "checked_steps", lambda self: np.array(sorted(written), np.int64), raising=False)
+
+    def answer(frame):
+        asked.append(frame["command"])
+        if len(asked) == 1:
+            raise ControlError("this training is not recorded op by op")
+        return {"after": 1}
+
+    writer = Writer(folder, run_info(device="cpu", script="/somewhere/two_layer.py"))
+    server = ControlServer(folder, {"check": answer, "attach": lambda frame: {}}, lambda peer: None)
+    try:
+        sample = SampleRecording(4)
+        for step in (0, 1):
+            writer.add(replace(sample[step], tensors={}))
+        shell.open_path(str(folder))
+        qtbot.waitUntil(lambda: shell.session.state.length >= 1)
+        window = shell._window
+        action = window.actions_["check-next"]
+        qtbot.waitUntil(action.isEnabled)
+        focus(window.graph)
+        press(shell, qtbot)  # the step has no tensors, and its training can be asked
+        qtbot.waitUntil(lambda: window.notice.text == "The next step is not checked: this training is not recorded op by op")
+        qtbot.keyClick(window.graph, Qt.Key.Key_F12, Qt.KeyboardModifier.ShiftModifier)
+        qtbot.waitUntil(lambda: "the next step is checked in the training" in window.status.text)
+        assert "its marks come with the step" in window.notice.text
+        for step in (2, 3):
+            writer.add(replace(sample[step], tensors={}))
+        qtbot.waitUntil(lambda: "step 2 is being checked in the training" in window.status.text)
+        shell.session.go_to(2, 3)
+        if found:
+            written[2] = tuple(whole.check_step(sample[2]).verdicts.values())  # what was found comes after the step
+        writer.close("clean")
+        wanted = r"Step 2: \d+ ops checked, \d+ agree.*" if found else r"Step 2 came without verdicts: .*"
+        qtbot.waitUntil(lambda: re.fullmatch(wanted, window.notice.text) is not None)
+        assert "in the training" not in window.status.text
+        assert bool(shell.session.state.verdicts) is found
+        assert asked == ["check", "check"]
+    finally:
+        server.close()
+        writer.close("clean")
