@@ -267,13 +267,13 @@ def test_cuts_several_backwards_and_what_a_backward_was_asked_for(recorded):
 def test_an_op_without_a_formula_is_a_place_where_the_chain_begins_again(recorded):
     torch.manual_seed(0)
     w, x = torch.randn(5, requires_grad=True), torch.rand(6, 5)
-    trace = recorded(lambda _: (x * w).sin().prod(dim=1).exp().sum().backward())[0]
+    trace = recorded(lambda _: (x * w).lgamma().sinc().sum(dim=1).exp().sum().backward())[0]
     made = chain(trace)
     names = [(trace.graph.ops[one.op].name, one.back, one.reason) for one in made.restarts]
-    assert names == [("sin", False, "there is no formula for sin"), ("prod", False, "there is no formula for prod")]
+    assert names == [("lgamma", False, "there is no formula for lgamma"), ("sinc", False, "there is no formula for sinc")]
     assert errors(trace, made)["w"].relative < 20 * EPS
     ops = {trace.graph.ops[trace.graph.values[value].op].name for value in made.values}
-    assert ops == {"mul", "exp", "sum"}, "what was taken from the recording has no error of its own"
+    assert ops == {"mul", "sum", "exp"}, "what was taken from the recording has no error of its own"
 
 
 def test_a_relu_that_is_on_in_float64_and_was_off_is_told(recorded):
@@ -317,7 +317,7 @@ def test_writes_through_views_and_a_backward_of_a_backward_go_on_from_the_record
     trace = recorded(step)[0]
     made = chain(trace)
     assert made.sentence == "gradients through a backward of a backward go on from the recorded ones"
-    assert {trace.graph.ops[one.op].name for one in made.restarts} >= {"setitem", "mul_"}
+    assert {trace.graph.ops[one.op].name for one in made.restarts} >= {"mul_"}
     assert all(one.relative < 100 * EPS for one in made.gradients.values())
     assert {trace.graph.values[edge.value].name for edge in trace.graph.edges if edge.id in made.gradients} >= {"w"}
 
