@@ -69,12 +69,13 @@ class Chaining(QObject):
         session.changed.connect(self._on_changed)
 
     def begin(self) -> None:
-        """Compute the step that is shown, unless that has been done."""
+        """Compute the step that is shown, unless that has been done; one whose tensors were not there is tried again."""
         state = self._session.state
         if state.recording is None or state.trace is None:
             return
         self.asked.emit()
-        if chain_at(state) is not None or (self._job is not None and self._job.step == state.step):
+        chain = chain_at(state)
+        if (chain is not None and chain.values) or (self._job is not None and self._job.step == state.step):
             return
         self.cancel()
         if self._pool is None:
@@ -115,7 +116,8 @@ class Chaining(QObject):
         chain = future.result()  # a fault of the worker is raised here
         if chain is not None and chain.complete and self._session.state.recording is job.recording:
             made = Chained(job.recording, job.step, job.events, chain)
-            self._session.set(chains=(*self._session.state.chains, made)[-MOST:])
+            others = [one for one in self._session.state.chains if one.step != job.step]
+            self._session.set(chains=(*others, made)[-MOST:])
         self._end()
 
     def _tell(self) -> None:

@@ -117,7 +117,6 @@ class ErrorPane(QWidget):
         self.about.setText(chain.sentence.capitalize() + "." if chain is not None and chain.sentence else ABOUT)
         self.button.setText(COMPUTING if computing else COMPUTE)
         self.button.setEnabled(not computing)
-        self.button.setVisible(chain is None)
         self.pages.setCurrentIndex(0)
 
     def _selected(self, state: State, trace: Trace) -> int:

@@ -113,11 +113,9 @@ class ErrorPlot(StepPlot):
         """What is exact stands at the bottom of the view, what is off by Inf at the top."""
         if self.points is None:
             return
-        _, (bottom, top) = self.box.viewRange()
-        exact, bad = self.points.numbers == 0, ~np.isfinite(self.points.numbers)
-        room = (top - bottom) * 0.03
-        self.exact.setData(self._steps[exact], np.full(int(exact.sum()), bottom + room))
-        self.bad_marks.setData(self._steps[bad], np.full(int(bad.sum()), top - room))
+        exact, bad, places = self.points.numbers == 0, ~np.isfinite(self.points.numbers), self._places()
+        self.exact.setData(self._steps[exact], places[exact])
+        self.bad_marks.setData(self._steps[bad], places[bad])
 
     def text_at(self, index: int) -> str:
         """The name and the error of a dot."""
@@ -130,13 +128,14 @@ class ErrorPlot(StepPlot):
 
     def height_at(self, index: int) -> float:
         """Where a dot stands."""
-        if self.points is None:
-            return float("nan")
+        return float(self._places()[index]) if self.points is not None else float("nan")
+
+    def _places(self) -> NDArray[np.float64]:
+        """Where every dot stands, the exact ones at the bottom of the view and those off by Inf at its top."""
+        assert self.points is not None
         _, (bottom, top) = self.box.viewRange()
-        error = self.points.numbers[index]
-        if error == 0:
-            return float(bottom + (top - bottom) * 0.03)
-        return float(np.log10(error)) if np.isfinite(error) else float(top - (top - bottom) * 0.03)
+        room, numbers = (top - bottom) * 0.03, self.points.numbers
+        return np.where(numbers == 0, bottom + room, np.where(np.isfinite(numbers), self._heights(), top - room))
 
     def nearest_dot(self, place: QPointF) -> int:
         """The index of the dot nearest to a place of the scene, if it is near; else -1."""
@@ -144,8 +143,7 @@ class ErrorPlot(StepPlot):
             return -1
         at = self.box.mapSceneToView(place)
         wide, high = self.box.viewPixelSize()
-        heights = np.array([self.height_at(index) for index in range(len(self._steps))])
-        away = np.hypot((self._steps - at.x()) / wide, (heights - at.y()) / high)
+        away = np.hypot((self._steps - at.x()) / wide, (self._places() - at.y()) / high)
         best = int(np.argmin(away))
         return best if away[best] <= NEAR else -1
 

@@ -113,7 +113,7 @@ def test_another_step_is_asked_for_again_and_this_one_is_remembered(window, show
     else:
         assert shown.about.text().startswith("Not computed: the elements of ")
         assert shown.about.text().endswith("or pin the step: gradwalk run --pin N.")
-        assert not shown.button.isVisible()
+        assert shown.button.isEnabled(), "its tensors may come yet"
 
 
 def test_it_runs_beside_the_window_and_can_be_cancelled(window, pane, qtbot, monkeypatch):
