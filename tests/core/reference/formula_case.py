@@ -15,7 +15,6 @@ F = torch.nn.functional
 RANDOM = np.random.default_rng(3)
 LAYERS = ("kl_div", "instance_norm", "celu", "hardsigmoid", "max_pool2d", "adaptive_max_pool1d")
 """What torch has under a name of its own too, and takes other arguments there."""
-RENAMED = {"split_size_or_sections": "split_size"}
 
 
 class Case(NamedTuple):
@@ -69,7 +68,7 @@ class Ran:
 
     def __init__(self, one: Case) -> None:
         self.one, self.formula, self.inputs = one, formula_of(one.name), one.inputs
-        self.arguments = {RENAMED.get(key, key): value for key, value in one.arguments.items()}
+        self.arguments = one.arguments
         with np.errstate(all="ignore"):
             self.out = self.formula.compute(*one.inputs, **self.arguments)
         random = np.random.default_rng(zlib.crc32(repr((one.name, one.arguments)).encode()))
