@@ -11,7 +11,7 @@ with contextlib.suppress(OSError):
 
 
 def real_path(path: str) -> str:
-    """``os.path.realpath``, which raises for a relative path in a folder that was deleted: then it is seen from where we started."""
+    """``os.path.realpath``, or the path as seen from where we started: in a folder that was deleted a relative one has none."""
     try:
         return os.path.realpath(path)
     except OSError:
