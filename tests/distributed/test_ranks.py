@@ -54,7 +54,7 @@ def test_each_rank_has_a_file_with_one_step_per_step(folder, lines_and_folder, r
     with open_recording(folder, rank) as recording:
         assert (recording.rank, recording.ranks, recording.info.world_size, recording.ended) == (rank, (0, 1), 2, "clean")
         assert [note.kind for note in recording.notes] == ["end"]
-        assert [trace.label for trace in recording] == [""] * STEPS * len(PROGRAMS)
+        assert [(trace.label, trace.rank) for trace in recording] == [("", rank)] * STEPS * len(PROGRAMS)
         printed = [line.split()[2:-1] for line in lines_and_folder[0][0] if line.startswith(f"{rank} ")]
         assert [trace.loss.hex() for trace in recording] == [loss for losses in printed for loss in losses]
 

@@ -7,6 +7,8 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..real_path import real_path
+
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "")
 _EXAMPLES = os.path.join(_PACKAGE, "examples", "")
 _STDLIB = os.path.join(os.path.realpath(sysconfig.get_paths()["stdlib"]), "")
@@ -32,7 +34,7 @@ class Own:
         """Whether a module's globals are of one of the script's own modules."""
         file = namespace.get("__file__")
         if namespace.get("__name__") == "__main__":
-            return self._main and (not isinstance(file, str) or not is_ours(os.path.realpath(file)))
+            return self._main and (not isinstance(file, str) or not is_ours(real_path(file)))
         return isinstance(file, str) and self.file(file)
 
     def file(self, file: str) -> bool:
@@ -43,7 +45,7 @@ class Own:
         return known
 
     def _look(self, file: str) -> bool:
-        path = os.path.realpath(file)
+        path = real_path(file)
         if not path.startswith(self._folder) or is_ours(path) or file.startswith("<"):
             return False
         if _INSTALLED & set(path[len(self._folder) :].split(os.sep)):

@@ -70,8 +70,8 @@ class EnginePlan:
     ) -> None:
         self._numbers, self._shapes = numbers, shapes
         sequences = [None if node.leaf is not None else node.sequence - base for node in record.nodes]
-        # counted from that at which the step began; AccumulateGrad has none. Those of ``found`` are older in a step that was followed
-        # and became records
+        # counted from that at which the step began; AccumulateGrad has none. Those of ``found`` are older in a step that was
+        # followed and became records
         self.order = [place for place, _, _ in record.ran]
         self.losses = [numbers.get(edge.slot, NONE) if edge.slot is not None else NONE for edge in record.seeds]
         self._edges: list[EdgeRecord] = [*record.seeds, *[edge for node in record.nodes for edge in node.edges]]

@@ -11,6 +11,7 @@ from types import FrameType
 import torch
 
 from ..callsite import CallSite, call_of_frame, frame_of
+from ..real_path import real_path
 from ..trace import Site
 from .records import Place
 
@@ -51,7 +52,7 @@ _PACKAGES = (_folder(sysconfig.get_paths()["purelib"]), _folder(sysconfig.get_pa
 
 def kind_of(file: str) -> int:
     """Whose code a file is: the user's, torch's or ours, that of one of torch's parts, or of ``gradwalk run``."""
-    path = os.path.realpath(file)
+    path = real_path(file)
     if path.startswith(_TORCH):
         inside = path[len(_TORCH) :].replace(os.sep, "/")
         if inside.startswith("optim/"):
@@ -90,7 +91,7 @@ def is_users(file: str) -> bool:
 
 def is_ours(file: str) -> bool:
     """Whether a file is Gradwalk's own; its examples are the user's."""
-    path = os.path.realpath(file)
+    path = real_path(file)
     return path.startswith(_GRADWALK) and not path.startswith(os.path.join(_GRADWALK, "examples"))
 
 

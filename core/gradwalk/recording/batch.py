@@ -136,7 +136,6 @@ class Batch:
     shapes: Mapping[int, Mapping[int, Shape]]
     strides: Mapping[int, Mapping[int, Strides]]
     scales: Mapping[int, tuple[float, ...]]
-    rank: int
     graph_bytes: bytes | None = None
     skipped: tuple[str, ...] = ()
 
@@ -148,8 +147,8 @@ class Batch:
         """Memory that the tables take."""
         return self.values.nbytes + self.gradients.nbytes + self.times.nbytes * 2 + self.tape.nbytes
 
-    def trace(self, row: int, graph: Graph, tensors: Mapping[TensorKey, Kept]) -> Trace:
-        """One step as a Trace. Raises Damaged where the batch does not fit the Graph."""
+    def trace(self, row: int, graph: Graph, tensors: Mapping[TensorKey, Kept], rank: int) -> Trace:
+        """One step as a Trace of the rank whose file this is. Raises Damaged where the batch does not fit the Graph."""
         if self.values.shape[1] != len(graph.values) or self.gradients.shape[1] != len(graph.edges):
             raise Damaged("a batch has other things than its graph")
         tape = _frozen(self.tape[:, row])
@@ -177,7 +176,7 @@ class Batch:
             tensors=tensors,
             shapes=MappingProxyType(dict(shapes)),
             strides=MappingProxyType(dict(strides)),
-            rank=self.rank,
+            rank=rank,
             label=self.labels.get(row, ""),
             done=bool(flags & DONE),
             error=error,
@@ -195,8 +194,8 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
     """The batch in a block of ``length`` bytes. Raises Damaged."""
     header = read_header(read, length)
     meta = header.meta
-    count, graph, rank = meta.get("steps"), meta.get("graph"), meta.get("rank")
-    if type(count) is not int or not 1 <= count <= MAX_STEPS or type(graph) is not int or type(rank) is not int:
+    count, graph = meta.get("steps"), meta.get("graph")
+    if type(count) is not int or not 1 <= count <= MAX_STEPS or type(graph) is not int or type(meta.get("rank")) is not int:
         raise Damaged("a batch's header is malformed")
 
     def column(name: str, dtype: DType, dimensions: int) -> Array:
@@ -230,7 +229,6 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
         shapes=of_values("shapes", 0),
         strides=of_values("strides", _LEAST_STRIDE),
         scales=scales_of_rows(meta.get("scales", {}), count),
-        rank=rank,
         graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
         skipped=(*header.skipped, *(name for name in header.columns if name not in KNOWN)),
     )

@@ -265,7 +265,7 @@ class Recording(Sequence[Trace]):
             batch, row = self._file.decoder.row(chunk, row)
             graph = self._file.decoder.graph(batch.graph, self._tail.index.graphs.get(batch.graph, []))
             step = int(batch.steps[row])
-            trace = batch.trace(row, graph, self._tensors(step, self._tail.index.tensors))
+            trace = batch.trace(row, graph, self._tensors(step, self._tail.index.tensors), self.rank)
             return replace(trace, verdicts=self._verdicts(step, graph)) if step in self._tail.index.verdicts else trace
         except Damaged as error:
             self._tail.damaged(chunk.batches[0], str(error), chunk.first_step, chunk.steps)
@@ -339,7 +339,8 @@ class Recording(Sequence[Trace]):
                 self._tail.index.partial = None
                 return None
             batch = decode_batch(self._file.access.within(*place), place.length)
-            return batch.trace(0, self._graph_of_partial(batch), self._tensors(step, self._tail.index.partial_tensors))
+            tensors = self._tensors(step, self._tail.index.partial_tensors)
+            return batch.trace(0, self._graph_of_partial(batch), tensors, self.rank)
         except Damaged as error:
             self._tail.damaged(place, str(error))
             return None

@@ -187,7 +187,7 @@ class Memory(Access):
 def read_batch(data: bytes) -> None:
     batch = decode_batch(reader_of(data), len(data))
     for row in range(min(len(batch), 8)):
-        str(batch.trace(row, GRAPH, {}))
+        str(batch.trace(row, GRAPH, {}, 0))
 
 
 def read_tensors(data: bytes) -> None:

@@ -133,7 +133,7 @@ def test_a_batch_whose_header_lies(trace):
         try:
             batch = decode_batch(reader_of(data), len(data))
             for row in range(len(batch)):
-                batch.trace(row, trace(0).graph, {})
+                batch.trace(row, trace(0).graph, {}, 0)
         except Damaged:
             refused += 1
     assert refused > 200

@@ -106,12 +106,13 @@ def test_a_folder_that_holds_a_recording_is_refused(folder, writer, finished):
 def test_another_rank_of_the_same_run_joins(folder, writer, trace):
     other = Writer(folder, replace(writer.info, rank=1, world_size=2))
     writer.add(trace(0))
-    other.add(replace(trace(7), rank=1))
+    other.add(trace(7))
     other.update_info(device="cuda:1")
     writer.close("clean")
     other.close("clean")
     assert open_recording(folder).ranks == (0, 1)
     assert [open_recording(folder, rank)[0].step for rank in (0, 1)] == [0, 7]
+    assert [open_recording(folder, rank)[0].rank for rank in (0, 1)] == [0, 1]
     assert open_recording(folder, 1).rank == 1
     assert open_recording(folder, 1).info.device == "cuda:1"
     assert json.loads((folder / "run.json").read_text())["device"] == ""
