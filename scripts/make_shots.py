@@ -36,6 +36,10 @@ def main() -> None:
         for theme in (LIGHT, DARK):
             render_window(autograd, SHOTS / f"window-{theme.name}.png", theme=theme.name)
         render_window(autograd, SHOTS / "learn-light.png", layout="Learn")
+        three = [record(name, Path(scratch), 500) for name in ("numpy", "function")]
+        for theme in (LIGHT, DARK):
+            picture = SHOTS / f"side-by-side-{theme.name}.png"
+            render_window(three[0], picture, theme=theme.name, beside=(autograd, three[1]))
         with open_recording(mlp) as recording:
             trace = recording[0]
             save_graph(trace, len(trace.tape), View(), SHOTS / "mlp-light.png", LIGHT, scale=1.5)

@@ -15,6 +15,7 @@ QT = ("PySide6*", "shiboken6*", "pyqtgraph*")
 RECORD_FUNCTIONS = (
     *("tape", "layout*", "reference*", "recording*", "dot", "show", "graph_json", "why", "blocks"),
     *("filter*", "watches*", "leaves", "gradients", "saved", "divergence", "breakpoints", "gate", "paths"),
+    *("matching*", "comparison*"),
 )
 
 

@@ -50,8 +50,8 @@ class Line:
 def lines_of(rows: Sequence[Row], traces: Sequence[Trace], exactly: int | None = None) -> tuple[Line, ...]:
     """The rows of a step with their numbers.
 
-    Where the elements are kept they are compared, of ``exactly`` rows at most (None: all), those of the training itself first, and
-    up to ELEMENTS elements; else the statistics.
+    Where the elements are kept they are compared, of ``exactly`` rows at most (None: all), those of the training itself first,
+    and up to ELEMENTS elements; else the statistics.
     """
     tables = [
         columns_of(rows, column, trace.graph, trace.graph, trace.values, trace.gradients) for column, trace in enumerate(traces)

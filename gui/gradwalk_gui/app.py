@@ -174,11 +174,18 @@ def _after_first_show(window: Window, shell: Shell, options: Options, recording:
     gc.freeze()
 
 
-def render_window(recording_path: Path | str, png_path: Path | str, theme: str | Theme = "light", *, layout: str = "") -> None:
+def render_window(
+    recording_path: Path | str,
+    png_path: Path | str,
+    theme: str | Theme = "light",
+    *,
+    layout: str = "",
+    beside: Sequence[Path] = (),
+) -> None:
     """Write a picture of the real window (1440x900) with a recording open, in the middle of the backward pass of its first step.
 
-    ``layout`` is a named layout; "" for the window as it first opens. Raises RecordingError for a path that is no recording,
-    OSError where the picture cannot be written.
+    ``layout`` is a named layout; "" for the window as it first opens; ``beside`` are recordings side by side with it.
+    Raises RecordingError for a path that is no recording, OSError where the picture cannot be written.
     """
     from PySide6.QtCore import QByteArray
 
@@ -204,6 +211,9 @@ def render_window(recording_path: Path | str, png_path: Path | str, theme: str |
         shell.session.go_to(0, middle[0] if middle else len(trace.tape))
     window.show()
     _settle(app, window)
+    if beside:
+        shell.others.sides.set_beside(beside)
+        _settle(app, window)
     saved = window.grab().save(str(png_path))
     shell.close()
     window.close()
@@ -219,7 +229,8 @@ def _settle(app: QApplication, window: Window) -> None:
     quiet = 0
     while time.monotonic() < until and quiet < 12:
         app.processEvents()
-        quiet = 0 if getattr(window.graph, "busy", False) else quiet + 1
+        busy = any(getattr(view, "busy", False) for view in (window.graph, window.desk.views["sides"]))
+        quiet = 0 if busy else quiet + 1
         time.sleep(0.02)
 
 

@@ -15,7 +15,7 @@ from gradwalk.comparison import MOST, TOLERANCE
 from gradwalk.comparison_course import Reading
 
 from ..inspection.side_table import APART, LABEL, NUMBER, OP, SideBySide, SideTable, plot_lines, row_of, selection_of
-from ..panel import GRID, Panel
+from ..panel import GRID, LEAST, Panel
 from ..session import Session
 from ..state import State
 from ..theme import Theme, font
@@ -30,6 +30,8 @@ WIDTHS = {OP: 122, NUMBER: 74, APART: 70}
 LEAST_LABEL, USUAL_LABEL = 130, 220
 LEAST_PLOT = 320
 """Where there is so much width left, the plot is beside the table, else below it."""
+LOWEST = 200
+"""The height from which on there is room for a legend, and for a plot below the table."""
 BUDGET = 0.006
 """Seconds of reading in one turn."""
 SHOW_EVERY = 0.15
@@ -74,8 +76,8 @@ class SideBySideView(Panel):
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.add.setToolTip("Set another recording beside this one")
         self.add.setAccessibleName("Set a recording beside")
-        right = QWidget(self)
-        column = QVBoxLayout(right)
+        self.right = QWidget(self)
+        column = QVBoxLayout(self.right)
         column.setContentsMargins(0, 0, GRID, GRID // 2)
         column.setSpacing(2)
         column.addWidget(self.plot, 1)
@@ -83,7 +85,8 @@ class SideBySideView(Panel):
         self.split = QSplitter(Qt.Orientation.Horizontal, self)
         self.split.setChildrenCollapsible(False)
         self.split.addWidget(self.list)
-        self.split.addWidget(right)
+        self.split.addWidget(self.right)
+        self.split.setMinimumHeight(LEAST)
         self.split.setStretchFactor(0, 3)
         self.split.setStretchFactor(1, 2)
         _, self._pages = fill(self, head((), self.about, (self.add, self.alone)), self.split, self.message)
@@ -102,6 +105,8 @@ class SideBySideView(Panel):
         """The plot beside the table where there is the width, else below it."""
         super().resizeEvent(event)
         self._fit_columns()
+        self.legend.setVisible(self.height() >= LOWEST)
+        self.right.setVisible(self.height() >= LOWEST or self.split.orientation() is Qt.Orientation.Horizontal)
 
     # What it shows
 
@@ -184,6 +189,12 @@ class SideBySideView(Panel):
 
     # All steps
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to read."""
+        reading = self.reading
+        return reading is not None and self.isVisible() and reading.at < len(reading.course.steps)
+
     def _read(self) -> None:
         """Read the distances on, for one turn."""
         if not isValid(self):  # its turn may come when Qt has let go of it
@@ -217,7 +228,9 @@ class SideBySideView(Panel):
         self.plot.show_marker(table.place)
         inks = map(self.plot.colour_of, range(len(lines)))
         named = (f'<span style="color: {ink}">{escape(line.name)}</span>' for ink, line in zip(inks, lines, strict=True))
-        self.legend.setText(" &nbsp; ".join(named) or "nothing to compare in this row")
+        told = " &nbsp; ".join(named) or "nothing to compare in this row"
+        equal = bool(lines) and not any((line.apart > 0).any() for line in lines)
+        self.legend.setText(f"{told} &nbsp; equal in every step, so there is no line" if equal and not self.busy else told)
 
     # What is done with it
 
