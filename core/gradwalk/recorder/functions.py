@@ -135,7 +135,7 @@ def split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[torch.Ten
             tensors.extend(tensors_in((argument,)))
             held.append(without_tensors(argument))
     if not kwargs:
-        return tensors, None if len(held) == len(tensors) else (held, kwargs)
+        return tensors, None if all(one is _PLACEHOLDER for one in held) else (held, kwargs)
     tensors.extend(tensors_in(kwargs.values()))
     return tensors, (held, {name: without_tensors(value) for name, value in kwargs.items()})
 
@@ -160,7 +160,8 @@ def words(record: OpRecord) -> tuple[tuple[str, str], ...]:
         return ()
     positional, named = record.arguments
     pairs = [*zip(*named_positional(record.function, positional), strict=True), *named.items()]
-    return tuple((name, _text(value)) for name, value in pairs if value is not None and value is not _PLACEHOLDER)
+    untold = () if record.name in ("getitem", "setitem") else (None,)  # x[None] adds an axis
+    return tuple((name, _text(value)) for name, value in pairs if value not in untold and value is not _PLACEHOLDER)
 
 
 def _text(value: Any) -> str:
@@ -204,42 +205,61 @@ def _signature_names(function: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _schemas(name: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Names and types of the arguments of each overload of an operator, those by keyword alone left out."""
+    """Names and types of the arguments of each overload of an operator that may be given by position."""
     try:
         schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     except RuntimeError:
         return ()
-    positional = ([argument for argument in schema.arguments if not argument.kwarg_only] for schema in schemas)
-    return tuple((tuple(str(one.name) for one in taken), tuple(str(one.type) for one in taken)) for taken in positional)
-
-
-_INTEGERS = ("List[int]", "Optional[List[int]]")
+    found = []
+    for schema in schemas:
+        given = [argument for argument in schema.arguments if not argument.kwarg_only]
+        found.append(
+            (tuple(str(one.name) for one in given), tuple(f"{one.type}{getattr(one, 'N', None) or ''}" for one in given))
+        )
+    return tuple(found)
 
 
 def _fit(types: Sequence[str], values: Sequence[Any]) -> list[Any] | None:
-    """The values as these types take them, or None where they do not fit."""
+    """The values as these types take them, or None where they do not fit. The last type may take the rest as one list."""
     packed: list[Any] = []
     for index, value in enumerate(values):
         if index >= len(types):
             return None
         rest = list(values[index:])
-        if types[index] in _INTEGERS and type(value) is int:
-            if all(type(one) is int for one in rest):
-                return [*packed, rest]
-            packed.append(value)  # x.sum(1, True)
-            continue
+        if index == len(types) - 1 and _listed(types[index], rest):
+            return [*packed, rest]
         if not _takes(types[index], value):
             return None
         packed.append(value)
     return packed
 
 
+def _listed(kind: str, rest: Sequence[Any]) -> bool:
+    """Whether a type takes these values as one list: ``view(2, 3)``, ``einsum(equation, x, y)``."""
+    if kind == "List[int]":
+        return all(type(one) is int for one in rest)
+    return kind == "List[Tensor]" and all(one is _PLACEHOLDER for one in rest)
+
+
+_TAKEN: dict[type, tuple[str, ...]] = {
+    bool: ("bool", "number"),
+    int: ("int", "number", "float"),
+    float: ("float", "number"),
+    str: ("str", "Device"),
+    torch.dtype: ("int",),
+    torch.device: ("Device",),
+}
+"""Per type of a value how schemas call what takes it."""
+
+
 def _takes(kind: str, value: Any) -> bool:
-    if kind.startswith("Optional["):
-        return value is None or _takes(kind[len("Optional[") : -1], value)
+    sized = kind.rstrip("0123456789")  # int[2] takes one int for both
+    if sized.startswith("Optional["):
+        return value is None or _takes(sized[len("Optional[") : -1] + kind[len(sized) :], value)
     if value is _PLACEHOLDER:
         return kind == "Tensor"
     if isinstance(value, list):
-        return kind.startswith("List[")
-    known = {bool: ("bool", "number"), int: ("int", "number", "float"), float: ("float", "number"), str: ("str",)}
-    return kind in known.get(type(value), (kind,)) and kind != "Tensor"
+        return sized.startswith("List[")
+    if sized == "List[int]" and kind != sized:
+        return type(value) is int
+    return kind in _TAKEN.get(type(value), (kind,)) and kind != "Tensor"

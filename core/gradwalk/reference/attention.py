@@ -14,13 +14,30 @@ VASWANI = "Vaswani et al., Attention Is All You Need, 2017, equation 1"
 
 
 def _weights(q: Array, k: Array, mask: Any, is_causal: bool, scale: float | None) -> Array:
-    """P; a mask of truth values keeps where it is true, one of numbers is added to the scores."""
+    """P; a mask of truth values keeps where it is true, one of numbers is added to the scores. A row without any key is 0."""
     scores = q @ transposed(k) * _scale(q, scale)
     if is_causal:
         scores = np.where(np.tri(*scores.shape[-2:]) == 1, scores, -np.inf)
     if mask is not None:
         scores = np.where(mask, scores, -np.inf) if np.asarray(mask).dtype == bool else scores + mask
-    return softmax(scores)
+    empty = (scores == -np.inf).all(axis=-1, keepdims=True)
+    return np.where(empty, 0.0, softmax(np.where(empty, 0.0, scores)))
+
+
+def _for_heads(q: Array, k: Array, enable_gqa: bool) -> int:
+    """How many heads of queries share a head of keys: grouped-query attention."""
+    return q.shape[-3] // k.shape[-3] if enable_gqa else 1
+
+
+def _repeated(x: Array, times: int) -> Array:
+    return np.repeat(x, times, axis=-3) if times > 1 else x
+
+
+def _gathered(g: Array, times: int, shape: tuple[int, ...]) -> Array:
+    """The gradients of heads that share one, added up."""
+    if times > 1:
+        g = g.reshape(*g.shape[:-3], g.shape[-3] // times, times, *g.shape[-2:]).sum(axis=-3)
+    return unbroadcast(g, shape)
 
 
 def _scale(q: Array, scale: float | None) -> float:
@@ -40,53 +57,69 @@ def scores_and_chances(
 
 
 def _attend(
-    q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None
-) -> Array:
+    q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Array:  # fmt: skip
     _refuse_dropout(dropout_p)
-    return np.asarray(_weights(q, k, mask, is_causal, scale) @ v)
+    times = _for_heads(q, k, enable_gqa)
+    return np.asarray(_weights(q, _repeated(k, times), mask, is_causal, scale) @ _repeated(v, times))
 
 
-def _dscores(
-    g: Array, q: Array, k: Array, v: Array, mask: Any, dropout_p: float, is_causal: bool, scale: float | None
-) -> tuple[Array, Array]:
-    """P, and the gradient of the scores before they were scaled: ``P * (dP - sum(dP * P)) * scale``, ``dP = dL/dZ @ V.T``."""
-    _refuse_dropout(dropout_p)
+def _dscores(g: Array, q: Array, k: Array, v: Array, mask: Any, is_causal: bool, scale: float | None) -> Array:
+    """The gradient of the scores: ``P * (dP - sum(dP * P))``, ``dP = dL/dZ @ V.T``; K and V one for each head of Q."""
     p = _weights(q, k, mask, is_causal, scale)
     dp = g @ transposed(v)
-    return p, p * (dp - (dp * p).sum(axis=-1, keepdims=True)) * _scale(q, scale)
+    return np.asarray(p * (dp - (dp * p).sum(axis=-1, keepdims=True)))
 
 
 def _dq(
     g: Array, z: Array, q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
-    scale: float | None = None,
+    scale: float | None = None, enable_gqa: bool = False,
 ) -> Array:  # fmt: skip
-    return unbroadcast(_dscores(g, q, k, v, mask, dropout_p, is_causal, scale)[1] @ k, q.shape)
+    _refuse_dropout(dropout_p)
+    keys, values = (_repeated(x, _for_heads(q, k, enable_gqa)) for x in (k, v))
+    return unbroadcast(_dscores(g, q, keys, values, mask, is_causal, scale) @ keys * _scale(q, scale), q.shape)
 
 
 def _dk(
     g: Array, z: Array, q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
-    scale: float | None = None,
+    scale: float | None = None, enable_gqa: bool = False,
 ) -> Array:  # fmt: skip
-    return unbroadcast(transposed(_dscores(g, q, k, v, mask, dropout_p, is_causal, scale)[1]) @ q, k.shape)
+    _refuse_dropout(dropout_p)
+    times = _for_heads(q, k, enable_gqa)
+    ds = _dscores(g, q, _repeated(k, times), _repeated(v, times), mask, is_causal, scale)
+    return _gathered(transposed(ds) @ q * _scale(q, scale), times, k.shape)
 
 
 def _dv(
     g: Array, z: Array, q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
-    scale: float | None = None,
+    scale: float | None = None, enable_gqa: bool = False,
 ) -> Array:  # fmt: skip
     _refuse_dropout(dropout_p)
-    return unbroadcast(transposed(_weights(q, k, mask, is_causal, scale)) @ g, v.shape)
+    times = _for_heads(q, k, enable_gqa)
+    return _gathered(transposed(_weights(q, _repeated(k, times), mask, is_causal, scale)) @ g, times, v.shape)
+
+
+def _dmask(
+    g: Array, z: Array, q: Array, k: Array, v: Array, mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False,
+) -> Array:  # fmt: skip
+    """Of a mask of numbers (a bias by place, as T5 has); one of truth values has no gradient."""
+    _refuse_dropout(dropout_p)
+    keys, values = (_repeated(x, _for_heads(q, k, enable_gqa)) for x in (k, v))
+    return unbroadcast(_dscores(g, q, keys, values, mask, is_causal, scale), np.shape(mask))
 
 
 register(
     "scaled_dot_product_attention",
-    "Z = softmax(Q @ K.T * scale) @ V",
+    "Z = softmax(Q @ K.T * scale + mask) @ V",
     _attend,
     {
         "Q": ("dL/dQ = dS @ K * scale, dS = P * (dP - sum(dP * P)), dP = dL/dZ @ V.T", _dq),
         "K": ("dL/dK = dS.T @ Q * scale", _dk),
         "V": ("dL/dV = P.T @ dL/dZ", _dv),
+        "mask": ("dL/dmask = dS", _dmask),
     },
     inputs="Q K V mask",
-    source=VASWANI,
+    source=f"{VASWANI}; Ainslie et al., GQA, 2023 (heads that share keys)",
 )

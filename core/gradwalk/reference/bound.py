@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .arguments import value_of
+from .calling import Call, ways
 from .registry import Array, Formula
 
-SECOND, FIRST = ("other", "x2"), ("x1",)
-"""Names under which a number is recorded that stands in the place of a tensor: in ``x * 2`` the 2."""
-IDLE = ("dtype", "inplace", "out", "device", "memory_format")
-"""Arguments that change no number here."""
+__all__ = ["Bound", "bind", "value_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """``inputs`` are float64 arrays (or numbers) in the order of ``formula.inputs``, ``g`` is dL/d output, ``out`` the output."""
+    """``inputs`` are float64 arrays (or numbers) in the order of ``formula.inputs``, ``g`` is dL/d output, ``out`` the output.
+
+    Of an op with several outputs ``out`` and ``g`` belong to the first, and ``more`` are the others.
+    """
 
     formula: Formula
     inputs: tuple[Any, ...]
     arguments: Mapping[str, Any]
     g: Array
     out: Array
+    more: tuple[Array, ...] = ()
 
     def gradient(self, symbol: str, g: Array) -> Array:
-        """dL/d input for a dL/d output ``g``; linear in ``g``."""
-        return np.asarray(self.formula.vjps[symbol](g, self.out, *self.inputs, **self.arguments), dtype=np.float64)
+        """dL/d input for a dL/d output ``g``; linear in ``g``. Of an op of any number of inputs that of the first."""
+        seed, out = (g, self.out) if not self.more else ((g, *map(np.zeros_like, self.more)), (self.out, *self.more))
+        made = self.formula.vjps[symbol](seed, out, *self.inputs, **self.arguments)
+        return np.asarray(made[0] if isinstance(made, list) else made, dtype=np.float64)
 
     def operand(self, symbol: str) -> Any:
         """The array or number of an input's symbol."""
@@ -37,23 +41,27 @@ class Bound:
 
 
 def bind(formula: Formula, arguments: Sequence[tuple[str, str]], tensors: Sequence[Array], g: Array, out: Array) -> Bound:
-    """Bind a formula to an op's tensors and recorded arguments. Raises ValueError where the record does not tell all of them."""
-    inputs, named = list[Any](tensors), dict[str, Any]()
-    for name, text in arguments:
-        if name in FIRST:
-            inputs.insert(0, value_of(text))
-        elif name in SECOND and len(inputs) < len(formula.inputs):
-            inputs.append(value_of(text))
-        elif name not in IDLE:
-            named[name] = value_of(text)
-    return Bound(formula, tuple(inputs), named, g, out)
+    """Bind a formula to an op's tensors and recorded arguments. Raises ValueError where the record does not tell all of them.
+
+    Of several ways to call the formula it is the one that gives ``out``.
+    """
+    found = list(ways(formula, arguments, len(tensors)))
+    tried = [(call, _made(call, tensors)) for call in found]
+    fitting = [(call, made) for call, made in tried if made and _alike(made[0], out)]
+    call, made = (fitting or tried)[0]
+    inputs, named = call.filled(tensors)
+    return Bound(formula, tuple(inputs), named, g, out, made[1:])
 
 
-def value_of(text: str) -> Any:
-    """The value of a recorded argument; a word such as ``mean`` is itself. Raises ValueError where part of it was left out."""
-    if "…" in text or "tensor" in text:
-        raise ValueError(f"not all of the argument {text} is recorded")
+def _made(call: Call, tensors: Sequence[Array]) -> tuple[Any, ...]:
+    """The outputs of one way to call a formula; none where it does not take these tensors."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {"inf": np.inf, "-inf": -np.inf, "nan": np.nan}.get(text, text)
+        with np.errstate(all="ignore"):
+            made = call.run(call.formula.compute, tensors)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
+        return ()
+    return tuple(made) if isinstance(made, tuple) else (made,)
+
+
+def _alike(made: Any, out: Any) -> bool:
+    return np.shape(made) == np.shape(out) and bool(np.allclose(made, out, rtol=0.05, atol=1e-6, equal_nan=True))

@@ -14,11 +14,21 @@ from functools import lru_cache
 from typing import Any
 
 from ..trace import Op
-from .arguments import value_of
+from .arguments import indices_of, value_of
 from .registry import Formula, Function
 
-IDLE = frozenset(("dtype", "layout", "device", "memory_format", "non_blocking", "copy", "out", "inplace", "generator", "tensors"))
-"""Arguments that change no number."""
+IDLE = frozenset(
+    (
+        *("dtype", "layout", "device", "memory_format", "non_blocking", "copy", "out", "inplace", "generator"),
+        *("tensors", "hx", "params", "_stacklevel", "compute_mode", "path"),
+    )
+)
+"""Arguments that change no number, or are tensors."""
+CASTING = ("dtype", "device")
+"""Of these the ones that a formula takes where it is told what dtype to make."""
+INDEXED = ("getitem", "setitem")
+TURNED = {"where": (1, 0, 2)}
+"""Ops that are also a method of another tensor than the first of the formula: ``x.where(condition, y)``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,46 +38,79 @@ class Call:
     formula: Formula
     places: tuple[int, ...]
     arguments: tuple[Any, ...]
-    """By position; a number in ``places`` is one of these, filled in when it is called."""
+    """By position; a number in ``places`` is one of these, filled in when it is called; one that is left out has its default."""
     named: Mapping[str, Any]
-    by_name: tuple[str, ...] = ()
-    """The names of the symbols from which on tensors are given by name, because one before them is left out."""
+    any_number: bool = False
+    """Whether the formula takes its tensors as they come, however many there are."""
+
+    def filled(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What the formula is called with: by position, and by name."""
+        if self.any_number:
+            return list(tensors), dict(self.named)
+        filled = list(self.arguments)
+        for place, tensor in zip(self.places, tensors, strict=True):
+            filled[place] = tensor
+        return filled, dict(self.named)
 
     def run(self, function: Function, tensors: Sequence[Any], *first: Any) -> Any:
         """The result of ``compute`` (or, after ``g`` and the output, of a VJP) for the op's tensors."""
-        if not self.places:
-            return function(*first, *tensors, **self.named)
-        filled, named = list(self.arguments), dict(self.named)
-        for place, tensor in zip(self.places, tensors, strict=True):
-            if place < len(filled):
-                filled[place] = tensor
-            else:
-                named[self.by_name[place]] = tensor
+        filled, named = self.filled(tensors)
         return function(*first, *filled, **named)
 
     def symbol(self, number: int) -> str:
         """The symbol of the op's ``number``-th tensor."""
-        return self.formula.inputs[self.places[number]] if self.places else self.formula.inputs[0]
+        return self.formula.inputs[self.places[number]]
 
 
 def calls(formula: Formula, op: Op, tensors: int) -> Iterator[Call]:
     """The ways to call a formula with an op's arguments and so many tensors. Raises ValueError where there is none."""
-    arguments = {name: value_of(text) for name, text in op.arguments if name not in IDLE}
+    return ways(formula, op.arguments, tensors)
+
+
+def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Iterator[Call]:
+    """The same for arguments that were recorded as ``told``."""
     parameters = _parameters(formula.compute)
-    if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        yield Call(formula, (), (), _known(arguments, parameters, ()))
-        return
-    found, why = False, f"{op.name} was called in a way that its formula does not know"
-    for places in itertools.combinations(range(len(formula.inputs)), tensors):
-        try:
-            call = _call(formula, parameters, places, arguments)
-        except ValueError as error:
-            why = str(error)
+    names = {parameter.name for parameter in parameters}
+    texts = {name: text for name, text in told if name not in IDLE or (name in CASTING and name in names)}
+    found, why = False, f"{formula.op} was called in a way that its formula does not know"
+    for arguments in _values(formula, texts, tensors):
+        if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+            places = formula.places(tensors, arguments) if formula.places is not None else (0,) * tensors
+            yield Call(formula, places, (), _known(arguments, parameters), any_number=True)
+            found = True
             continue
-        found = True
-        yield call
+        for places in _ways(formula, tensors):
+            try:
+                call = _call(formula, parameters, places, arguments)
+            except ValueError as error:
+                why = str(error)
+                continue
+            found = True
+            yield call
     if not found:
         raise ValueError(why)
+
+
+def _values(formula: Formula, texts: Mapping[str, str], tensors: int) -> Iterator[dict[str, Any]]:
+    """The arguments as values; of an index there may be two readings. Raises ValueError where one is not told whole."""
+    if formula.op not in INDEXED:
+        yield {name: value_of(text) for name, text in texts.items()}
+        return
+    unnamed = {"#1": "index", "#2": "value"}
+    named = {unnamed.get(name, name): text for name, text in texts.items()}
+    rest = {name: value_of(text) for name, text in named.items() if name != "index"}
+    if "index" not in named:
+        yield rest
+        return
+    for index in indices_of(named["index"]):
+        yield {**rest, "index": index}
+
+
+def _ways(formula: Formula, tensors: int) -> Iterator[tuple[int, ...]]:
+    yield from itertools.combinations(range(len(formula.inputs)), tensors)
+    turned = TURNED.get(formula.op, ())[:tensors]
+    if turned and len(turned) == tensors:
+        yield turned
 
 
 def _call(
@@ -77,28 +120,22 @@ def _call(
     rest, known = dict(arguments), {parameter.name for parameter in parameters}
     strange = [name for name in rest if name not in known]
     filled: list[Any] = []
-    by_name = False
     for slot in range(len(formula.inputs)):
         name = names[slot] if slot < len(names) else ""
         if slot in places:
-            if not by_name:
-                filled.append(None)
+            filled.append(None)
         elif name in rest:
-            value = rest.pop(name)
-            if by_name:
-                rest[name] = value
-            else:
-                filled.append(value)
-        elif strange and not by_name:
+            filled.append(rest.pop(name))
+        elif strange and (slot == 0) == (strange[0] == "x1"):
             filled.append(rest.pop(strange.pop(0)))
         elif slot >= len(parameters) or parameters[slot].default is inspect.Parameter.empty:
             raise ValueError(f"{formula.inputs[slot]} is not recorded")
         else:
-            by_name = True
-    return Call(formula, places, tuple(filled), _known(rest, parameters, places), names if by_name else ())
+            filled.append(parameters[slot].default)
+    return Call(formula, places, tuple(filled), _known(rest, parameters))
 
 
-def _known(arguments: Mapping[str, Any], parameters: tuple[inspect.Parameter, ...], places: tuple[int, ...]) -> dict[str, Any]:
+def _known(arguments: Mapping[str, Any], parameters: tuple[inspect.Parameter, ...]) -> dict[str, Any]:
     """The arguments by name; those that are unknown and off are left out. Raises ValueError for another unknown one."""
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return dict(arguments)

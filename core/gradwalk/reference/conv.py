@@ -130,3 +130,53 @@ register(
     inputs="X W b",
     source=LECUN,
 )
+
+
+def _widened(x: Array, w: Array, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any) -> tuple[Sizes, int]:
+    """The shape that a transposed convolution makes, and its number of axes."""
+    axes = w.ndim - 2
+    per_axis = zip(
+        x.shape[x.ndim - axes :], w.shape[2:], *(each(value, axes) for value in (stride, padding, output_padding, dilation)),
+        strict=True,
+    )  # fmt: skip
+    sizes = tuple((n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, k, s, p, o, d in per_axis)
+    return (*x.shape[: x.ndim - axes - 1], w.shape[1] * groups, *sizes), axes
+
+
+def _conv_transpose(
+    x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+    dilation: Any = 1,
+) -> Array:  # fmt: skip
+    """What ``conv`` does to a gradient on its way back: W has the shape ``[C in, C out / groups, *window]``."""
+    shape, axes = _widened(x, w, stride, padding, output_padding, groups, dilation)
+    z = _conv_dx(x, x, np.zeros(shape), w, None, stride, padding, dilation, groups)
+    return z if b is None else np.asarray(z + np.reshape(b, (-1, *[1] * axes)))
+
+
+def _conv_transpose_dx(
+    g: Array, z: Array, x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1,
+) -> Array:  # fmt: skip
+    made = _conv(g, w, None, stride, padding, dilation, groups)
+    return made[tuple(map(slice, x.shape))]
+
+
+def _conv_transpose_dw(
+    g: Array, z: Array, x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1,
+) -> Array:  # fmt: skip
+    return _conv_dw(x, z, g, w, None, stride, padding, dilation, groups)
+
+
+register(
+    "conv_transpose1d conv_transpose2d conv_transpose3d",
+    "Z = conv_transpose(X, W) + b",
+    _conv_transpose,
+    {
+        "X": ("dL/dX = conv(dL/dZ, W)", _conv_transpose_dx),
+        "W": ("dL/dW = conv(dL/dZ, X)", _conv_transpose_dw),
+        "b": ("dL/db = sum(dL/dZ)", _conv_db),
+    },
+    inputs="X W b",
+    source=f"{LECUN}; Dumoulin and Visin, A Guide to Convolution Arithmetic, 2016, 4",
+)

@@ -10,10 +10,10 @@ import numpy as np
 from .registry import Array, Function, register, unbroadcast
 
 TABLE = "Abramowitz and Stegun, Handbook of Mathematical Functions, 3.3 (rules for differentiation)"
-_erf = np.vectorize(math.erf, otypes=[np.float64])
+erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def _to(place: int, local: Function) -> Function:
+def to_input(place: int, local: Function) -> Function:
     """The VJP ``g * local(...)`` for the input at ``place``, summed to that input's shape."""
 
     def vjp(g: Array, out: Array, *inputs: Any, **arguments: Any) -> Array:
@@ -22,68 +22,70 @@ def _to(place: int, local: Function) -> Function:
     return vjp
 
 
-def _binary(names: str, sign: str, compute: Function, dx: tuple[str, Function], dy: tuple[str, Function]) -> None:
+def binary(names: str, sign: str, compute: Function, dx: tuple[str, Function], dy: tuple[str, Function]) -> None:
+    """Register ``Z = sign`` of X and Y; ``dx`` and ``dy`` are the text and the local derivative (a factor of dL/dZ)."""
     gradients = {
-        "X": (f"dL/dX = {dx[0]}", _to(0, dx[1])),
-        "Y": (f"dL/dY = {dy[0]}", _to(1, dy[1])),
+        "X": (f"dL/dX = {dx[0]}", to_input(0, dx[1])),
+        "Y": (f"dL/dY = {dy[0]}", to_input(1, dy[1])),
     }
     register(names, f"Z = {sign}", compute, gradients, inputs="X Y", source=TABLE)
 
 
-def _unary(names: str, text: str, compute: Function, gradient: str, local: Function, source: str = TABLE) -> None:
-    register(names, f"Z = {text}", compute, {"X": (f"dL/dX = {gradient}", _to(0, local))}, inputs="X", source=source)
+def unary(names: str, text: str, compute: Function, gradient: str, local: Function, source: str = TABLE) -> None:
+    """Register ``Z = text`` of X, with the local derivative (a factor of dL/dZ)."""
+    register(names, f"Z = {text}", compute, {"X": (f"dL/dX = {gradient}", to_input(0, local))}, inputs="X", source=source)
 
 
-_binary(
+binary(
     "add add_ iadd __add__ __radd__ __iadd__",
     "X + Y",
     lambda x, y, alpha=1: x + alpha * y,
     ("dL/dZ", lambda out, x, y, alpha=1: 1.0),
     ("dL/dZ", lambda out, x, y, alpha=1: alpha),
 )
-_binary(
+binary(
     "sub sub_ subtract isub __sub__ __isub__",
     "X - Y",
     lambda x, y, alpha=1: x - alpha * y,
     ("dL/dZ", lambda out, x, y, alpha=1: 1.0),
     ("-dL/dZ", lambda out, x, y, alpha=1: -alpha),
 )
-_binary(
+binary(
     "rsub __rsub__",
     "Y - X",
     lambda x, y: y - x,
     ("-dL/dZ", lambda out, x, y: -1.0),
     ("dL/dZ", lambda out, x, y: 1.0),
 )
-_binary(
+binary(
     "mul mul_ multiply imul __mul__ __rmul__ __imul__",
     "X * Y",
     lambda x, y: x * y,
     ("dL/dZ * Y", lambda out, x, y: y),
     ("dL/dZ * X", lambda out, x, y: x),
 )
-_binary(
+binary(
     "div div_ true_divide divide truediv __truediv__ __itruediv__",
     "X / Y",
     lambda x, y: x / y,
     ("dL/dZ / Y", lambda out, x, y: 1.0 / y),
     ("-dL/dZ * Z / Y", lambda out, x, y: -out / y),
 )
-_binary(
+binary(
     "rdiv __rtruediv__",
     "Y / X",
     lambda x, y: y / x,
     ("-dL/dZ * Z / X", lambda out, x, y: -out / x),
     ("dL/dZ / X", lambda out, x, y: 1.0 / x),
 )
-_binary(
+binary(
     "maximum",
     "max(X, Y)",
     np.maximum,
     ("dL/dZ * (X > Y)", lambda out, x, y: (x > y) + 0.5 * (x == y)),
     ("dL/dZ * (Y > X)", lambda out, x, y: (y > x) + 0.5 * (x == y)),
 )
-_binary(
+binary(
     "minimum",
     "min(X, Y)",
     np.minimum,
@@ -111,36 +113,37 @@ register(
     "Z = X ** n",
     _power,
     {
-        "X": ("dL/dX = dL/dZ * n * X ** (n - 1)", _to(0, _power_dx)),
-        "n": ("dL/dn = dL/dZ * Z * log(X)", _to(1, _power_dn)),
+        "X": ("dL/dX = dL/dZ * n * X ** (n - 1)", to_input(0, _power_dx)),
+        "n": ("dL/dn = dL/dZ * Z * log(X)", to_input(1, _power_dn)),
     },
     inputs="X n",
     source=TABLE,
 )
-_binary(
+binary(
     "rpow __rpow__",
     "Y ** X",
     lambda x, y: np.power(y, x),
     ("dL/dZ * Z * log(Y)", lambda out, x, y: _power_dn(out, y, x)),
     ("dL/dZ * X * Y ** (X - 1)", lambda out, x, y: _power_dx(out, y, x)),
 )
-_unary("reciprocal reciprocal_", "1 / X", np.reciprocal, "-dL/dZ * Z ** 2", lambda out, x: -(out**2))
-_unary("rsqrt rsqrt_", "1 / sqrt(X)", lambda x: 1 / np.sqrt(x), "-dL/dZ * Z ** 3 / 2", lambda out, x: -(out**3) / 2)
-_unary("square square_", "X ** 2", np.square, "dL/dZ * 2 * X", lambda out, x: 2 * x)
-_unary("neg neg_ negative __neg__", "-X", np.negative, "-dL/dZ", lambda out, x: -1.0)
-_unary("exp exp_", "exp(X)", np.exp, "dL/dZ * Z", lambda out, x: out)
-_unary("log log_", "log(X)", np.log, "dL/dZ / X", lambda out, x: 1 / x)
-_unary("sqrt sqrt_", "sqrt(X)", np.sqrt, "dL/dZ / (2 * Z)", lambda out, x: 1 / (2 * out))
-_unary("abs abs_ absolute __abs__", "abs(X)", np.abs, "dL/dZ * sign(X)", lambda out, x: np.sign(x))
-_unary("tanh tanh_", "tanh(X)", np.tanh, "dL/dZ * (1 - Z ** 2)", lambda out, x: 1 - out**2)
+unary("reciprocal reciprocal_", "1 / X", np.reciprocal, "-dL/dZ * Z ** 2", lambda out, x: -(out**2))
+unary("rsqrt rsqrt_", "1 / sqrt(X)", lambda x: 1 / np.sqrt(x), "-dL/dZ * Z ** 3 / 2", lambda out, x: -(out**3) / 2)
+unary("square square_", "X ** 2", np.square, "dL/dZ * 2 * X", lambda out, x: 2 * x)
+unary("neg neg_ negative __neg__", "-X", np.negative, "-dL/dZ", lambda out, x: -1.0)
+unary("exp exp_", "exp(X)", np.exp, "dL/dZ * Z", lambda out, x: out)
+unary("log log_", "log(X)", np.log, "dL/dZ / X", lambda out, x: 1 / x)
+unary("sqrt sqrt_", "sqrt(X)", np.sqrt, "dL/dZ / (2 * Z)", lambda out, x: 1 / (2 * out))
+unary("abs abs_ absolute __abs__", "abs(X)", np.abs, "dL/dZ * sign(X)", lambda out, x: np.sign(x))
+unary("tanh tanh_", "tanh(X)", np.tanh, "dL/dZ * (1 - Z ** 2)", lambda out, x: 1 - out**2)
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -x)))
 
 
-_unary("sigmoid sigmoid_", "1 / (1 + exp(-X))", _sigmoid, "dL/dZ * Z * (1 - Z)", lambda out, x: out * (1 - out))
-_unary(
+unary("sigmoid sigmoid_", "1 / (1 + exp(-X))", sigmoid, "dL/dZ * Z * (1 - Z)", lambda out, x: out * (1 - out))
+unary(
     "relu relu_",
     "max(X, 0)",
     lambda x, inplace=False: np.maximum(x, 0),
@@ -151,27 +154,49 @@ _unary(
 
 
 def _clamp(x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002 (torch's names)
-    return np.asarray(np.clip(x, min, max))
+    """Where the bounds cross, the upper one wins."""
+    above = x if min is None else np.maximum(x, min)
+    return np.asarray(above if max is None else np.minimum(above, max))
 
 
 def _clamp_local(out: Array, x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002 (torch's names)
-    inside = np.ones_like(x)
+    """At a bound the gradient passes, as in torch."""
+    inside = np.ones(np.shape(out))
     if min is not None:
         inside = inside * (x >= min)
     return inside if max is None else inside * (x <= max)
 
 
-_unary("clamp clamp_ clip clip_", "min(max(X, lo), hi)", _clamp, "dL/dZ * (lo <= X <= hi)", _clamp_local)
+def _below(out: Array, x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002
+    return np.asarray(np.less(x, min) & (True if max is None else np.less(min, max)))
+
+
+def _above(out: Array, x: Array, min: Any = None, max: Any = None) -> Array:  # noqa: A002
+    return np.asarray(np.greater(x, max) | (False if min is None else np.less(max, min)))
+
+
+register(
+    "clamp clamp_ clip clip_",
+    "Z = min(max(X, lo), hi)",
+    _clamp,
+    {
+        "X": ("dL/dX = dL/dZ * (lo <= X <= hi)", to_input(0, _clamp_local)),
+        "lo": ("dL/dlo = dL/dZ * (X < lo)", to_input(1, _below)),
+        "hi": ("dL/dhi = dL/dZ * (X > hi)", to_input(2, _above)),
+    },
+    inputs="X lo hi",
+    source="a choice by element (at a bound: the slope of X)",
+)
 
 
 def _silu_local(out: Array, x: Array, inplace: bool = False) -> Array:
-    return _sigmoid(x) * (1 + x * (1 - _sigmoid(x)))
+    return sigmoid(x) * (1 + x * (1 - sigmoid(x)))
 
 
-_unary(
+unary(
     "silu silu_",
     "X * sigmoid(X)",
-    lambda x, inplace=False: x * _sigmoid(x),
+    lambda x, inplace=False: x * sigmoid(x),
     "dL/dZ * sigmoid(X) * (1 + X * (1 - sigmoid(X)))",
     _silu_local,
     "Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units, 2017",
@@ -179,7 +204,7 @@ _unary(
 
 
 def _normal_cdf(x: Array) -> Array:
-    return np.asarray(0.5 * (1 + _erf(x / np.sqrt(2))))
+    return np.asarray(0.5 * (1 + erf(x / np.sqrt(2))))
 
 
 def _normal_density(x: Array) -> Array:
@@ -206,7 +231,7 @@ def _gelu_local(out: Array, x: Array, approximate: str = "none") -> Array:
     return cdf(x) + x * density(x)
 
 
-_unary(
+unary(
     "gelu",
     "X * Phi(X)",
     _gelu,
@@ -237,16 +262,3 @@ register(
     inputs="X m v",
     source="a choice by a constant mask m is linear in X and in v",
 )
-
-
-def _comparison(names: str, sign: str, compute: Function) -> None:
-    """Truth values: constant almost everywhere, so no gradient goes back."""
-    register(names, f"Z = X {sign} Y", compute, {}, inputs="X Y", source="a comparison has no derivative")
-
-
-_comparison("eq equal", "==", np.equal)
-_comparison("ne not_equal", "!=", np.not_equal)
-_comparison("lt less", "<", np.less)
-_comparison("le less_equal", "<=", np.less_equal)
-_comparison("gt greater", ">", np.greater)
-_comparison("ge greater_equal", ">=", np.greater_equal)

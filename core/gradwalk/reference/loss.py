@@ -1,4 +1,4 @@
-"""Losses, with ``reduction`` as in torch: mean (default), sum or none.
+"""Losses over classes, with ``reduction`` as in torch: mean (default), sum or none.
 
 Logits are float64 ``[N, C, ...]`` or ``[C]``; class targets are integers ``[N, ...]``, or probabilities shaped as the logits for
 the cross entropy.
@@ -13,37 +13,7 @@ import numpy as np
 from .nn import log_softmax, softmax
 from .registry import Array, register
 
-SQUARES = "Gauss, least squares; the derivative of the square"
 LIKELIHOOD = "Bishop, Pattern Recognition and Machine Learning, 2006, 4.3.4 (negative log-likelihood of the classes)"
-
-
-def _reduced(x: Array, reduction: str) -> Array:
-    return np.asarray(x if reduction == "none" else x.sum() if reduction == "sum" else x.mean())
-
-
-def _share(g: Array, count: int, reduction: str) -> Array:
-    return np.asarray(g / count if reduction == "mean" else g)
-
-
-def _mse(x: Array, y: Array, reduction: str = "mean") -> Array:
-    return _reduced((x - y) ** 2, reduction)
-
-
-def _mse_dx(g: Array, z: Array, x: Array, y: Array, reduction: str = "mean") -> Array:
-    return np.asarray(_share(g, x.size, reduction) * 2 * (x - y))
-
-
-register(
-    "mse_loss",
-    "l = mean((X - Y) ** 2)",
-    _mse,
-    {
-        "X": ("dL/dX = dL/dl * 2 * (X - Y) / N", _mse_dx),
-        "Y": ("dL/dY = -dL/dl * 2 * (X - Y) / N", lambda g, z, x, y, reduction="mean": -_mse_dx(g, z, x, y, reduction)),
-    },
-    inputs="X Y",
-    source=SQUARES,
-)
 
 
 def _by_rows(x: Array, target: Any) -> tuple[Array, Any, bool]:

@@ -190,11 +190,93 @@ register(
 )
 
 
+def _instance_axes(x: Array) -> Axes:
+    return tuple(range(2, x.ndim))
+
+
+def _instance_standard(x: Array, mean: Any, var: Any, use_input_stats: bool, eps: float) -> Array:
+    if use_input_stats:
+        return _standard(x, _instance_axes(x), eps)[0]
+    return np.asarray((x - _channels(mean, x)) / np.sqrt(_channels(var, x) + eps))
+
+
+def _instance_norm(
+    x: Array, mean: Any = None, var: Any = None, w: Any = 1.0, b: Any = 0.0, use_input_stats: bool = True, momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Array:  # fmt: skip
+    """Each channel of each image by itself."""
+    return np.asarray(_instance_standard(x, mean, var, use_input_stats, eps) * _channels(w, x) + _channels(b, x))
+
+
+def _instance_norm_dx(
+    g: Array, z: Array, x: Array, mean: Any = None, var: Any = None, w: Any = 1.0, b: Any = 0.0, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
+) -> Array:  # fmt: skip
+    scaled = np.asarray(g * _channels(w, x))
+    if use_input_stats:
+        return _standard_vjp(scaled, x, _instance_axes(x), eps)
+    return np.asarray(scaled / np.sqrt(_channels(var, x) + eps))
+
+
+def _instance_norm_dw(
+    g: Array, z: Array, x: Array, mean: Any = None, var: Any = None, w: Any = 1.0, b: Any = 0.0, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
+) -> Array:  # fmt: skip
+    return np.asarray((g * _instance_standard(x, mean, var, use_input_stats, eps)).sum(axis=_others(x)))
+
+
+register(
+    "instance_norm",
+    "Z = standard(X) * w + b",
+    _instance_norm,
+    {
+        "X": ("dL/dX = (G - mean(G) - Y * mean(G * Y)) / std, G = dL/dZ * w, Y = standard(X)", _instance_norm_dx),
+        "w": ("dL/dw = sum(dL/dZ * standard(X))", _instance_norm_dw),
+        "b": ("dL/db = sum(dL/dZ)", _batch_norm_db),
+    },
+    inputs="X running_mean running_var w b",
+    source="Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016",
+)
+
+
+def _inverse_rms(x: Array, normalized_shape: Any, eps: float | None) -> Array:
+    """Without an ``eps`` torch takes that of the dtype; here it is that of float64."""
+    square = (x**2).mean(axis=_last(x, normalized_shape), keepdims=True)
+    return np.asarray(1 / np.sqrt(square + (np.finfo(np.float64).eps if eps is None else eps)))
+
+
+def _rms_norm(x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:
+    return np.asarray(x * _inverse_rms(x, normalized_shape, eps) * w)
+
+
+def _rms_norm_dx(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:
+    scale, axes = _inverse_rms(x, normalized_shape, eps), _last(x, normalized_shape)
+    y = x * scale
+    return np.asarray(scale * (g * w - y * (g * w * y).mean(axis=axes, keepdims=True)))
+
+
+def _rms_norm_dw(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:
+    return np.asarray((g * x * _inverse_rms(x, normalized_shape, eps)).sum(axis=_leading(x, normalized_shape)))
+
+
+register(
+    "rms_norm",
+    "Z = X / sqrt(mean(X ** 2) + eps) * w",
+    _rms_norm,
+    {
+        "X": ("dL/dX = (G - Y * mean(G * Y)) / rms, G = dL/dZ * w, Y = X / rms", _rms_norm_dx),
+        "w": ("dL/dw = sum(dL/dZ * X / rms)", _rms_norm_dw),
+    },
+    inputs="X w",
+    source="Zhang and Sennrich, Root Mean Square Layer Normalization, 2019",
+)
+
+
 def standard_axes(op: str, x: Array, w: Any, arguments: Mapping[str, Any]) -> tuple[tuple[int, ...], Axes, Any]:
     """Of a norm: the shape in which X is standardised, over which axes, and the factor in a shape that fits X."""
     if op == "layer_norm":
         return x.shape, _last(x, arguments["normalized_shape"]), 1.0 if w is None else w
     factor = 1.0 if w is None else _channels(w, x)
-    if op == "batch_norm":
-        return x.shape, _others(x), factor
+    if op in ("batch_norm", "instance_norm"):
+        return x.shape, _others(x) if op == "batch_norm" else _instance_axes(x), factor
     return (*_group_axes(x, arguments["num_groups"]), factor)

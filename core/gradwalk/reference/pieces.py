@@ -13,7 +13,7 @@ from .registry import Array, register, unbroadcast
 SELECTION = "a linear map of zeros and ones; its transpose adds up what each element was used for"
 
 
-def _along(dim: int, part: Any) -> tuple[Any, ...]:
+def along(dim: int, part: Any) -> tuple[Any, ...]:
     """The index that takes ``part`` of axis ``dim`` (not negative) and all of the others."""
     return (*[slice(None)] * dim, part)
 
@@ -25,15 +25,27 @@ def _scattered(shape: tuple[int, ...], index: Any, g: Array) -> Array:
     return dx
 
 
+def positions(x: Array) -> Any:
+    """The places 0, 1, ... of the flattened X, shaped as X: what an op that picks makes of them says where it picked."""
+    return np.arange(np.size(x)).reshape(np.shape(x))
+
+
+def added_up(x: Array, places: Any, g: Array) -> Array:
+    """Zeros like X to which ``g`` is added at places of the flattened X; -1 is no place."""
+    known = np.ravel(places) >= 0
+    total = np.bincount(np.ravel(places)[known], np.ravel(g)[known], minlength=np.size(x))
+    return total.reshape(np.shape(x)).astype(np.float64)
+
+
 def _cat(*xs: Array, dim: int = 0, axis: int | None = None) -> Array:
     return np.concatenate([x for x in xs if x.shape != (0,)] or xs, axis=dim if axis is None else axis)
 
 
 def _cat_vjp(g: Array, z: Array, *xs: Array, dim: int = 0, axis: int | None = None) -> list[Array]:
-    along = (dim if axis is None else axis) % g.ndim
-    sizes = [0 if x.shape == (0,) else x.shape[along] for x in xs]
+    joined = (dim if axis is None else axis) % g.ndim
+    sizes = [0 if x.shape == (0,) else x.shape[joined] for x in xs]
     ends = np.cumsum(sizes)
-    return [g[_along(along, slice(e - s, e))].reshape(x.shape) for x, s, e in zip(xs, sizes, ends, strict=True)]
+    return [g[along(joined, slice(e - s, e))].reshape(x.shape) for x, s, e in zip(xs, sizes, ends, strict=True)]
 
 
 def _stack(*xs: Array, dim: int = 0, axis: int | None = None) -> Array:
@@ -75,31 +87,17 @@ register("chunk", "Z = chunk(X)", _chunk, {"X": ("dL/dX = cat(dL/dZ)", _joined)}
 register("unbind", "Z = unbind(X)", _unbind, {"X": ("dL/dX = stack(dL/dZ)", _unbind_vjp)}, inputs="X", source=SELECTION)
 
 
-def _getitem(x: Array, index: Any) -> Array:
-    return np.asarray(x[index])
-
-
-register(
-    "getitem",
-    "Z = X[i]",
-    _getitem,
-    {"X": ("dL/dX = zeros; dL/dX[i] += dL/dZ", lambda g, z, x, index: _scattered(x.shape, index, g))},
-    inputs="X i",
-    source=SELECTION,
-)
-
-
 def _select(x: Array, dim: int, index: int) -> Array:
     return np.asarray(np.take(x, index, axis=dim))
 
 
 def _select_vjp(g: Array, z: Array, x: Array, dim: int, index: int) -> Array:
-    return _scattered(x.shape, _along(dim % x.ndim, index), g)
+    return _scattered(x.shape, along(dim % x.ndim, index), g)
 
 
 def _narrow_index(x: Array, dim: int, start: int, length: int) -> tuple[Any, ...]:
     first = start % max(x.shape[dim], 1) if start < 0 else start
-    return _along(dim % x.ndim, slice(first, first + length))
+    return along(dim % x.ndim, slice(first, first + length))
 
 
 def _narrow(x: Array, dim: int, start: int, length: int) -> Array:
@@ -115,7 +113,7 @@ def _index_select(x: Array, index: Any, dim: int) -> Array:
 
 
 def _index_select_vjp(g: Array, z: Array, x: Array, index: Any, dim: int) -> Array:
-    return _scattered(x.shape, _along(dim % x.ndim, index), g)
+    return _scattered(x.shape, along(dim % x.ndim, index), g)
 
 
 PUT_BACK = "dL/dX = zeros; dL/dX[i] += dL/dZ"

@@ -118,11 +118,30 @@ def _adaptive_avg_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) 
     return dx
 
 
+def _adaptive_max(axes: int, x: Array, output_size: Any) -> Array:
+    sizes, out = _adaptive(axes, x, output_size)
+    z = np.zeros((*x.shape[: x.ndim - axes], *out))
+    for place, part in _bins(sizes, out):
+        z[place] = x[part].max(axis=tuple(range(-axes, 0)))
+    return z
+
+
+def _adaptive_max_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) -> Array:
+    """All of the gradient goes to the first of the largest elements."""
+    dx = np.zeros(x.shape)
+    for place, part in _bins(*_adaptive(axes, x, output_size)):
+        read = x[part]
+        rows = read.reshape(*read.shape[:-axes], -1)
+        first = np.arange(rows.shape[-1]) == rows.argmax(axis=-1)[..., None]
+        dx[part] += first.reshape(read.shape) * g[place][last([None] * axes)]
+    return dx
+
+
 def _register(axes: int) -> None:
-    def maximum(x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
+    def maximum(x: Array, *args: Any, **named: Any) -> Array:
         return _max_pool(axes, x, *args, **named)
 
-    def maximum_dx(g: Array, z: Array, x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
+    def maximum_dx(g: Array, z: Array, x: Array, *args: Any, **named: Any) -> Array:
         return _max_pool_dx(axes, g, z, x, *args, **named)
 
     def mean(x: Array, *args: Any, **named: Any) -> Array:
@@ -137,12 +156,20 @@ def _register(axes: int) -> None:
     def adaptive_dx(g: Array, z: Array, x: Array, output_size: Any) -> Array:
         return _adaptive_avg_dx(axes, g, z, x, output_size)
 
+    def adaptive_largest(x: Array, output_size: Any) -> Array:
+        return _adaptive_max(axes, x, output_size)
+
+    def adaptive_largest_dx(g: Array, z: Array, x: Array, output_size: Any) -> Array:
+        return _adaptive_max_dx(axes, g, z, x, output_size)
+
     largest = {"X": ("dL/dX = dL/dZ where X is the largest of its window", maximum_dx)}
+    largest_bins = {"X": ("dL/dX = dL/dZ where X is the largest of its window", adaptive_largest_dx)}
     shared = {"X": ("dL/dX = dL/dZ / N over each window", mean_dx)}
     shared_bins = {"X": ("dL/dX = dL/dZ / N over each window", adaptive_dx)}
     register(f"max_pool{axes}d", "Z = max over windows(X)", maximum, largest, inputs="X", source=LECUN)
     register(f"avg_pool{axes}d", "Z = mean over windows(X)", mean, shared, inputs="X", source=LECUN)
     register(f"adaptive_avg_pool{axes}d", "Z = mean over windows(X)", adaptive, shared_bins, inputs="X", source=LECUN)
+    register(f"adaptive_max_pool{axes}d", "Z = max over windows(X)", adaptive_largest, largest_bins, inputs="X", source=LECUN)
 
 
 for _axes in (1, 2, 3):

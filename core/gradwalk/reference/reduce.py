@@ -7,42 +7,44 @@ from typing import Any
 
 import numpy as np
 
-from .registry import Array, register
+from .registry import Array, Function, register
 
 LINEAR = "the sum is linear: every element has the derivative 1 (for the mean 1/N)"
 
 
-def _axes(dim: Any, axis: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(dim: Any, axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that torch's ``dim`` or NumPy's ``axis`` means, none of them negative."""
     chosen = dim if dim is not None else axis
     if chosen is None or chosen in ((), []):
         return tuple(range(ndim))
     return tuple(a % ndim for a in (chosen if isinstance(chosen, tuple | list) else (chosen,)))
 
 
-def _spread(g: Array, x: Array, dim: Any, axis: Any) -> Array:
-    axes = _axes(dim, axis, x.ndim)
+def spread_out(g: Array, x: Array, dim: Any, axis: Any) -> Array:
+    """A gradient of a reduction along the axes that it has lost, as large as X."""
+    axes = axes_of(dim, axis, x.ndim)
     kept = tuple(1 if a in axes else size for a, size in enumerate(x.shape))
     return np.broadcast_to(np.reshape(g, kept), x.shape)
 
 
 def _sum(x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False) -> Array:
-    return np.asarray(x.sum(axis=_axes(dim, axis, x.ndim), keepdims=keepdim or keepdims))
+    return np.asarray(x.sum(axis=axes_of(dim, axis, x.ndim), keepdims=keepdim or keepdims))
 
 
 def _mean(x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False) -> Array:
-    return np.asarray(x.mean(axis=_axes(dim, axis, x.ndim), keepdims=keepdim or keepdims))
+    return np.asarray(x.mean(axis=axes_of(dim, axis, x.ndim), keepdims=keepdim or keepdims))
 
 
 def _sum_vjp(
     g: Array, z: Array, x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
 ) -> Array:
-    return _spread(g, x, dim, axis)
+    return spread_out(g, x, dim, axis)
 
 
 def _mean_vjp(
     g: Array, z: Array, x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
 ) -> Array:
-    return np.asarray(_spread(g, x, dim, axis) * (np.size(z) / x.size))
+    return np.asarray(spread_out(g, x, dim, axis) * (np.size(z) / x.size))
 
 
 register("sum", "z = sum(X)", _sum, {"X": ("dL/dX = dL/dz * ones", _sum_vjp)}, inputs="X", source=LINEAR)
@@ -58,11 +60,17 @@ def _var(
     *,
     axis: Any = None,
     keepdims: bool = False,
-    correction: int = 1,
+    correction: float = 1,
     unbiased: bool = True,
+    ddof: int | None = None,
 ) -> Array:
-    axes = _axes(dim, axis, x.ndim)
-    return np.asarray(x.var(axis=axes, keepdims=keepdim or keepdims, ddof=correction if unbiased else 0))
+    """Torch divides by N - 1, NumPy (which says ``ddof``) by N."""
+    axes = axes_of(dim, axis, x.ndim)
+    return np.asarray(x.var(axis=axes, keepdims=keepdim or keepdims, ddof=_less(correction, unbiased, ddof)))
+
+
+def _less(correction: float, unbiased: bool, ddof: int | None) -> float:
+    return ddof if ddof is not None else correction if unbiased else 0
 
 
 def _var_vjp(
@@ -74,47 +82,15 @@ def _var_vjp(
     *,
     axis: Any = None,
     keepdims: bool = False,
-    correction: int = 1,
+    correction: float = 1,
     unbiased: bool = True,
+    ddof: int | None = None,
 ) -> Array:
-    axes = _axes(dim, axis, x.ndim)
-    count = math.prod(x.shape[a] for a in axes) - (correction if unbiased else 0)
-    return np.asarray(_spread(g, x, dim, axis) * 2 * (x - x.mean(axis=axes, keepdims=True)) / count)
+    axes = axes_of(dim, axis, x.ndim)
+    count = math.prod(x.shape[a] for a in axes) - _less(correction, unbiased, ddof)
+    return np.asarray(spread_out(g, x, dim, axis) * 2 * (x - x.mean(axis=axes, keepdims=True)) / count)
 
 
-def _amax(x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False) -> Array:
-    return np.asarray(x.max(axis=_axes(dim, axis, x.ndim), keepdims=keepdim or keepdims))
-
-
-def _amax_vjp(
-    g: Array, z: Array, x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
-) -> Array:
-    """Elements that are equally large share the gradient."""
-    axes = _axes(dim, axis, x.ndim)
-    largest = x == x.max(axis=axes, keepdims=True)
-    return np.asarray(_spread(g, x, dim, axis) * largest / largest.sum(axis=axes, keepdims=True))
-
-
-def _max(x: Array, dim: int | None = None, keepdim: bool = False, **numpy: Any) -> Any:
-    """The largest of all or along NumPy's axes; with torch's ``dim`` the values and where they stand."""
-    if dim is None:
-        return _amax(x, **numpy)
-    where = x.argmax(axis=dim, keepdims=True)
-    values = np.take_along_axis(x, where, dim)
-    return (values, where) if keepdim else (values.squeeze(dim), where.squeeze(dim))
-
-
-def _max_vjp(g: Any, z: Any, x: Array, dim: int | None = None, keepdim: bool = False, **numpy: Any) -> Array:
-    """With ``dim`` all of the gradient goes to the element that was picked."""
-    if dim is None:
-        return _amax_vjp(g, z, x, **numpy)
-    dx = np.zeros(x.shape)
-    values, where = (g[0], z[1]) if keepdim else (np.expand_dims(g[0], dim), np.expand_dims(z[1], dim))
-    np.put_along_axis(dx, where, values, dim)
-    return dx
-
-
-LARGEST = "dL/dX = dL/dz * (X == z)"
 register(
     "var",
     "z = sum((X - mean(X)) ** 2) / (N - 1)",
@@ -123,9 +99,48 @@ register(
     inputs="X",
     source=SQUARES,
 )
+
+
+def _std(x: Array, *args: Any, **named: Any) -> Array:
+    return np.sqrt(_var(x, *args, **named))
+
+
+def _std_vjp(g: Array, z: Array, x: Array, *args: Any, **named: Any) -> Array:
+    """Where all elements are equal there is no slope; torch takes 0."""
+    return _var_vjp(np.divide(g, 2 * z, out=np.zeros(np.shape(z)), where=np.not_equal(z, 0)), z, x, *args, **named)
+
+
+def _with_mean(compute: Function) -> Function:
+    def both(x: Array, dim: Any = None, *, correction: float = 1, unbiased: bool = True, keepdim: bool = False) -> Any:
+        return compute(x, dim, keepdim, correction=correction, unbiased=unbiased), _mean(x, dim, keepdim)
+
+    return both
+
+
+def _with_mean_vjp(vjp: Function) -> Function:
+    def both(
+        g: Any, z: Any, x: Array, dim: Any = None, *, correction: float = 1, unbiased: bool = True, keepdim: bool = False
+    ) -> Array:
+        spread = vjp(g[0], z[0], x, dim, keepdim, correction=correction, unbiased=unbiased)
+        return np.asarray(spread + _mean_vjp(g[1], z[1], x, dim, keepdim))
+
+    return both
+
+
 register(
-    "amax", "z = max(X)", _amax, {"X": (LARGEST, _amax_vjp)}, inputs="X", source="the maximum has the derivative 1 at its place"
+    "std",
+    "z = sqrt(sum((X - mean(X)) ** 2) / (N - 1))",
+    _std,
+    {"X": ("dL/dX = dL/dz * (X - mean(X)) / (z * (N - 1))", _std_vjp)},
+    inputs="X",
+    source=f"{SQUARES} (of equal elements: 0)",
 )
-register(
-    "max", "z = max(X)", _max, {"X": (LARGEST, _max_vjp)}, inputs="X", source="the maximum has the derivative 1 at its place"
-)
+for _name, _compute, _vjp in (("var_mean", _var, _var_vjp), ("std_mean", _std, _std_vjp)):
+    register(
+        _name,
+        f"z = {_name[:3]}(X), mean(X)",
+        _with_mean(_compute),
+        {"X": (f"dL/dX = that of {_name[:3]} + that of mean", _with_mean_vjp(_vjp))},
+        inputs="X",
+        source=SQUARES,
+    )

@@ -19,21 +19,12 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]
+Places: TypeAlias = Callable[[int, Mapping[str, Any]], tuple[int, ...]]
 
 THEMES = (
-    "elementwise",
-    "linalg",
-    "reduce",
-    "shape",
-    "pieces",
-    "nn",
-    "norm",
-    "conv",
-    "pool",
-    "attention",
-    "loss",
-    "placing",
-    "waves",
+    *("elementwise", "curves", "activations", "pairs", "facts", "linalg", "algebra", "reduce", "running", "order", "shape"),
+    *("pieces", "indexing", "moves", "nn", "norm", "lengths", "conv", "pool", "resize", "attention", "heads", "recurrent"),
+    *("loss", "distances", "likelihoods"),
 )
 
 
@@ -42,7 +33,7 @@ class Formula:
     """One op's mathematics. ``forward`` and ``gradients`` are the text on screen; ``compute`` and ``vjps`` the same as functions.
 
     ``gradients`` holds ``(symbol of the input, text)`` and ``vjps`` the function of each such symbol. ``source`` says where the
-    mathematics stands.
+    mathematics stands. ``places`` says, for an op of any number of tensors and its arguments, the place in ``inputs`` of each.
     """
 
     op: str
@@ -53,14 +44,16 @@ class Formula:
     source: str
     compute: Function
     vjps: Mapping[str, Function] = field(default_factory=dict)
+    places: Places | None = None
 
 
 _FORMULAS: dict[str, Formula] = {}
 
 
 def register(
-    names: str, forward: str, compute: Function, gradients: Mapping[str, tuple[str, Function]], *, inputs: str, source: str
-) -> None:
+    names: str, forward: str, compute: Function, gradients: Mapping[str, tuple[str, Function]], *, inputs: str, source: str,
+    places: Places | None = None,
+) -> None:  # fmt: skip
     """Register one formula under each of ``names`` (torch's first, then NumPy's and the in-place forms)."""
     output = forward.split(" = ", 1)[0]
     texts = tuple((symbol, text) for symbol, (text, _) in gradients.items())
@@ -68,7 +61,7 @@ def register(
     for name in names.split():
         if name in _FORMULAS:
             raise ValueError(f"two formulas are registered for {name}")
-        _FORMULAS[name] = Formula(name, tuple(inputs.split()), output, forward, texts, source, compute, vjps)
+        _FORMULAS[name] = Formula(name, tuple(inputs.split()), output, forward, texts, source, compute, vjps, places)
 
 
 def formula_of(op: str) -> Formula | None:

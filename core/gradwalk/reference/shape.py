@@ -54,6 +54,11 @@ def _unsqueeze(x: Array, dim: int = 0, *, axis: Any = None) -> Array:
     return np.expand_dims(x, dim if axis is None else axis)
 
 
+def _unflatten(x: Array, dim: int, sizes: Any) -> Array:
+    at = dim % x.ndim
+    return np.asarray(x.reshape(*x.shape[:at], *sizes, *x.shape[at + 1 :]))
+
+
 def _back(g: Array, z: Array, x: Array, *args: Any, **arguments: Any) -> Array:
     return np.asarray(g.reshape(x.shape))
 
@@ -62,11 +67,54 @@ register("t transpose T", "Z = X.T", _transpose, {"X": ("dL/dX = dL/dZ.T", _tran
 register("permute", "Z = permute(X)", _permute, {"X": ("dL/dX = permute(dL/dZ)", _permute_vjp)}, inputs="X", source=PERMUTATION)
 
 
-def _reshaping(names: str, compute: Function) -> None:
-    register(names, "Z = reshape(X)", compute, {"X": ("dL/dX = reshape(dL/dZ)", _back)}, inputs="X", source=PERMUTATION)
+def _moveaxis(x: Array, source: Any, destination: Any) -> Array:
+    return np.moveaxis(x, source, destination)
+
+
+register(
+    "movedim moveaxis",
+    "Z = permute(X)",
+    _moveaxis,
+    {"X": ("dL/dX = permute(dL/dZ)", lambda g, z, x, source, destination: np.moveaxis(g, destination, source))},
+    inputs="X",
+    source=PERMUTATION,
+)
+register(
+    "swapaxes swapdims",
+    "Z = permute(X)",
+    lambda x, axis0=0, axis1=1, *, dim0=None, dim1=None: _swapped(x, axis0, axis1, dim0, dim1),
+    {
+        "X": (
+            "dL/dX = permute(dL/dZ)",
+            lambda g, z, x, axis0=0, axis1=1, *, dim0=None, dim1=None: _swapped(g, axis0, axis1, dim0, dim1),
+        )
+    },
+    inputs="X",
+    source=PERMUTATION,
+)
+
+
+def _swapped(x: Array, axis0: int, axis1: int, dim0: int | None, dim1: int | None) -> Array:
+    return np.swapaxes(x, axis0 if dim0 is None else dim0, axis1 if dim1 is None else dim1)
+
+
+register(
+    "mT adjoint",
+    "Z = X.T",
+    lambda x: np.swapaxes(x, -1, -2),
+    {"X": ("dL/dX = dL/dZ.T", lambda g, z, x: np.swapaxes(g, -1, -2))},
+    inputs="X",
+    source=PERMUTATION,
+)
+
+
+def _reshaping(names: str, compute: Function, inputs: str = "X") -> None:
+    register(names, "Z = reshape(X)", compute, {"X": ("dL/dX = reshape(dL/dZ)", _back)}, inputs=inputs, source=PERMUTATION)
 
 
 _reshaping("view reshape", _reshape)
+_reshaping("view_as reshape_as", lambda x, other: x.reshape(np.shape(other)), "X Y")
+_reshaping("unflatten", _unflatten)
 _reshaping("flatten", _flatten)
 _reshaping("ravel", np.ravel)
 _reshaping("squeeze", _squeeze)

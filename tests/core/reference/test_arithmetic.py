@@ -101,7 +101,7 @@ def test_a_formula_is_bound_to_recorded_arguments():
     assert of("mul", [("other", "1e-06")]).inputs[1] == 1e-6
     assert of("multiply", [("x1", "2.0")]).inputs[0] == 2.0
     assert of("maximum", [("x2", "0")]).inputs[1] == 0
-    assert of("clamp", [("min", "0"), ("max", "None")]).arguments == {"min": 0, "max": None}
+    assert of("clamp", [("min", "0"), ("max", "None")]).inputs[1:] == (0, None)
     assert of("relu", [("inplace", "False")]).arguments == {}
     assert [value_of(text) for text in ("mean", "(1, 2)", "-inf")] == ["mean", (1, 2), -math.inf]
     with pytest.raises(ValueError, match="not all of the argument"):

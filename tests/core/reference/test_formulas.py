@@ -1,165 +1,189 @@
-"""Every formula against torch's autograd in float64 and against central differences, one line per case."""
+"""Every formula in three ways: against torch's float64, central differences, and as the transpose of torch's forward mode.
+
+The cases are in ``formula_cases.py``; that none of the registry is left out, no keyword either, is a test too.
+"""
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gradwalk.reference.registry import formula_of, formulas, unbroadcast
 
-F = torch.nn.functional
-RANDOM = np.random.default_rng(7)
+sys.path.insert(0, str(Path(__file__).parent))
+from formula_case import Case, Ran, normal, outputs
+from formula_cases import ALL
+from formula_cases_basic import CASES, NUMPY_CASES
 
+__all__ = ["CASES", "NUMPY_CASES"]
 
-def normal(*shape):
-    return RANDOM.standard_normal(shape)
-
-
-def positive(*shape):
-    return RANDOM.uniform(0.5, 2.0, shape)
-
-
-CLASSES = np.array([0, 3, 1, 3, 2])
-SOME_IGNORED = np.array([0, -100, 1, -100, 2])
-CASES = [
-    ("mm", torch.mm, [normal(4, 3), normal(3, 5)], {}),
-    ("matmul", torch.matmul, [normal(2, 4, 3), normal(3, 5)], {}),
-    ("matmul", torch.matmul, [normal(4, 3), normal(3)], {}),
-    ("matmul", torch.matmul, [normal(3), normal(2, 3, 5)], {}),
-    ("dot", torch.dot, [normal(6), normal(6)], {}),
-    ("addmm", torch.addmm, [normal(5), normal(4, 3), normal(3, 5)], {}),
-    ("addmm", torch.addmm, [normal(4, 5), normal(4, 3), normal(3, 5)], {"beta": 0.5, "alpha": 2.0}),
-    ("linear", F.linear, [normal(4, 3), normal(5, 3), normal(5)], {}),
-    ("linear", F.linear, [normal(2, 4, 3), normal(5, 3), normal(5)], {}),
-    ("linear", F.linear, [normal(4, 3), normal(5, 3)], {}),
-    ("t", torch.t, [normal(4, 3)], {}),
-    ("transpose", torch.transpose, [normal(2, 4, 3)], {"dim0": 0, "dim1": 2}),
-    ("add", torch.add, [normal(4, 3), normal(3)], {}),
-    ("add", torch.add, [normal(4, 3), normal(4, 1)], {"alpha": 2}),
-    ("sub", torch.sub, [normal(3), normal(4, 3)], {}),
-    ("mul", torch.mul, [normal(4, 3), normal(1, 3)], {}),
-    ("div", torch.div, [normal(4, 3), positive(3)], {}),
-    ("maximum", torch.maximum, [np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 1.0])], {}),
-    ("minimum", torch.minimum, [normal(4, 3), normal(4, 3)], {}),
-    ("neg", torch.neg, [normal(4)], {}),
-    ("rsub", torch.rsub, [normal(4, 3), normal(3)], {}),
-    ("rdiv", lambda x, y: y / x, [positive(4, 3), normal(3)], {}),
-    ("rpow", lambda x, y: y**x, [normal(4, 3), positive(3)], {}),
-    ("reciprocal", torch.reciprocal, [positive(4)], {}),
-    ("rsqrt", torch.rsqrt, [positive(4)], {}),
-    ("pow", torch.pow, [normal(4, 3)], {"exponent": 2}),
-    ("pow", torch.pow, [positive(4)], {"exponent": 0.5}),
-    ("pow", torch.pow, [normal(4)], {"exponent": 0}),
-    ("pow", torch.pow, [positive(4, 3), normal(3)], {}),
-    ("pow", torch.pow, [np.array([0.0, 0.0, -2.0, 3.0]), np.array([0.0, 2.0, 3.0, 0.0])], {}),
-    ("square", torch.square, [normal(4)], {}),
-    ("exp", torch.exp, [normal(4)], {}),
-    ("log", torch.log, [positive(4)], {}),
-    ("sqrt", torch.sqrt, [positive(4)], {}),
-    ("abs", torch.abs, [normal(4)], {}),
-    ("tanh", torch.tanh, [normal(4)], {}),
-    ("sigmoid", torch.sigmoid, [np.array([-800.0, -1.0, 0.0, 2.0, 800.0])], {}),
-    ("relu", torch.relu, [normal(4, 3)], {}),
-    ("clamp", torch.clamp, [normal(8)], {"min": 0}),
-    ("clamp", torch.clamp, [normal(8)], {"min": -0.5, "max": 0.5}),
-    ("silu", F.silu, [normal(8)], {}),
-    ("gelu", F.gelu, [normal(8)], {}),
-    ("gelu", F.gelu, [normal(8)], {"approximate": "tanh"}),
-    ("sum", torch.sum, [normal(4, 3)], {}),
-    ("sum", torch.sum, [normal(4, 3, 2)], {"dim": (0, 2), "keepdim": True}),
-    ("mean", torch.mean, [normal(4, 3)], {}),
-    ("mean", torch.mean, [normal(4, 3)], {"dim": -1}),
-    ("softmax", torch.softmax, [normal(4, 3)], {"dim": 1}),
-    ("softmax", torch.softmax, [normal(4, 3)], {"dim": 0}),
-    ("log_softmax", torch.log_softmax, [normal(4, 3) * 500], {"dim": 1}),
-    ("view", torch.reshape, [normal(4, 3)], {"shape": (2, 6)}),
-    ("permute", torch.permute, [normal(2, 3, 4)], {"dims": (2, 0, -2)}),
-    ("T", lambda x: x.T, [normal(4, 3)], {}),
-    ("flatten", torch.flatten, [normal(2, 3, 4)], {"start_dim": 1}),
-    ("squeeze", torch.squeeze, [normal(1, 3, 1)], {}),
-    ("squeeze", torch.squeeze, [normal(1, 3, 1)], {"dim": 1}),
-    ("unsqueeze", torch.unsqueeze, [normal(4, 3)], {"dim": 1}),
-    ("clone", torch.clone, [normal(4)], {}),
-    ("nll_loss", F.nll_loss, [normal(5, 4), CLASSES], {}),
-    ("cross_entropy", F.cross_entropy, [normal(5, 4), CLASSES], {}),
-    ("cross_entropy", F.cross_entropy, [normal(5, 4), CLASSES], {"reduction": "none"}),
-    ("nll_loss", F.nll_loss, [normal(5, 4), SOME_IGNORED], {"reduction": "none"}),
-    ("cross_entropy", F.cross_entropy, [normal(5, 4), SOME_IGNORED], {}),
-    ("cross_entropy", F.cross_entropy, [normal(5, 4), CLASSES], {"reduction": "mean", "ignore_index": 3}),
-    ("cross_entropy", F.cross_entropy, [normal(5, 4), RANDOM.dirichlet(np.ones(4), 5)], {}),
-    ("mse_loss", F.mse_loss, [normal(4, 3), normal(4, 3)], {}),
-    ("mse_loss", F.mse_loss, [normal(4, 3), normal(4, 3)], {"reduction": "sum"}),
+WITH_VJP = [one for one in ALL if formula_of(one.name).vjps]
+NO_DERIVATIVE = {"padding_idx", "scale_grad_by_freq"}
+"""Arguments of the embedding that change the gradient and not the forward."""
+IN_FLOAT32 = {"hardsigmoid": 1e-6, "celu": 1e-6}
+"""Ops whose backward in torch holds a constant in float32 whatever the dtype: relative tolerances for them."""
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Using a target size:UserWarning"),
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The operator .* does not have a mathematically:UserWarning"),
 ]
-IDS = [f"{name}-{number}" for number, (name, *_) in enumerate(CASES)]
 
 
-@pytest.mark.parametrize(("name", "function", "inputs", "arguments"), CASES, ids=IDS)
-def test_forward_and_every_vjp_equal_torch(name, function, inputs, arguments):
-    formula = formula_of(name)
-    tensors = [torch.tensor(x, requires_grad=symbol in formula.vjps) for symbol, x in zip(formula.inputs, inputs, strict=False)]
-    expected = function(*tensors, **arguments)
-    out = formula.compute(*inputs, **arguments)
-    np.testing.assert_allclose(out, expected.detach().numpy(), rtol=1e-12, atol=1e-12)
-    incoming = np.asarray(normal(*np.shape(out)))
-    expected.backward(torch.tensor(incoming))
-    for symbol, x, tensor in zip(formula.inputs, inputs, tensors, strict=False):
-        if tensor.requires_grad:
-            gradient = formula.vjps[symbol](incoming, out, *inputs, **arguments)
-            assert np.shape(gradient) == x.shape
-            np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=1e-10, atol=1e-12)
+def named(cases):
+    return [f"{one.name}-{number}" for number, one in enumerate(cases)]
 
 
-NUMPY_CASES = [
-    ("dot", np.dot, [normal(4, 3), normal(3, 5)], {}),
-    ("dot", np.dot, [normal(2, 4, 3), normal(3)], {}),
-    ("dot", np.dot, [normal(3), normal(2, 3, 4)], {}),
-    ("dot", np.dot, [normal(2, 4, 3), normal(5, 3, 6)], {}),
-    ("dot", np.dot, [np.asarray(normal()), normal(3, 2)], {}),
-    ("add", np.add, [normal(4, 3), normal(3)], {}),
-    ("subtract", np.subtract, [normal(4, 3), normal(4, 1)], {}),
-    ("multiply", np.multiply, [normal(4, 3), normal(3)], {}),
-    ("true_divide", np.true_divide, [normal(4, 3), positive(3)], {}),
-    ("negative", np.negative, [normal(4)], {}),
-    ("power", np.power, [positive(4), positive(4)], {}),
-    ("square", np.square, [normal(4)], {}),
-    ("maximum", np.maximum, [normal(4, 3), np.asarray(0.0)], {}),
-    ("sum", np.sum, [normal(4, 3)], {"axis": 0, "keepdims": True}),
-    ("mean", np.mean, [normal(4, 3, 2)], {"axis": (0, -1)}),
-    ("transpose", np.transpose, [normal(2, 3, 4)], {}),
-    ("transpose", np.transpose, [normal(2, 3, 4)], {"axes": (1, 2, 0)}),
-    ("expand_dims", np.expand_dims, [normal(4)], {"axis": 0}),
-    ("ravel", np.ravel, [normal(4, 3)], {}),
-    ("copy", np.copy, [normal(4)], {}),
-]
-TORCH_ONLY_FLOATS = [case for case in CASES if all(x.dtype == np.float64 for x in case[2]) and 0.0 not in case[2][0]]
-DROPOUT = ("dropout", lambda x, mask, p: x * mask / (1 - p), [normal(3, 4), np.eye(3, 4)], {"p": 0.25})
+def differentiable(one):
+    return one.smooth and not NO_DERIVATIVE & set(one.arguments)
 
 
-@pytest.mark.parametrize(("name", "function", "inputs", "arguments"), NUMPY_CASES)
-def test_numpy_ops_compute_what_numpy_computes(name, function, inputs, arguments):
-    np.testing.assert_allclose(formula_of(name).compute(*inputs, **arguments), function(*inputs, **arguments), rtol=1e-12)
+SMOOTH = [one for one in WITH_VJP if differentiable(one)]
+NUMPY = [Case(*one) for one in NUMPY_CASES]
 
 
-@pytest.mark.parametrize(("name", "function", "inputs", "arguments"), [*NUMPY_CASES, *TORCH_ONLY_FLOATS, DROPOUT])
-def test_every_vjp_equals_central_differences(name, function, inputs, arguments):
-    formula = formula_of(name)
-    out = np.asarray(formula.compute(*inputs, **arguments))
-    incoming, step = np.asarray(normal(*out.shape)), 1e-6
-    for place, symbol in enumerate(formula.inputs[: len(inputs)]):
-        if symbol not in formula.vjps or name in ("minimum", "maximum"):
-            continue
-        direction = np.asarray(normal(*inputs[place].shape))
+def as_tensors(ran):
+    return [None if x is None else torch.tensor(np.asarray(x), requires_grad=i in ran.wanted) for i, x in enumerate(ran.inputs)]
+
+
+@pytest.mark.parametrize("one", WITH_VJP, ids=named(WITH_VJP))
+def test_forward_and_every_vjp_equal_torch(one):
+    ran = Ran(one)
+    tensors = as_tensors(ran)
+    made = outputs(one.function(*tensors, **one.arguments))
+    for mine, torchs in zip(outputs(ran.out), made, strict=True):
+        assert np.shape(mine) == tuple(torchs.shape)
+        np.testing.assert_allclose(mine, torchs.detach().numpy(), rtol=1e-11, atol=1e-12)
+    pairs = [(z, torch.tensor(g)) for z, g in zip(made, ran.incoming, strict=True) if z.requires_grad]
+    assert pairs
+    wanted = [tensors[i] for i in ran.wanted]
+    expected = torch.autograd.grad(
+        [z for z, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True, materialize_grads=True
+    )
+    for mine, torchs in zip(ran.gradients(), expected, strict=True):
+        assert mine.shape == tuple(torchs.shape)
+        np.testing.assert_allclose(mine, torchs.numpy(), rtol=IN_FLOAT32.get(one.name, 1e-9), atol=1e-11)
+
+
+@pytest.mark.parametrize("one", [*SMOOTH, *NUMPY], ids=named([*SMOOTH, *NUMPY]))
+def test_every_vjp_equals_central_differences(one):
+    ran, step = Ran(one), 1e-6
+    for i, gradient in zip(ran.wanted, ran.gradients(), strict=True):
+        direction = np.asarray(normal(*np.shape(ran.inputs[i])))
         ahead, behind = (
-            np.asarray(formula.compute(*inputs[:place], inputs[place] + move, *inputs[place + 1 :], **arguments))
-            for move in (step * direction, -step * direction)
+            ran.weighed(*ran.inputs[:i], ran.inputs[i] + move * direction, *ran.inputs[i + 1 :]) for move in (step, -step)
         )
-        gradient = formula.vjps[symbol](incoming, out, *inputs, **arguments)
-        measured = (incoming * (ahead - behind)).sum() / (2 * step)
-        np.testing.assert_allclose((gradient * direction).sum(), measured, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose((gradient * direction).sum(), (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+COMPOSED = {
+    "cdist": lambda x, y, p=2.0: torch.linalg.vector_norm(x[..., :, None, :] - y[..., None, :, :], p, -1),
+    "soft_margin_loss": lambda x, t, reduction="mean": getattr(F.softplus(-x * t), reduction, lambda: F.softplus(-x * t))(),
+}
+"""For the ops that torch has no forward mode of: the same of ops that have one."""
+
+
+def pushed_forward(of_wanted, inputs, directions):
+    """J v by torch's forward mode; where an op has none, as the derivative of J^T u by u, along v."""
+    with sdpa_kernel(SDPBackend.MATH):
+        try:
+            return torch.func.jvp(of_wanted, inputs, directions)[1]
+        except (NotImplementedError, RuntimeError):
+            return torch.autograd.functional.jvp(of_wanted, inputs, directions)[1]
+
+
+@pytest.mark.parametrize("one", SMOOTH, ids=named(SMOOTH))
+def test_every_vjp_is_the_transpose_of_torchs_forward_mode(one):
+    """``<J v, u> = <v, J^T u>``: J v is torch's, J^T u the formula's."""
+    ran = Ran(one)
+    function = COMPOSED.get(one.name, one.function)
+    tensors = [None if x is None else torch.tensor(np.asarray(x)) for x in ran.inputs]
+    directions = tuple(torch.tensor(np.asarray(normal(*np.shape(ran.inputs[i])))) for i in ran.wanted)
+
+    def of_wanted(*moved):
+        every = list(tensors)
+        for i, tensor in zip(ran.wanted, moved, strict=True):
+            every[i] = tensor
+        return tuple(z for z in outputs(function(*every, **one.arguments)) if z.is_floating_point())
+
+    pushed = pushed_forward(of_wanted, tuple(tensors[i] for i in ran.wanted), directions)
+    ahead = sum((z.numpy() * g).sum() for z, g in zip(pushed, ran.incoming, strict=False))
+    back = sum((d.numpy() * g).sum() for d, g in zip(directions, ran.gradients(), strict=True))
+    np.testing.assert_allclose(back, ahead, rtol=IN_FLOAT32.get(one.name, 1e-9), atol=1e-11)
+
+
+@pytest.mark.parametrize("one", NUMPY, ids=named(NUMPY))
+def test_numpy_ops_compute_what_numpy_computes(one):
+    np.testing.assert_allclose(
+        formula_of(one.name).compute(*one.inputs, **one.arguments), one.function(*one.inputs, **one.arguments), rtol=1e-12
+    )
+
+
+def the_same(formula):
+    """What names of one registration share."""
+    return formula.compute, tuple(formula.vjps.values())
+
+
+def test_no_formula_is_left_out_of_the_three_ways():
+    for cases in (WITH_VJP, SMOOTH):
+        tested = {}
+        for one in cases:
+            tested.setdefault(the_same(formula_of(one.name)), set()).update(Ran(one).symbols[i] for i in Ran(one).wanted)
+        left_out = {
+            name: set(formula.vjps) - tested.get(the_same(formula), set())
+            for name, formula in formulas().items()
+            if formula.vjps and set(formula.vjps) - tested.get(the_same(formula), set())
+        }
+        assert not left_out
+
+
+IN_NUMPY_ONLY = {"axis", "keepdims", "axes", "ddof"}
+NO_NUMBER = {"inplace", "sparse", "others", "src"}
+"""Keywords that change no number."""
+REGISTERED_FOR_THE_CALL_ALONE = {"embed_dim_to_check", "norm_type"}
+"""Keywords that torch gives and the mathematics does not need."""
+
+
+def keywords(formula):
+    """The keywords that the functions of a formula take besides its tensors."""
+    found = set()
+    for function, first in [(formula.compute, 0), *((vjp, 2) for vjp in formula.vjps.values())]:
+        if inspect.isfunction(function):
+            parameters = list(inspect.signature(function).parameters.values())[first:]
+            kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+            symbols = parameters[: len(formula.inputs)] if not any(p.kind == kinds[0] for p in parameters) else parameters[:1]
+            taken = {p.name for p in symbols if p.kind != inspect.Parameter.KEYWORD_ONLY and p.default is inspect.Parameter.empty}
+            found |= {p.name for p in parameters if p.kind not in kinds and p.name not in taken}
+    return found
+
+
+def test_every_keyword_of_every_formula_is_in_a_case():
+    used = {}
+    for one in [*ALL, *NUMPY]:
+        formula = formula_of(one.name)
+        ran = Ran(one)
+        if inspect.isfunction(formula.compute):
+            bound = inspect.signature(formula.compute).bind(*ran.inputs, **ran.arguments)
+            names = set(bound.arguments) | set(bound.arguments.get("named", {})) | set(ran.arguments)
+        else:
+            names = set()
+        used.setdefault(the_same(formula), set()).update(names)
+    unused = {}
+    for name, formula in formulas().items():
+        if formula.vjps:
+            rest = keywords(formula) - used[the_same(formula)] - IN_NUMPY_ONLY - NO_NUMBER - REGISTERED_FOR_THE_CALL_ALONE
+            if rest:
+                unused[name] = rest
+    assert not unused
 
 
 @pytest.mark.parametrize("alias", ["sub_", "add_", "mul_", "div_", "relu_", "clamp_", "addmm_", "isub", "iadd", "__sub__"])
@@ -169,18 +193,19 @@ def test_in_place_and_operator_names_have_the_formula_of_their_op(alias):
     assert (formula_of(alias).forward, formula_of(alias).compute) == (plain.forward, plain.compute)
 
 
-def test_any_theme_may_be_imported_first():
-    script = "import gradwalk.reference.loss; from gradwalk.reference.registry import formula_of; assert formula_of('mm')"
+@pytest.mark.parametrize("theme", ["loss", "activations", "moves"])
+def test_any_theme_may_be_imported_first(theme):
+    script = f"import gradwalk.reference.{theme}; from gradwalk.reference.registry import formula_of; assert formula_of('mm')"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_every_formula_shows_what_it_computes():
-    assert len(formulas()) > 60
+    assert len(formulas()) > 400
     for name, formula in formulas().items():
         assert formula.forward.startswith(f"{formula.output} = "), name
         assert set(formula.vjps) == {symbol for symbol, _ in formula.gradients} <= set(formula.inputs), name
         for symbol, text in formula.gradients:
-            assert text.startswith(f"dL/d{symbol} = "), name
+            assert text.startswith((f"dL/d{symbol} = ", f"dL/d{symbol}[")), name
         assert formula.source, name
 
 

@@ -1,0 +1,184 @@
+"""Multi-head attention as one op: queries, keys and values are projected, each head attends, and what they give is projected.
+
+Sequences are ``[L, N, E]``, or ``[L, E]`` without a batch. ``W`` is ``[3 E, E]``: the projections of queries, keys and values
+below one another; ``U`` is that of the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .attention import VASWANI
+from .linalg import transposed
+from .nn import softmax
+from .registry import Array, register
+
+Arrays = tuple[Array, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the forward made on its way: per head ``[N, heads, L, E / heads]``."""
+
+    rows: Arrays
+    """Queries, keys and values as they came, ``[L, N, E]``."""
+    heads: Arrays
+    """The same, projected."""
+    p: Array
+    """The weights ``[N, heads, L, S]``."""
+    joined: Array
+    """What the heads gave, ``[L, N, E]``."""
+    scale: float
+
+
+def _batched(x: Array) -> Array:
+    return x if x.ndim == 3 else x[:, None]
+
+
+def _apart(x: Array, heads: int) -> Array:
+    """``[L, N, E]`` to ``[N, heads, L, E / heads]``."""
+    return np.asarray(x.reshape(*x.shape[:2], heads, -1).transpose(1, 2, 0, 3))
+
+
+def _together(x: Array) -> Array:
+    """``[N, heads, L, E / heads]`` to ``[L, N, E]``."""
+    return np.asarray(x.transpose(2, 0, 1, 3).reshape(x.shape[2], x.shape[0], -1))
+
+
+def _hidden(mask: Any, batch: int) -> Array:
+    """A mask as numbers to add, ``[1 or N, 1 or heads, L, S]``; where one of truth values is true nothing is seen."""
+    numbers = np.where(mask, -np.inf, 0.0) if np.asarray(mask).dtype == bool else np.asarray(mask)
+    return numbers if numbers.ndim == 2 else numbers.reshape(batch, -1, *numbers.shape[1:])
+
+
+def _ran(q: Array, k: Array, v: Array, w: Array, b: Any, heads: int, mask: Any, padding: Any) -> _Run:
+    rows = tuple(map(_batched, (q, k, v)))
+    biases = np.split(np.zeros(len(w)) if b is None else np.asarray(b), 3)
+    parts = tuple(_apart(x @ part.T + bias, heads) for x, part, bias in zip(rows, np.split(w, 3), biases, strict=True))
+    scale = 1 / float(np.sqrt(parts[0].shape[-1]))
+    scores = parts[0] @ transposed(parts[1]) * scale
+    if mask is not None:
+        scores = scores + _hidden(mask, len(scores))
+    if padding is not None:
+        hidden = np.where(padding, -np.inf, 0.0) if np.asarray(padding).dtype == bool else np.asarray(padding)
+        scores = scores + hidden.reshape(-1, 1, 1, scores.shape[-1])
+    p = softmax(scores)
+    return _Run(rows, parts, p, _together(p @ parts[2]), scale)
+
+
+def _refused(dropout_p: float, training: bool, add_zero_attn: bool, use_separate_proj_weight: bool) -> None:
+    if dropout_p and training:
+        raise ValueError("attention with dropout has no formula: its mask is not recorded")
+    if add_zero_attn or use_separate_proj_weight:
+        raise ValueError("attention with separate projections or an added zero has no formula")
+
+
+def _forward(
+    q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None, mask: Any = None, *,
+    num_heads: int, embed_dim_to_check: int = 0, add_zero_attn: bool = False, dropout_p: float = 0.0, training: bool = True,
+    need_weights: bool = True, is_causal: bool = False, use_separate_proj_weight: bool = False,
+    average_attn_weights: bool = True,
+) -> Any:  # fmt: skip
+    _refused(dropout_p, training, add_zero_attn, use_separate_proj_weight)
+    run = _ran(q, k, v, w, b, num_heads, mask, padding)
+    z = run.joined @ u.T + (0.0 if c is None else c)
+    z = z if q.ndim == 3 else z[:, 0]
+    if not need_weights:
+        return z
+    shown = run.p.mean(axis=1) if average_attn_weights else run.p
+    return z, shown if q.ndim == 3 else shown[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gradients:
+    """dL/d of what each head was given (projected), and of the output's projection."""
+
+    run: _Run
+    g: Array
+    parts: Arrays
+
+
+def _back(
+    g: Any, q: Array, k: Array, v: Array, w: Array, b: Any, u: Array, padding: Any, mask: Any, *,
+    num_heads: int, dropout_p: float = 0.0, training: bool = True, add_zero_attn: bool = False, need_weights: bool = True,
+    use_separate_proj_weight: bool = False, average_attn_weights: bool = True, **others: Any,
+) -> _Gradients:  # fmt: skip
+    """Backwards through output projection, weighted sum, softmax and scores: ``dS = P * (dP - sum(dP * P)) * scale``."""
+    _refused(dropout_p, training, add_zero_attn, use_separate_proj_weight)
+    run = _ran(q, k, v, w, b, num_heads, mask, padding)
+    out = _batched(g[0] if need_weights else g)
+    dz = _apart(out @ u, num_heads)
+    dp = dz @ transposed(run.heads[2])
+    if need_weights:
+        shown = g[1] if q.ndim == 3 else g[1][None]
+        dp = dp + (shown[:, None] / num_heads if average_attn_weights else shown)
+    ds = run.p * (dp - (dp * run.p).sum(axis=-1, keepdims=True)) * run.scale
+    parts = (ds @ run.heads[1], transposed(ds) @ run.heads[0], transposed(run.p) @ dz)
+    return _Gradients(run, out, tuple(map(_together, parts)))
+
+
+def _of_input(number: int) -> Any:
+    """The VJP of the queries (0), keys (1) or values (2)."""
+
+    def vjp(
+        g: Any, z: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+        mask: Any = None, **named: Any,
+    ) -> Array:  # fmt: skip
+        part = _back(g, q, k, v, w, b, u, padding, mask, **named).parts[number]
+        return (part @ np.split(w, 3)[number]).reshape((q, k, v)[number].shape)
+
+    return vjp
+
+
+def _dw(
+    g: Any, z: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+    mask: Any = None, **named: Any,
+) -> Array:  # fmt: skip
+    made = _back(g, q, k, v, w, b, u, padding, mask, **named)
+    pairs = zip(made.parts, made.run.rows, strict=True)
+    return np.concatenate([part.reshape(-1, part.shape[-1]).T @ x.reshape(-1, x.shape[-1]) for part, x in pairs])
+
+
+def _db(
+    g: Any, z: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+    mask: Any = None, **named: Any,
+) -> Array:  # fmt: skip
+    made = _back(g, q, k, v, w, b, u, padding, mask, **named)
+    return np.concatenate([part.sum(axis=(0, 1)) for part in made.parts])
+
+
+def _du(
+    g: Any, z: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+    mask: Any = None, **named: Any,
+) -> Array:  # fmt: skip
+    made = _back(g, q, k, v, w, b, u, padding, mask, **named)
+    joined = made.run.joined
+    return np.asarray(made.g.reshape(-1, made.g.shape[-1]).T @ joined.reshape(-1, joined.shape[-1]))
+
+
+def _dc(
+    g: Any, z: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+    mask: Any = None, **named: Any,
+) -> Array:  # fmt: skip
+    return np.asarray(_back(g, q, k, v, w, b, u, padding, mask, **named).g.sum(axis=(0, 1)))
+
+
+register(
+    "multi_head_attention_forward",
+    "Z = heads(Q @ W.T, K @ W.T, V @ W.T) @ U.T + c",
+    _forward,
+    {
+        "Q": ("dL/dQ = dS @ (K @ W.T) * scale @ W, per head", _of_input(0)),
+        "K": ("dL/dK = dS.T @ (Q @ W.T) * scale @ W, per head", _of_input(1)),
+        "V": ("dL/dV = P.T @ dL/dheads @ W, per head", _of_input(2)),
+        "W": ("dL/dW = dL/dprojected.T @ [Q, K, V]", _dw),
+        "b": ("dL/db = sum_rows(dL/dprojected)", _db),
+        "U": ("dL/dU = dL/dZ.T @ heads", _du),
+        "c": ("dL/dc = sum_rows(dL/dZ)", _dc),
+    },
+    inputs="Q K V W b U c padding mask",
+    source=f"{VASWANI}; and 3.2.2",
+)

@@ -1,0 +1,102 @@
+"""What a case of a formula is: the op, torch's function, its inputs and its arguments."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from gradwalk.reference.registry import formula_of
+
+F = torch.nn.functional
+RANDOM = np.random.default_rng(3)
+LAYERS = ("kl_div", "instance_norm", "celu", "hardsigmoid", "max_pool2d", "adaptive_max_pool1d")
+"""What torch has under a name of its own too, and takes other arguments there."""
+RENAMED = {"split_size_or_sections": "split_size"}
+
+
+class Case(NamedTuple):
+    """One way to call an op. ``smooth`` is False where the inputs are at a kink: the gradient there is torch's choice."""
+
+    name: str
+    function: Callable[..., Any]
+    inputs: list[Any]
+    arguments: dict[str, Any]
+    smooth: bool = True
+
+
+def normal(*shape):
+    return np.asarray(RANDOM.standard_normal(shape))
+
+
+def positive(*shape):
+    return np.asarray(RANDOM.uniform(0.5, 2.0, shape))
+
+
+def between(low, high, *shape):
+    return np.asarray(RANDOM.uniform(low, high, shape))
+
+
+def listed(function):
+    """A torch function of a list as one of its tensors."""
+    return lambda *xs, **named: function(xs, **named)
+
+
+def torch_function(name):
+    """The function that torch has under a name, in one of its modules."""
+    first = (F, torch) if name.endswith("loss") or name in LAYERS else (torch, F)
+    for place in (*first, torch.Tensor, torch.ops.aten):
+        found = getattr(place, name, None)
+        if found is not None:
+            return found
+    raise AttributeError(name)
+
+
+def case(name, *inputs, function=None, smooth=True, **arguments):
+    """A case of the torch function of the same name."""
+    return Case(name, function or torch_function(name), list(inputs), arguments, smooth)
+
+
+def outputs(result):
+    return tuple(result) if isinstance(result, tuple | list) else (result,)
+
+
+class Ran:
+    """A case run through the formula; ``wanted`` are the places of the inputs that have a VJP."""
+
+    def __init__(self, one: Case) -> None:
+        self.one, self.formula, self.inputs = one, formula_of(one.name), one.inputs
+        self.arguments = {RENAMED.get(key, key): value for key, value in one.arguments.items()}
+        with np.errstate(all="ignore"):
+            self.out = self.formula.compute(*one.inputs, **self.arguments)
+        random = np.random.default_rng(zlib.crc32(repr((one.name, one.arguments)).encode()))
+        self.incoming = [np.asarray(random.standard_normal(np.shape(z))) for z in outputs(self.out)]
+        self.symbols = self._symbols()
+        floats = [np.asarray(x).dtype == np.float64 for x in one.inputs]
+        self.wanted = [i for i, s in enumerate(self.symbols) if s in self.formula.vjps and floats[i]]
+
+    def _symbols(self):
+        count, inputs = len(self.inputs), self.formula.inputs
+        if self.formula.places is not None:
+            return [inputs[place] for place in self.formula.places(count, self.arguments)]
+        return [inputs[0]] * count if self.one.name in ("cat", "stack", "einsum") else list(inputs[:count])
+
+    def gradients(self):
+        """The gradients of the wanted inputs, in their order."""
+        g = tuple(self.incoming) if isinstance(self.out, tuple) else self.incoming[0]
+        made = {}
+        for symbol in dict.fromkeys(self.symbols[i] for i in self.wanted):
+            with np.errstate(all="ignore"):
+                found = self.formula.vjps[symbol](g, self.out, *self.inputs, **self.arguments)
+            places = [i for i, s in enumerate(self.symbols) if s == symbol]
+            made.update(zip(places, found if isinstance(found, list) else [found], strict=True))
+        return [np.asarray(made[i]) for i in self.wanted]
+
+    def weighed(self, *moved):
+        """The outputs of ``moved`` inputs times the incoming gradients, as one number."""
+        made = outputs(self.formula.compute(*moved, **self.arguments))
+        pairs = zip(made, self.incoming, strict=True)
+        return sum((np.asarray(z) * g).sum() for z, g in pairs if np.asarray(z).dtype == np.float64)
