@@ -138,10 +138,10 @@ def _adaptive_max_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) 
 
 
 def _register(axes: int) -> None:
-    def maximum(x: Array, *args: Any, **named: Any) -> Array:
+    def maximum(x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
         return _max_pool(axes, x, *args, **named)
 
-    def maximum_dx(g: Array, z: Array, x: Array, *args: Any, **named: Any) -> Array:
+    def maximum_dx(g: Array, z: Array, x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
         return _max_pool_dx(axes, g, z, x, *args, **named)
 
     def mean(x: Array, *args: Any, **named: Any) -> Array:
