@@ -10,6 +10,8 @@ import torch
 from loops import randn, tensors, total
 from scenario import Row, rows
 
+from gradwalk.reference.whole import check_step
+
 os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
@@ -231,4 +233,7 @@ TABLE = [
 @pytest.mark.filterwarnings("ignore::Warning")
 @rows(TABLE)
 def test_same_bits(harmless, row):
-    harmless(row.program, row.ops)
+    recording = harmless(row.program, row.ops)
+    last = recording[len(recording) - 1]
+    wrong = [(last.graph.ops[verdict.op].name, verdict.rows) for verdict in check_step(last).wrong]
+    assert wrong == [], "right ops are accused by the reference"

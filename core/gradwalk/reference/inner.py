@@ -18,7 +18,7 @@ from .norm import standard_axes
 from .program import Step
 from .registry import Array, unbroadcast
 
-NORMS = "layer_norm batch_norm group_norm"
+NORMS = "layer_norm batch_norm group_norm instance_norm"
 ATTENTION = "scaled_dot_product_attention"
 HAS_INNER = f"{SLOPES} {CHANCES} {NORMS} {ATTENTION}"
 

@@ -18,7 +18,10 @@ Kind: TypeAlias = Literal["products", "linear", "single", "moves", "function", "
 
 TRANSPOSED = "conv_transpose1d conv_transpose2d conv_transpose3d"
 CONVOLUTIONS = f"conv1d conv2d conv3d {TRANSPOSED}"
-SLOPES = "tanh sigmoid silu gelu softplus elu selu mish hardswish hardsigmoid log_sigmoid logsigmoid softsign celu"
+SLOPES = (
+    "tanh sigmoid silu gelu softplus elu selu celu mish hardswish hardsigmoid log_sigmoid logsigmoid softsign tanhshrink erf erfc"
+    " softshrink hardshrink"
+)
 """Functions whose derivative is about 1 at most: what is rounded on the way to them is of the size of their input."""
 
 NAMES: Mapping[Kind, str] = {
@@ -27,10 +30,11 @@ NAMES: Mapping[Kind, str] = {
     "single": "add sub rsub mul div rdiv neg square",
     "moves": "embedding cat stack split chunk unbind getitem select narrow index_select gather take_along_dim expand expand_as"
     " repeat t permute view flatten ravel squeeze unsqueeze copy tril triu where masked_fill relu clamp maximum minimum abs"
-    " max amax min amin max_pool1d max_pool2d max_pool3d pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh relu6"
-    " leaky_relu topk sort min to type_as int floor zeros_like ones_like zero_ fill_ full_like new_zeros new_ones and or"
-    " isfinite all any",
-    "function": f"pow rpow reciprocal rsqrt exp log sqrt sin cos erf log1p expm1 {SLOPES}",
+    " max amax min amin max_pool1d max_pool2d max_pool3d pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh"
+    " relu6 leaky_relu topk sort to type_as floor ceil trunc round zeros_like ones_like zero_ fill_ full_like new_zeros"
+    " new_ones logical_and logical_or isfinite all any detach int clamp_min clamp_max setitem diagonal tile repeat_interleave",
+    "function": "pow rpow reciprocal rsqrt exp log sqrt sin cos tan asin acos atan sinh cosh asinh acosh atanh exp2 expm1 log1p"
+    f" log2 log10 logit {SLOPES}",
 }
 CHANCES = "log_softmax cross_entropy logsumexp binary_cross_entropy_with_logits"
 """Logarithms of sums of exponentials: of the size of 1 on their way, however small what comes out."""
@@ -95,7 +99,7 @@ def _inside(call: Call, inputs: Sequence[Any]) -> int:
         return int(np.shape(x)[dim])
     if is_one_of(call.formula, "layer_norm"):
         return int(math.prod(call.named.get("normalized_shape", ())))
-    if is_one_of(call.formula, "batch_norm"):
+    if is_one_of(call.formula, "batch_norm instance_norm"):
         return int(np.size(x) / max(np.shape(x)[1], 1))
     if is_one_of(call.formula, "group_norm"):
         return int(np.size(x) / max(np.shape(x)[0] * call.named.get("num_groups", 1), 1))

@@ -190,16 +190,6 @@ register(
 )
 
 
-def standard_axes(op: str, x: Array, w: Any, arguments: Mapping[str, Any]) -> tuple[tuple[int, ...], Axes, Any]:
-    """Of a norm: the shape in which X is standardised, over which axes, and the factor in a shape that fits X."""
-    if op == "layer_norm":
-        return x.shape, _last(x, arguments["normalized_shape"]), 1.0 if w is None else w
-    factor = 1.0 if w is None else _channels(w, x)
-    if op == "batch_norm":
-        return x.shape, _others(x), factor
-    return (*_group_axes(x, arguments["num_groups"]), factor)
-
-
 def _instance_axes(x: Array) -> Axes:
     return tuple(range(2, x.ndim))
 
@@ -280,3 +270,13 @@ register(
     inputs="X w",
     source="Zhang and Sennrich, Root Mean Square Layer Normalization, 2019",
 )
+
+
+def standard_axes(op: str, x: Array, w: Any, arguments: Mapping[str, Any]) -> tuple[tuple[int, ...], Axes, Any]:
+    """Of a norm: the shape in which X is standardised, over which axes, and the factor in a shape that fits X."""
+    if op == "layer_norm":
+        return x.shape, _last(x, arguments["normalized_shape"]), 1.0 if w is None else w
+    factor = 1.0 if w is None else _channels(w, x)
+    if op in ("batch_norm", "instance_norm"):
+        return x.shape, _others(x) if op == "batch_norm" else _instance_axes(x), factor
+    return (*_group_axes(x, arguments["num_groups"]), factor)

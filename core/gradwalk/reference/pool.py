@@ -36,11 +36,8 @@ def _layout(
 
 
 def _max_pool(
-    axes: int, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Array:  # fmt: skip
-    if return_indices:
-        raise ValueError("the formula of a max pool does not give the places")
+    axes: int, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Array:
     before, after, read, _ = _layout(x, axes, kernel_size, stride, padding, dilation, ceil_mode)
     filled = padded(x, before, after, -np.inf)
     return np.asarray(np.max([filled[taken] for _, taken in read], axis=0))
@@ -48,7 +45,7 @@ def _max_pool(
 
 def _max_pool_dx(
     axes: int, g: Array, z: Array, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
+    ceil_mode: bool = False,
 ) -> Array:  # fmt: skip
     """All of the gradient goes to the first of the largest elements."""
     before, after, read, _ = _layout(x, axes, kernel_size, stride, padding, dilation, ceil_mode)

@@ -87,6 +87,9 @@ def test_no_right_op_is_accused(step):
     rows = [row for verdict in found.verdicts.values() for row in verdict.rows]
     assert len(rows) > 350
     assert sum(row.recorded != row.expected for row in rows) > 150, "they do round"
+    twice = [one for one in step.graph.ops if one.name == "linear" and one.inputs[1] == op(step, "linear", -1).inputs[1]]
+    assert len(twice) == 2, "one weight, which autocast casts once for both"
+    assert all("dL/dW" in [row.symbol for row in found.verdicts[one.id].rows] for one in twice)
     without = {step.graph.ops[v.op].name for v in found.verdicts.values() if v.agrees is None and v.sentence}
     assert without <= {"arange", "ones", "eye", "tensor", "add_"}
 

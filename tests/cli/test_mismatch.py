@@ -1,0 +1,124 @@
+"""``gradwalk check --fail-on mismatch``: which ops differ from their formula, what is said of the others, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gradwalk import open_recording, record
+from gradwalk.cli import main
+from gradwalk.trace import Compared, Verdict
+from gradwalk.watches import look
+
+
+class Cube(torch.autograd.Function):
+    """``x ** 3`` with the gradient of another function."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * x * g
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """``right``, ``wrong`` (a custom Function whose gradient is), each two steps, and ``bare``, without tensors."""
+    folder = tmp_path_factory.mktemp("mismatch")
+    for name, level in (("right", "tensors"), ("wrong", "tensors"), ("bare", "structure")):
+        w = torch.tensor([[1.0, 2.0], [-3.0, 0.5]], requires_grad=True)
+        with record(folder / name, level=level):
+            for _ in range(2):
+                h = torch.ones(2, 2).mm(w)
+                loss = (h.pow(3) if name == "right" else Cube.apply(h)).sum()
+                loss.backward()
+                with torch.no_grad():
+                    w -= 0.01 * w.grad
+                    w.grad = None
+    return folder
+
+
+@pytest.fixture
+def gradwalk(capsys, runs):
+    """Run a command in this process: exit code, output, errors. Names of runs are paths."""
+
+    def run(*words):
+        code = main([str(runs / word) if word in ("right", "wrong", "bare") else word for word in words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_right_ops_pass(gradwalk):
+    code, said, _ = gradwalk("check", "right", "--fail-on", "mismatch")
+    lines = said.splitlines()
+    assert code == 0
+    assert lines[0] == "2 steps; looked for mismatch: nothing found"
+    assert lines[1] == "8 ops of 2 steps from 0 to 1 checked: 6 agree, 0 do not, 2 have no reference"
+    assert lines[2:] == ["  2 without reference: there is no formula for ones"]
+
+
+def test_a_wrong_gradient_is_told_with_its_place_and_numbers(gradwalk):
+    code, said, _ = gradwalk("check", "wrong", "--fail-on", "mismatch", "--step", "0")
+    lines = said.splitlines()
+    assert code == 1
+    assert lines[0].startswith("mismatch: step 0, backward #11 CubeBackward: dL/dh of Cube is ")
+    assert re.search(r" is 12\.5 at \[[01], 1\] where the ops inside it give 18\.75: largest difference 6\.25, 0\.333", lines[0])
+    assert lines[0].rpartition(", ")[2].startswith("test_mismatch.py:")
+    assert lines[1] == "1 step; looked for mismatch: 1 finding"
+    assert " of step 0 checked: " in lines[2]
+    assert ", 1 do not, " in lines[2]
+    again = gradwalk("check", "wrong", "--fail-on", "all")
+    assert again[0] == 1
+    assert "[2 times, up to step 1]" in again[1]
+    assert gradwalk("check", "wrong")[0] == 0, "it costs, so it is looked for on request"
+
+
+def test_the_verdict_on_each_op_as_json(gradwalk):
+    code, said, _ = gradwalk("check", "wrong", "--fail-on", "mismatch", "--json")
+    told = json.loads(said)
+    assert code == 1
+    assert [one["kind"] for one in told["findings"]] == ["mismatch"]
+    assert [(step["step"], step["differ"]) for step in told["reference"]] == [(0, 1), (1, 1)]
+    ops = {op["name"]: op for op in told["reference"][0]["ops"]}
+    assert ops["mm"]["agrees"]
+    assert [row["symbol"] for row in ops["mm"]["rows"]] == ["Z", "dL/dW"]
+    wrong = ops["Cube"]["rows"][1]
+    assert (wrong["agrees"], wrong["place"][1], wrong["recorded"], wrong["expected"]) == (False, 1, 12.5, 18.75)
+    assert wrong["max_relative_error"] == pytest.approx(1 / 3)
+    assert ops["Cube"]["source"].endswith(f"test_mismatch.py:{ops['Cube']['source'].rpartition(':')[2]}")
+    assert "reference" not in json.loads(gradwalk("check", "wrong", "--json")[1])
+
+
+def test_without_tensors_it_says_so(gradwalk):
+    code, said, error = gradwalk("check", "bare", "--fail-on", "mismatch")
+    assert (code, said) == (2, "")
+    assert "no op can be checked: none of these steps keeps its tensors; record with --level tensors" in error
+    code, said, _ = gradwalk("check", "bare", "--fail-on", "all")
+    assert code == 0
+    assert said.splitlines()[-1] == "mismatch: no op can be checked: none of these steps keeps its tensors"
+
+
+def test_what_was_found_while_a_step_ran_is_an_alert(runs):
+    with open_recording(runs / "wrong") as recording:
+        trace = recording[0]
+        cube = next(op.id for op in trace.graph.ops if op.custom)
+        row = Compared(("value", trace.graph.ops[cube].outputs[0]), "Z", "Z", (1, 0), 2.0, 1.0, 1.0, 0.5, 8e6, 1e5)
+        checked = replace(trace, verdicts=(Verdict(cube, "central differences", (row,)),))
+        (finding,) = look([checked], ["mismatch"]).findings
+        assert finding.alert.sentence.startswith(
+            "step 0, forward #4 Cube: Z is 2 at [1, 0] where central differences give 1: largest difference 1, 0.5 of the "
+            "largest element, 1e+05 times what rounding explains, test_mismatch.py:"
+        )
+        assert finding.alert.event == 4
+        assert not look([trace], ["mismatch"]).findings
+        assert not look([checked]).findings, "it is off where nothing is asked for"
