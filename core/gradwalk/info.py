@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .show import number_json
 from .trace import Graph, Trace
+from .verdicts_in_words import checked_json
 
 
 class Info(Protocol):
@@ -86,6 +87,7 @@ def info_json(recording: Any) -> dict[str, Any]:
         "format": run.format,
         "run_id": run.run_id,
         "gaps": len(recording.gaps),
+        "checked": checked_json(recording),
         "skipped": list(recording.skipped),
         "error": recording.error.message if recording.error is not None else None,
         "notes": [{"kind": note.kind, "step": note.step, "message": note.message} for note in recording.notes],

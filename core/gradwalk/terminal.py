@@ -15,6 +15,7 @@ from .blocks import blocks_in_words, repeated_blocks
 from .scales import scales_in_words
 from .show import row_of
 from .trace import Trace
+from .verdicts_in_words import in_words, verdict_lines
 from .why import without_gradient
 
 WIDTH_OF_A_PIPE = 100
@@ -66,6 +67,10 @@ def _lines(about: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
         ("size", in_bytes(about["bytes"])),
         ("ended", about["ended"] or "not yet, or it was killed"),
     ]
+    checked = about["checked"]
+    lines += [("checked", f"step {one['step']:,}: {in_words(one)}") for one in checked[:NOTES]]
+    if len(checked) > NOTES:
+        lines.append(("", f"and {_counted(len(checked) - NOTES, 'more step')}; see --json"))
     if about["error"]:
         lines.append(("error", about["error"].removesuffix(": ")))
     if about["gaps"]:
@@ -115,6 +120,8 @@ def print_tape(trace: Trace, positions: Sequence[int] | None = None) -> None:
     out.print(Text(plain(f"{head}: {loss}, {_counted(len(trace.tape), 'event')}"), style="bold"))
     if scaled := scales_in_words(trace):
         out.print(f"{scaled} (by a GradScaler; the loss is without it)")
+    for line in verdict_lines(trace):
+        out.print(Text(plain(line)), soft_wrap=True)
     shown = range(len(trace.tape)) if positions is None else positions
     rows: list[Row] = [tuple(map(plain, row_of(trace, position))) for position in shown]
     out.print(_tape_table(rows, out.width))

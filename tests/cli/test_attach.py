@@ -10,7 +10,7 @@ import time
 import pytest
 
 from gradwalk import open_recording
-from gradwalk.control import ControlClient
+from gradwalk.control import ControlClient, ControlError
 
 PROGRAM = """
 import sys
@@ -77,7 +77,15 @@ def drive(process, folder):
         assert process.stdout.readline() == "begun\n"
         steps(0, 37)
         heard["after"] = client.send("capture")["after"]
-        steps(37, 45)
+        steps(37, 41)
+        heard["checked"] = client.send("check")["after"]
+        steps(41, 42)
+        client.send("check", step=43)
+        for asked in ({"step": 3}, {"step": "next"}):
+            with pytest.raises(ControlError) as refusal:
+                client.send("check", **asked)
+            heard.setdefault("refused", []).append(str(refusal.value))
+        steps(42, 45)
     return heard
 
 
@@ -120,9 +128,24 @@ def test_the_next_step_is_kept_in_full_when_asked_for_and_so_are_pinned_ones(tra
     with open_recording(folder / "live") as recording:
         whole = kept_whole(recording)
         assert len(recording) == 45
-    assert {20, 21, heard["after"] + 1} <= whole
+    asked = {20, 21, heard["after"] + 1, heard["checked"] + 1, 43}
+    assert asked <= whole
     assert heard["after"] in (36, 37)
-    assert whole <= log_spaced | {20, 21, heard["after"] + 1}
+    assert whole <= log_spaced | asked
+
+
+def test_steps_are_checked_when_asked_for(training):
+    folder, heard = training
+    assert heard["checked"] in (40, 41)
+    with open_recording(folder / "live") as recording:
+        assert recording.checked_steps().tolist() == [heard["checked"] + 1, 43]
+        found = {recording[43].graph.ops[one.op].name: one.agrees for one in recording[43].verdicts}
+        assert found == {"randn": None, "linear": True, "relu": True, "pow": True, "mean": True}
+    first, second = heard["refused"]
+    assert first.startswith("step 3 has begun already, and only one to come can be checked; step 4")
+    assert second == 'what to check is {"step": its number}, or nothing for the next step'
+    with pytest.raises(ControlError, match="no run is going on in"):
+        ControlClient(folder / "live")
 
 
 def test_the_first_nan_of_a_training_that_repeats_keeps_the_last_eight_steps(training):

@@ -229,9 +229,10 @@ class Differences:
         return bool(between and abs(right - left) > slack)
 
     def _in_steps(self, support: Tensor | None) -> bool:
-        """Whether s does not move at all for small steps, but does for large ones."""
+        """Whether s does not move at all for small steps, but does for large ones, about as the gradient says."""
         direction, base = self._drawn(support), self._unit ** (1 / 3)
         at = self._moved(direction, 0.0)
         if any(self._moved(direction, h) != at for h in (base, -base, base / 4, -base / 4)):
             return False
-        return support is None and any(self._moved(direction, h) != at for h in (1.0, -1.0, 0.3, -0.3))
+        given = abs(float((self._gradient * direction).sum()))
+        return support is None and any(abs(self._central(direction, h)) > 0.1 * given for h in (1.0, 0.3))

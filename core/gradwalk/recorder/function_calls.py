@@ -53,10 +53,13 @@ class FunctionCalls:
         except RuntimeError as error:  # no memory for the copies
             self._calls[serial] = FunctionCall(function, (), needs, f"its inputs could not be copied ({_first_line(error)})")
 
-    def take(self) -> dict[int, FunctionCall]:
-        """All of them; there are none then."""
-        calls, self._calls = self._calls, {}
-        return calls
+    def take(self, last: int) -> dict[int, FunctionCall]:
+        """Those that began up to a serial number, the ``last`` of a step that has ended; they are gone then."""
+        if not self._calls:
+            return {}
+        taken = {serial: call for serial, call in self._calls.items() if serial <= last}
+        self._calls = {serial: call for serial, call in self._calls.items() if serial > last}
+        return taken
 
 
 def copy_of(argument: Any) -> Any:

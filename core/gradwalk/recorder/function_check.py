@@ -43,12 +43,17 @@ def function_verdicts(state: State, calls: dict[int, FunctionCall], numbers: Num
         if made.why_not:
             found.append(Verdict(op, "central differences", (), f"not checked: {made.why_not}"))
             continue
-        state.function_calls.run_again = True
-        try:
-            found.append(verdict_on(state.thread, made, graph, op))
-        finally:
-            state.function_calls.run_again = False
+        found.append(_beside(state, made, graph, op))
     return tuple(found)
+
+
+def _beside(state: State, made: FunctionCall, graph: Graph, op: int) -> Verdict:
+    """The verdict on one call; recording is off meanwhile, also in the threads in which autograd runs a backward on a GPU."""
+    off, state.off, state.function_calls.run_again = state.off, True, True
+    try:
+        return verdict_on(state.thread, made, graph, op)
+    finally:
+        state.off, state.function_calls.run_again = off, False
 
 
 def verdict_on(thread: Thread, made: FunctionCall, graph: Graph, op: int) -> Verdict:

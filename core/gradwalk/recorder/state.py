@@ -291,7 +291,7 @@ class State:
         step, self._step = self._step, self._step + 1
         numbers = Numbers(records)
         draft = self.handing.draft(numbers, step)
-        calls = self.function_calls.take()
+        calls = self.function_calls.take(records[-1].serial)
         try:
             if calls and self.wanted and self.checks.wants(step):
                 draft.verdicts = self.look_at_functions(self, calls, numbers, draft.known.graph)

@@ -1,0 +1,63 @@
+"""``gradwalk run --check-steps``: verdicts of the steps that it names, told by ``info`` and ``show``."""
+
+from __future__ import annotations
+
+import json
+
+SCRIPT = """
+import torch
+import gradwalk
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return g @ w.T, -x.T @ g
+
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x ** 3
+
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * g * ctx.saved_tensors[0] ** 2
+
+@gradwalk.reference.vjp(Cube, "x")
+def d_cube(g, out, x):
+    return 3 * g * x**2
+
+torch.manual_seed(0)
+w = torch.randn(3, 2, requires_grad=True)
+for step in range(6):
+    Cube.apply(Double.apply(torch.randn(4, 3), w)).pow(2).mean().backward()
+    with torch.no_grad():
+        w.sub_(0.01 * w.grad)
+    w.grad = None
+"""
+
+
+def test_the_steps_that_are_named_are_checked(gradwalk, write, tmp_path):
+    write("train.py", SCRIPT)
+    done = gradwalk("run", "--no-window", "--record", "out", "--check-steps", "1,3-4", "train.py")
+    assert done.returncode == 0, done.stderr
+    about = json.loads(gradwalk("info", "out", "--json").stdout)
+    assert about["checked"] == [{"step": step, "agree": 5, "differ": 1, "not_compared": 1} for step in (1, 3, 4)]
+    assert "step 3: 5 ops agree with the reference, 1 differs, 1 was not compared" in gradwalk("info", "out").stdout
+    shown = gradwalk("show", "out", "--step", "3").stdout.splitlines()
+    assert shown[1] == "checked while it ran: 5 ops agree with the reference, 1 differs, 1 was not compared"
+    assert shown[2].startswith("  Double: dL/dw at [")
+    assert shown[2].endswith("is expected (by central differences)")
+    assert "checked" not in gradwalk("show", "out", "--step", "2").stdout
+    refused = gradwalk("run", "--check-steps", "x", "train.py")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--check-steps 'x' is no list of steps" in refused.stderr
+    refused = gradwalk("run", "--check-steps", "1", "--level", "structure", "train.py")
+    assert refused.returncode == 2
+    assert "--check-steps needs the tensors of these steps" in refused.stderr
