@@ -64,12 +64,20 @@ binary(
     ("dL/dZ * Y", lambda out, x, y: y),
     ("dL/dZ * X", lambda out, x, y: x),
 )
+
+
+def _divided(x: Any, y: Any, rounding_mode: str | None = None) -> Array:
+    """Rounded towards 0 (``trunc``) or down (``floor``) where torch is asked to."""
+    quotient = np.asarray(x / y)
+    return {"trunc": np.trunc, "floor": np.floor}[rounding_mode](quotient) if rounding_mode else quotient
+
+
 binary(
     "div div_ true_divide divide truediv __truediv__ __itruediv__",
     "X / Y",
-    lambda x, y: x / y,
-    ("dL/dZ / Y", lambda out, x, y: 1.0 / y),
-    ("-dL/dZ * Z / Y", lambda out, x, y: -out / y),
+    _divided,
+    ("dL/dZ / Y", lambda out, x, y, rounding_mode=None: 0.0 if rounding_mode else 1.0 / y),
+    ("-dL/dZ * Z / Y", lambda out, x, y, rounding_mode=None: 0.0 if rounding_mode else -out / y),
 )
 binary(
     "rdiv __rtruediv__",

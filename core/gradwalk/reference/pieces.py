@@ -56,8 +56,11 @@ def _stack_vjp(g: Array, z: Array, *xs: Array, dim: int = 0, axis: int | None = 
     return list(np.moveaxis(g, dim if axis is None else axis, 0))
 
 
-def _split(x: Array, split_size: Any = 1, dim: int = 0, *, split_sizes: Any = None) -> tuple[Array, ...]:
-    sizes = split_size if split_sizes is None else split_sizes
+def _split(
+    x: Array, split_size: Any = 1, dim: int = 0, *, split_sizes: Any = None, split_size_or_sections: Any = None
+) -> tuple[Array, ...]:
+    """The sizes have another name in the method, in the function and in the operator."""
+    sizes = next(named for named in (split_sizes, split_size_or_sections, split_size) if named is not None)
     length = x.shape[dim]
     if not isinstance(sizes, Sequence):
         return tuple(np.split(x, range(sizes, length, sizes), axis=dim)) if length else (x,)

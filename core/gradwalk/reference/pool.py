@@ -138,17 +138,28 @@ def _adaptive_max_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) 
 
 
 def _register(axes: int) -> None:
-    def maximum(x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
-        return _max_pool(axes, x, *args, **named)
+    def maximum(
+        x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    ) -> Array:  # fmt: skip
+        return _max_pool(axes, x, kernel_size, stride, padding, dilation, ceil_mode)
 
-    def maximum_dx(g: Array, z: Array, x: Array, *args: Any, return_indices: bool = False, **named: Any) -> Array:
-        return _max_pool_dx(axes, g, z, x, *args, **named)
+    def maximum_dx(
+        g: Array, z: Array, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> Array:  # fmt: skip
+        return _max_pool_dx(axes, g, z, x, kernel_size, stride, padding, dilation, ceil_mode)
 
-    def mean(x: Array, *args: Any, **named: Any) -> Array:
-        return _avg_pool(axes, x, *args, **named)
+    def mean(
+        x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Array:  # fmt: skip
+        return _avg_pool(axes, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
-    def mean_dx(g: Array, z: Array, x: Array, *args: Any, **named: Any) -> Array:
-        return _avg_pool_dx(axes, g, z, x, *args, **named)
+    def mean_dx(
+        g: Array, z: Array, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ) -> Array:  # fmt: skip
+        return _avg_pool_dx(axes, g, z, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
     def adaptive(x: Array, output_size: Any) -> Array:
         return _adaptive_avg(axes, x, output_size)

@@ -203,6 +203,7 @@ CASES = [
     case("squeeze", normal(1, 3, 1), dim=(0, 1)),
     case("chunk", normal(3, 5), chunks=2, dim=1),
     case("unbind", normal(2, 3)),
+    case("split", normal(5, 3), split_size=2, dim=1, function=lambda x, split_size, dim: x.split(split_size, dim)),
     case("split", normal(5, 3), split_sizes=(2, 3), function=lambda x, split_sizes: torch.split(x, split_sizes)),
     case("cat", normal(2, 3), normal(2, 1), axis=1, function=listed(torch.cat)),
     case("stack", normal(2, 3), normal(2, 3), axis=-1, function=lambda *xs, axis: torch.stack(xs, axis)),

@@ -56,6 +56,8 @@ CASES = [
     case("clamp_min", normal(3, 4), normal(4)),
     case("clamp_max", normal(6), max=0.3),
     case("clamp_max", normal(3, 4), normal(4)),
+    case("div", normal(3, 4), positive(4), rounding_mode="trunc"),
+    case("div", normal(3, 4), positive(4), rounding_mode="floor"),
     case("hypot", positive(3, 4), normal(4)),
     case("fmod", np.array([5.3, -5.3, 4.1]), np.array([2.0, 2.0, -1.5])),
     case("remainder", np.array([5.3, -5.3, 4.1]), np.array([2.0, 2.0, -1.5])),

@@ -85,6 +85,11 @@ def cell(name):
     return run
 
 
+def average(x, kernel_size, divisor_override):
+    """``avg_pool1d`` with the divisor that only the pools of images take."""
+    return F.avg_pool2d(x.unsqueeze(-2), (1, kernel_size), divisor_override=divisor_override).squeeze(-2)
+
+
 def states(name, lines, batch, hidden):
     return [normal(lines, batch, hidden) for _ in range(2 if name == "lstm" else 1)]
 
@@ -143,6 +148,10 @@ CASES = [
     case("max_pool2d", normal(1, 2, 6, 6), kernel_size=3, stride=1, dilation=(1, 2)),
     case("avg_pool3d", normal(1, 2, 4, 4, 5), kernel_size=2, stride=2, ceil_mode=True, padding=1, count_include_pad=False),
     case("avg_pool3d", normal(1, 2, 4, 4, 4), kernel_size=2, divisor_override=3),
+    case("max_pool1d", normal(2, 3, 8), kernel_size=2, stride=3, dilation=2, ceil_mode=True),
+    case("max_pool3d", normal(1, 1, 5, 4, 4), kernel_size=2, dilation=(2, 1, 1), ceil_mode=True),
+    case("avg_pool1d", normal(2, 3, 8), kernel_size=3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
+    case("avg_pool1d", normal(2, 3, 8), kernel_size=3, divisor_override=2, function=average),
     case("adaptive_avg_pool1d", normal(2, 3, 7), output_size=3),
     case("adaptive_avg_pool3d", normal(1, 2, 4, 3, 5), output_size=(2, None, 3)),
     case("adaptive_max_pool1d", normal(2, 3, 7), output_size=3),
