@@ -85,7 +85,7 @@ def _split_value(rest: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], An
 
 def _setitem(x: Array, *rest: Any, index: Any = HOLE, value: Any = None) -> Array:
     at, written = _split_value(rest, value)
-    z = np.array(x)
+    z = np.array(x, order="C")
     z.reshape(-1)[places_of(x, index, at)] = written
     return z
 

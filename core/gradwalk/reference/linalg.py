@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,8 @@ def _linear(x: Array, w: Array, b: Array | float = 0.0) -> Array:
 
 
 def _linear_dw(g: Array, z: Array, x: Array, w: Array, b: Any = 0.0) -> Array:
-    return np.asarray(g.reshape(-1, w.shape[0]).T @ x.reshape(-1, w.shape[1]))
+    rows = math.prod(x.shape[:-1])
+    return np.asarray(g.reshape(rows, w.shape[0]).T @ x.reshape(rows, w.shape[1]))
 
 
 register(

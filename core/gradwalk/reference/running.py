@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def _prod_vjp(
 ) -> Array:
     axes = axes_of(dim, axis, x.ndim)
     moved = np.moveaxis(x, axes, range(x.ndim - len(axes), x.ndim))
-    rows = _others(moved.reshape(*moved.shape[: x.ndim - len(axes)], -1), x.ndim - len(axes))
+    kept = moved.shape[: x.ndim - len(axes)]
+    rows = _others(moved.reshape(*kept, math.prod(moved.shape[len(kept) :])), len(kept))
     others = np.moveaxis(rows.reshape(moved.shape), range(x.ndim - len(axes), x.ndim), axes)
     return np.asarray(spread_out(g, x, dim, axis) * others)
 

@@ -99,3 +99,27 @@ class Ran:
         made = outputs(self.formula.compute(*moved, **self.arguments))
         pairs = zip(made, self.incoming, strict=True)
         return sum((np.asarray(z) * g).sum() for z, g in pairs if np.asarray(z).dtype == np.float64)
+
+
+def same_as_torch(one: Case, rtol: float = 1e-9, atol: float = 1e-11) -> bool:
+    """Compare output and gradients with torch's, which gets copies (it has no negative strides). Whether any was compared."""
+    ran = Ran(one)
+    tensors = [
+        None if x is None else torch.tensor(np.array(x, order="C"), requires_grad=i in ran.wanted)
+        for i, x in enumerate(ran.inputs)
+    ]
+    made = outputs(one.function(*tensors, **one.arguments))
+    for mine, torchs in zip(outputs(ran.out), made, strict=True):
+        assert np.shape(mine) == tuple(torchs.shape)
+        np.testing.assert_allclose(mine, torchs.detach().numpy(), rtol=1e-11, atol=1e-12)
+    pairs = [(z, torch.tensor(g)) for z, g in zip(made, ran.incoming, strict=True) if z.requires_grad]
+    if not pairs:
+        return False
+    wanted = [tensors[i] for i in ran.wanted]
+    expected = torch.autograd.grad(
+        [z for z, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True, materialize_grads=True
+    )
+    for mine, torchs in zip(ran.gradients(), expected, strict=True):
+        assert mine.shape == tuple(torchs.shape)
+        np.testing.assert_allclose(mine, torchs.numpy(), rtol=rtol, atol=atol)
+    return bool(wanted)
