@@ -144,7 +144,7 @@ def test_one_more_is_asked_for_and_none_beside_says_what_to_do(shell, three, qtb
     assert "22 of 24 quantities in both" in view.about.full_text()
     qtbot.waitUntil(lambda: not view.busy)
     worst = max(line.apart.max() for line in view.plot.lines)
-    assert ("equal in every step" in view.legend.text()) is (worst == 0)
+    assert ("equal in every step" in view.legend.text()) == bool(worst == 0)
     view.add.click()
     dialog = next(one for one in shell._window.findChildren(QFileDialog) if one.isVisible())
     dialog.fileSelected.emit(str(three[0]))

@@ -30,7 +30,7 @@ WIDTHS = {OP: 122, NUMBER: 74, APART: 70}
 LEAST_LABEL, USUAL_LABEL = 130, 220
 LEAST_PLOT = 320
 """Where there is so much width left, the plot is beside the table, else below it."""
-LOWEST = 200
+LOWEST = 260
 """The height from which on there is room for a legend, and for a plot below the table."""
 BUDGET = 0.006
 """Seconds of reading in one turn."""
@@ -78,7 +78,7 @@ class SideBySideView(Panel):
         self.add.setAccessibleName("Set a recording beside")
         self.right = QWidget(self)
         column = QVBoxLayout(self.right)
-        column.setContentsMargins(0, 0, GRID, GRID // 2)
+        column.setContentsMargins(GRID, 0, GRID, GRID // 2)
         column.setSpacing(2)
         column.addWidget(self.plot, 1)
         column.addWidget(self.legend)
@@ -202,9 +202,10 @@ class SideBySideView(Panel):
         reading, table = self.reading, self.model.table
         if reading is None or table is None or not self.isVisible():
             return
-        begun, more = time.monotonic(), True
-        while more and time.monotonic() < begun + BUDGET:
-            more = reading.read()
+        begun = time.monotonic()
+        while self.busy and time.monotonic() < begun + BUDGET:
+            reading.read()
+        more = self.busy
         if not more or time.monotonic() > self._shown_at + SHOW_EVERY:
             self._shown_at = time.monotonic()
             self._say(table)
