@@ -115,6 +115,8 @@ class SideBySideView(Panel):
         before, now = (old.recording, old.beside, old.length), (new.recording, new.beside, new.length)
         others = len(before[1]) != len(now[1]) or any(one is not two for one, two in zip(before[1], now[1], strict=True))
         grown = others or before[0] is not now[0] or before[2] != now[2]
+        if others or before[0] is not now[0]:
+            self.reading = None
         if grown or new.trace is not old.trace:
             self._show(new, grown=grown)
         if new.selection != old.selection and self.model.table is not None:
@@ -137,7 +139,7 @@ class SideBySideView(Panel):
         if before is None or before.columns != table.columns:
             self._fit_columns()
         rows = [line.row for line in table.lines]
-        if grown or self.reading is None or before is None or rows != [line.row for line in before.lines]:
+        if (grown and not self.busy) or self.reading is None or before is None or rows != [line.row for line in before.lines]:
             self.reading = self.sides.reading_of(table, TOLERANCE)
             if self.reading is not None:
                 turns().ask(self._read)
@@ -210,7 +212,9 @@ class SideBySideView(Panel):
             self._shown_at = time.monotonic()
             self._say(table)
             self._show_lines()
-        if more:
+        if not more and len(reading.course.steps) != len(table.steps):  # more have come meanwhile
+            self.reading = self.sides.reading_of(table, TOLERANCE)
+        if self.busy:
             turns().ask(self._read)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -225,7 +229,7 @@ class SideBySideView(Panel):
             self.legend.setText("")
             return
         lines = plot_lines(table, reading.course, self.chosen)
-        self.plot.show_lines(table.steps, lines)
+        self.plot.show_lines(reading.course.steps, lines)
         self.plot.show_marker(table.place)
         inks = map(self.plot.colour_of, range(len(lines)))
         named = (f'<span style="color: {ink}">{escape(line.name)}</span>' for ink, line in zip(inks, lines, strict=True))
