@@ -30,7 +30,7 @@ def sides(shell, three, qtbot):
     qtbot.waitUntil(shell._window.desk.isVisible)
     shell.others.sides.set_beside(three[1:])
     view = panel(shell)
-    qtbot.waitUntil(lambda: view.reading is not None and view.reading.at == 20)
+    qtbot.waitUntil(lambda: view.reading is not None and view.reading.at == 20, timeout=30_000)
     return shell
 
 
@@ -145,7 +145,7 @@ def test_one_more_is_asked_for_and_none_beside_says_what_to_do(shell, three, qtb
     qtbot.waitUntil(lambda: view.model.table is not None)
     assert view.model.table.names == ("autograd", "custom_function")
     assert "22 of 24 quantities in both" in view.about.full_text()
-    qtbot.waitUntil(lambda: not view.busy)
+    qtbot.waitUntil(lambda: not view.busy, timeout=30_000)
     worst = max(line.apart.max() for line in view.plot.lines)
     assert ("equal in every step" in view.legend.text()) == bool(worst == 0)
     view.add.click()
@@ -253,7 +253,7 @@ def test_no_number_is_cut(three, theme, width, qtbot, discard):
     qtbot.waitUntil(window.desk.isVisible)
     shell.others.sides.set_beside(three[1:])
     view = panel(shell)
-    qtbot.waitUntil(lambda: view.reading is not None and view.reading.at == 20)
+    qtbot.waitUntil(lambda: view.reading is not None and view.reading.at == 20, timeout=30_000)
     table, cut = view.model.table, []
     for column, (what, _) in enumerate(table.columns):
         room = view.list.columnWidth(column)
@@ -280,13 +280,13 @@ def test_recordings_that_grow_are_followed(shell, tmp_path, qtbot):
     qtbot.waitUntil(lambda: shell.session.state.length == 3)
     shell.others.sides.set_beside([tmp_path / "whole"])
     view = panel(shell)
-    qtbot.waitUntil(lambda: view.model.table is not None and not view.busy)
+    qtbot.waitUntil(lambda: view.model.table is not None and not view.busy, timeout=30_000)
     rows = view.model.table.lines[0].row
     assert view.model.table.steps.tolist() == [0, 1, 2]
     for step in range(3, 6):
         writer.add(sample_trace(step))
     writer.close("clean")
-    qtbot.waitUntil(lambda: len(view.model.table.steps) == 6 and not view.busy)
+    qtbot.waitUntil(lambda: len(view.model.table.steps) == 6 and not view.busy, timeout=30_000)
     assert view.model.table.lines[0].row is rows
     qtbot.waitUntil(lambda: len(view.reading.course.steps) == 6)
     assert (view.reading.course.worst == 0).all()
