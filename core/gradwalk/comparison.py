@@ -42,6 +42,12 @@ class Comparison:
         self._places: list[Places] = [np.searchsorted(of, common) for of in numbers]
         self._rows: dict[tuple[Same[Graph], ...], tuple[Row, ...]] = {}
 
+    def again(self) -> Comparison:
+        """The same recordings, which have grown; what was matched is known."""
+        made = Comparison(self.recordings)
+        made._rows = self._rows
+        return made
+
     def traces(self, place: int) -> list[Trace]:
         """A common step of each, by its place in ``steps``; gradients are without a GradScaler's factor."""
         return [unscaled(recording[int(of[place])]) for recording, of in zip(self.recordings, self._places, strict=True)]

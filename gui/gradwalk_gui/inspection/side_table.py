@@ -101,9 +101,10 @@ class SideBySide:
         recordings = state.recording, *state.beside
         key = (*map(id, recordings), *map(len, recordings))
         if key != self._key:
+            before = self._comparison if self._key[: len(recordings)] == key[: len(recordings)] else None
             self._key, self._comparison, self._names = key, None, tuple(names_of(recordings))
             try:
-                self._comparison = Comparison(recordings)
+                self._comparison = Comparison(recordings) if before is None else before.again()
             except RefusalError as error:
                 self.problem = f"{str(error)[:1].upper()}{str(error)[1:]}."
         return self._comparison

@@ -30,7 +30,7 @@ WIDTHS = {OP: 122, NUMBER: 74, APART: 70}
 LEAST_LABEL, USUAL_LABEL = 130, 220
 LEAST_PLOT = 320
 """Where there is so much width left, the plot is beside the table, else below it."""
-LOWEST = 200
+LOWEST = 260
 """The height from which on there is room for a legend, and for a plot below the table."""
 BUDGET = 0.006
 """Seconds of reading in one turn."""
@@ -78,7 +78,7 @@ class SideBySideView(Panel):
         self.add.setAccessibleName("Set a recording beside")
         self.right = QWidget(self)
         column = QVBoxLayout(self.right)
-        column.setContentsMargins(0, 0, GRID, GRID // 2)
+        column.setContentsMargins(GRID, 0, GRID, GRID // 2)
         column.setSpacing(2)
         column.addWidget(self.plot, 1)
         column.addWidget(self.legend)
@@ -115,6 +115,8 @@ class SideBySideView(Panel):
         before, now = (old.recording, old.beside, old.length), (new.recording, new.beside, new.length)
         others = len(before[1]) != len(now[1]) or any(one is not two for one, two in zip(before[1], now[1], strict=True))
         grown = others or before[0] is not now[0] or before[2] != now[2]
+        if others or before[0] is not now[0]:
+            self.reading = None
         if grown or new.trace is not old.trace:
             self._show(new, grown=grown)
         if new.selection != old.selection and self.model.table is not None:
@@ -137,7 +139,7 @@ class SideBySideView(Panel):
         if before is None or before.columns != table.columns:
             self._fit_columns()
         rows = [line.row for line in table.lines]
-        if grown or self.reading is None or before is None or rows != [line.row for line in before.lines]:
+        if (grown and not self.busy) or self.reading is None or before is None or rows != [line.row for line in before.lines]:
             self.reading = self.sides.reading_of(table, TOLERANCE)
             if self.reading is not None:
                 turns().ask(self._read)
@@ -202,14 +204,17 @@ class SideBySideView(Panel):
         reading, table = self.reading, self.model.table
         if reading is None or table is None or not self.isVisible():
             return
-        begun, more = time.monotonic(), True
-        while more and time.monotonic() < begun + BUDGET:
-            more = reading.read()
+        begun = time.monotonic()
+        while self.busy and time.monotonic() < begun + BUDGET:
+            reading.read()
+        more = self.busy
         if not more or time.monotonic() > self._shown_at + SHOW_EVERY:
             self._shown_at = time.monotonic()
             self._say(table)
             self._show_lines()
-        if more:
+        if not more and len(reading.course.steps) != len(table.steps):  # more have come meanwhile
+            self.reading = self.sides.reading_of(table, TOLERANCE)
+        if self.busy:
             turns().ask(self._read)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -224,7 +229,7 @@ class SideBySideView(Panel):
             self.legend.setText("")
             return
         lines = plot_lines(table, reading.course, self.chosen)
-        self.plot.show_lines(table.steps, lines)
+        self.plot.show_lines(reading.course.steps, lines)
         self.plot.show_marker(table.place)
         inks = map(self.plot.colour_of, range(len(lines)))
         named = (f'<span style="color: {ink}">{escape(line.name)}</span>' for ink, line in zip(inks, lines, strict=True))
