@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias, overload
@@ -111,7 +111,14 @@ class Recording(Sequence[Trace]):
 
     def kept_steps(self) -> NDArray[np.int64]:
         """Which steps keep tensors, as rising indices into this sequence, int64 ``[k]``."""
-        numbers, kept = self.step_numbers(), np.array(sorted(self._tail.index.tensors), np.int64)
+        return self._places_of(self._tail.index.tensors)
+
+    def steps_kept_in_part(self) -> NDArray[np.int64]:
+        """Those of them of whose tensors some are not kept, or as a sample; a file before 1.1 does not say, and gives none."""
+        return self._places_of(self._tail.index.in_part)
+
+    def _places_of(self, steps: Iterable[int]) -> NDArray[np.int64]:
+        numbers, kept = self.step_numbers(), np.array(sorted(steps), np.int64)
         places = np.searchsorted(numbers, kept)
         there = places < len(numbers)
         found: NDArray[np.int64] = places[there][numbers[places[there]] == kept[there]]

@@ -251,7 +251,7 @@ class StepPlot(QWidget):
         if not np.isfinite(height) or top <= bottom:
             return False
         below = (top - height) / (top - bottom) * room
-        return below < min(self.label.boundingRect().height() + CLEAR, room / 2)
+        return bool(below < min(self.label.boundingRect().height() + CLEAR, room / 2))
 
     def _on_range(self) -> None:
         self.place_marks()
