@@ -14,6 +14,9 @@ from held import after, before, kill_holder, plainly, start_holder
 from gradwalk.control import ControlError
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import open_recording
+from gradwalk.saved import saved_of
+from gradwalk.watches import Limits
+from gradwalk.watches.inplace import inplace
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,58 @@ def test_tensors_of_a_held_step_come_whole_or_say_why_not(train):
     run.tell("detach")
     assert run.end()[0] == 0
     assert not (run.run / "fetched").exists()
+
+
+OVERWRITING = """
+    import torch
+
+    calls = []
+
+    def unpack(packed):
+        calls.append(packed)
+        return packed
+
+    w = torch.ones(5, requires_grad=True)
+    for step in range(3):
+        h = (w * 2).exp()
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, unpack):
+            secret = w.sin()
+        if step == 1:
+            h.add_(1.0)
+        loss = (h.square() + secret).sum()
+        assert not calls
+        loss.backward()
+        calls.clear()
+        w.grad = None
+"""
+
+
+def test_an_in_place_write_after_save_is_said_while_the_forward_is_held(train):
+    run = train(OVERWRITING)
+    run.tell("breakpoints", breakpoints=[after("$op(add_)")])
+    run.next("shown")
+    with open_recording(run.run) as recording:
+        trace = recording[len(recording) - 1]
+        assert (trace.step, trace.done, trace.graph.edges) == (1, False, ())
+        assert {event.phase for event in trace.graph.events} == {"forward"}
+        (alert,) = inplace(trace, Limits())
+        writer = len(trace.tape) - 1
+        assert (alert.event, alert.step) == (writer, 1)
+        line = run.script.read_text(encoding="utf-8").splitlines().index("        h.add_(1.0)") + 1
+        assert alert.sentence == (
+            f"step 1, forward #{writer} add_ wrote in place to h, train.py:{line}, which ExpBackward0 keeps for its backward, "
+            "yet to run: autograd will refuse it, or its gradient will be wrong"
+        )
+        assert [(row.name, row.nodes) for row in saved_of(trace)] == [("mul", ("MulBackward0",)), ("exp", ("ExpBackward0",))]
+        assert [node.name for node in trace.graph.nodes if not node.saved] == ["AddBackward0", "SinBackward0"]
+        run.tell("breakpoints", breakpoints=[])
+        run.tell("continue")
+        code, _, error = run.end()
+        assert code == 1
+        assert "modified by an inplace operation" in error
+        recording.poll()
+        (alert,) = inplace(recording[len(recording) - 1], Limits())
+        assert "autograd refused to go on" in alert.sentence
 
 
 def test_an_app_that_is_killed_while_it_holds_lets_the_training_go_on(train, plain):

@@ -26,6 +26,7 @@ from .host import host_array
 from .inside import InsideMode, backward_around
 from .insist import insist
 from .modes import Taken, push, put_back, remove, take_off
+from .pending import take_over
 from .records import BackwardRecord, EdgeRecord, NodeRecord, OpRecord, Slot
 from .saved import SavedTensors
 from .scalers import scale_of
@@ -240,6 +241,8 @@ class Backward:
                 arrivals[target] += 1
                 nodes[target].arriving = edge if arrivals[target] == 1 else None
         self._saved.read(found.nodes, nodes)
+        if self._state.gate.armed:
+            take_over(nodes)
         return nodes
 
     def _hook(self, run: Run) -> None:

@@ -107,7 +107,7 @@ class RecordedMoment:
 
     def _numbered(self) -> Numbers:
         if self._numbers is None:
-            self._numbers = Numbers(self.state.of_the_step(self.state.steps.log))
+            self._numbers = Numbers(self.state.of_the_step(self.state.steps.log), pending=True)
         return self._numbers
 
     def fetch(self, kind: str, number: int) -> Kept:

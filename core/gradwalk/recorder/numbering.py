@@ -9,13 +9,14 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from ..trace import NONE
 from .order import flat
+from .pending import nodes_of
 from .records import BackwardRecord, Call, EdgeRecord, NodeRecord, OpRecord, Record, Slot
 
 
 class Numbers:
-    """Ids of Values, ops, module calls, Nodes and edges."""
+    """Ids of Values, ops, module calls, Nodes and edges. ``pending``: with the Nodes of a step that had no backward yet."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], *, pending: bool = False) -> None:
         self.records = records
         everything = flat(records)
         self.ops = [record for record in everything if isinstance(record, OpRecord)]
@@ -34,6 +35,9 @@ class Numbers:
         self.edges: list[tuple[int, EdgeRecord]] = []
         """``(which backward, edge)``."""
         self.signature = self._number()
+        if pending and not self.backwards:
+            self.nodes = nodes_of(self.ops)
+            self.signature = self.signature, tuple([(node.sequence, tuple(node.saved)) for node in self.nodes])
 
     def slot(self, slot: Slot | None) -> int:
         """The Value's id, or NONE."""

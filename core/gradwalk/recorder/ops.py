@@ -17,6 +17,7 @@ from . import device_times
 from .failures import note_failure
 from .functions import op_name, split, tensors_in, writes
 from .graph_walk import sequence_number
+from .pending import pending_of
 from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .tags import tags_of
@@ -117,6 +118,8 @@ def finish_op(
     for slot in reversed(record.outputs):  # the base of a view that was written comes after it
         if slot.requires_grad and not slot.leaf:
             record.makes_graph, record.keys = True, graph_keys(made)
+            if state.gate.armed:
+                record.pending = pending_of(state.values, record, made)
             break
         if slot.written and slot.graded and state.steps.trained:
             record.update, record.variable = True, slot.name or variable

@@ -143,6 +143,8 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
+    pending: Sequence[PendingNode] = ()
+    """Its Nodes as they were when it had run; read only while the gate is armed."""
     timing: Timing | None = None
     """Its time on a device."""
 
@@ -167,6 +169,15 @@ class SavedRecord:
     shape: Shape
     dtype: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNode:
+    """A Node that no backward has reached yet, and what it keeps."""
+
+    name: str
+    sequence: int
+    saved: Sequence[SavedRecord]
 
 
 class EdgeRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -37,29 +38,35 @@ class SavedTensors:
             record.saved, record.hooks = saved, hooks
 
     def _templates(self, node: Node, record: NodeRecord) -> list[SavedRecord]:
-        slots = _slots(record.owner)
-        return [
-            SavedRecord(
-                name,
-                self._place(name, tensor, slots, record.owner),
-                shape_of(tensor),
-                dtype_name(tensor.dtype),
-                _bytes_of(tensor),
-            )
-            for name, tensor in saved_of(node)
-        ]
+        return templates_of(self._values, node, record.owner)
 
-    def _place(self, name: str, tensor: torch.Tensor, slots: Sequence[Slot], owner: OpRecord | None) -> int:
-        """Which input or output of the op a saved tensor is: by identity, else by its memory, else -1."""
-        slot = self._values.before(tensor)
-        for place, other in enumerate(slots):
-            if other is slot:
-                return place
-        for place, other in enumerate(slots):
-            alive = other.reference() if other.reference is not None else None
-            if alive is not None and other.shape == shape_of(tensor) and _share_memory(alive, tensor):
-                return place
-        return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
+
+def templates_of(values: Values, node: Node, owner: OpRecord | None) -> list[SavedRecord]:
+    """What a Node of an op keeps."""
+    slots = _slots(owner)
+    return [
+        SavedRecord(
+            name,
+            _place(values, name, tensor, slots, owner),
+            shape_of(tensor),
+            dtype_name(tensor.dtype),
+            _bytes_of(tensor),
+        )
+        for name, tensor in saved_of(node)
+    ]
+
+
+def _place(values: Values, name: str, tensor: torch.Tensor, slots: Sequence[Slot], owner: OpRecord | None) -> int:
+    """Which input or output of the op a saved tensor is: by identity, else by its memory, else -1."""
+    slot = values.before(tensor)
+    for place, other in enumerate(slots):
+        if other is slot:
+            return place
+    for place, other in enumerate(slots):
+        alive = other.reference() if other.reference is not None else None
+        if alive is not None and other.shape == shape_of(tensor) and _share_memory(alive, tensor):
+            return place
+    return len(owner.inputs) if owner is not None and name == "result" and len(owner.outputs) == 1 else -1
 
 
 def _bytes_of(tensor: torch.Tensor) -> int:
@@ -87,11 +94,17 @@ def saved_slot(saved: SavedRecord, owner: OpRecord | None) -> Slot | None:
 
 def saved_of(node: Node) -> Iterator[tuple[str, torch.Tensor]]:
     """The saved tensors of a Node by name; none of those that are freed or packed by the user's hooks, which must not run."""
-    for attribute in dir(node):
-        if attribute.startswith(_PREFIX) and _is_plain(node, _RAW + attribute[len(_PREFIX) :]):
+    for attribute in _attributes(type(node)):
+        if _is_plain(node, _RAW + attribute[len(_PREFIX) :]):
             yield from _tensors(attribute[len(_PREFIX) :], _get(node, attribute))
     if hasattr(type(node), "saved_tensors") and _is_plain(node, "_raw_saved_tensors") and not _clears(node):
         yield from _tensors("saved_tensors", _get(node, "saved_tensors"))
+
+
+@lru_cache(maxsize=1024)
+def _attributes(kind: type[Node]) -> tuple[str, ...]:
+    """The names under which Nodes of a type show what they keep."""
+    return tuple(attribute for attribute in dir(kind) if attribute.startswith(_PREFIX))
 
 
 def _clears(node: Node) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trace import TensorKey, Trace
+from ..trace import STATISTICS, TensorKey, Trace
 from .batch import batch_key, encode_batch, raw_bytes, storable
 from .book import COPY_BYTES, GraphBook
 from .columns import Block
@@ -27,6 +28,10 @@ from .verdicts import Verdicts
 from .verdicts import blocks_of as verdict_blocks
 
 GROUP_BYTES, GROUP_MESSAGES = 16 << 20, 4096
+LATEST = 16
+"""More steps than the ring of the last ones holds."""
+COUNT = STATISTICS.index("count")
+Table: TypeAlias = NDArray[np.float64]
 COPY_AFTER = 1.0
 """Seconds after which the second copy of a graph is written."""
 
@@ -104,6 +109,8 @@ class Assembler:
         self._partial: Trace | None = None
         self._steps = _Steps()
         self._messages: list[Message] = []
+        self._latest: deque[tuple[int, Table, Table]] = deque(maxlen=LATEST)
+        """The statistics of the steps taken last: what was measured can be kept."""
         self._tensors: list[Iterator[Message]] = []
         self._scalars: list[Scalar] = []
 
@@ -172,6 +179,7 @@ class Assembler:
             self._note("fault", f"step {trace.step} was not stored: its statistics do not fit its graph", trace.step)
             return
         self._steps.add(trace, self._book.number(trace.graph))
+        self._latest.append((trace.step, trace.values, trace.gradients))
         if trace.tensors:
             self._keep(trace.step, trace.tensors)
         self._verdicts(Verdicts(trace.step, trace.verdicts))
@@ -192,7 +200,15 @@ class Assembler:
             self._keep(trace.step, trace.tensors, Flag.OF_PARTIAL)
 
     def _keep(self, step: int, tensors: Tensors, flag: Flag = Flag.NONE) -> None:
+        if flag is Flag.NONE and self._is_part(step, tensors):
+            flag = Flag.IN_PART
         self._tensors.append(self._blocks(step, tensors, flag))
+
+    def _is_part(self, step: int, tensors: Tensors) -> bool:
+        """Whether some tensors of a step are not kept, or as a sample."""
+        tables = next((tables for number, *tables in self._latest if number == step), ())
+        measured = sum(int(np.count_nonzero(table[COUNT] > 0)) for table in tables)
+        return len(tensors) < measured or not all(kept.complete for kept in tensors.values())
 
     def _blocks(self, step: int, tensors: Tensors, flag: Flag) -> Iterator[Message]:
         """The messages of a step's tensors, each made when the one before is in the file."""

@@ -109,6 +109,8 @@ class Flag(IntEnum):
     """On TENSOR: tensors of a step that is not complete yet."""
     COPY = 3
     """On GRAPH: a second copy, in case the first is damaged."""
+    IN_PART = 4
+    """On TENSOR: of the step's tensors some are not kept, or as a sample."""
 
 
 class Encoding(IntEnum):

@@ -22,6 +22,8 @@ class Index:
     chunks: StepChunks = field(default_factory=StepChunks)
     graphs: dict[int, list[Place]] = field(default_factory=dict)
     tensors: dict[int, list[Place]] = field(default_factory=dict)
+    in_part: set[int] = field(default_factory=set)
+    """The numbers of the steps of whose tensors some are not kept, or as a sample."""
     partial_tensors: dict[int, list[Place]] = field(default_factory=dict)
     notes: list[Place] = field(default_factory=list)
     scalars: list[Place] = field(default_factory=list)
@@ -77,6 +79,8 @@ class Index:
         elif entry.channel == Channel.TENSOR:
             table = self.partial_tensors if entry.flag == Flag.OF_PARTIAL else self.tensors
             table.setdefault(entry.first_step, []).append(place)
+            if entry.flag == Flag.IN_PART:
+                self.in_part.add(entry.first_step)
         elif entry.channel == Channel.VERDICT:
             self.verdicts.setdefault(entry.first_step, []).append(place)
         elif entry.channel == Channel.PARTIAL:

@@ -114,6 +114,10 @@ class Recording(Sequence[Trace]):
         """Which steps keep tensors, as rising indices into this sequence, int64 ``[k]``."""
         return self._places_of(self._tail.index.tensors)
 
+    def steps_kept_in_part(self) -> NDArray[np.int64]:
+        """Those of them of whose tensors some are not kept, or as a sample; a file before 1.1 does not say, and gives none."""
+        return self._places_of(self._tail.index.in_part)
+
     def _places_of(self, steps: Iterable[int]) -> NDArray[np.int64]:
         numbers, kept = self.step_numbers(), np.array(sorted(steps), np.int64)
         places = np.searchsorted(numbers, kept)

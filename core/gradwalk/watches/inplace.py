@@ -37,18 +37,29 @@ def _complained(trace: Trace) -> list[Alert]:
 
 
 def _unseen(trace: Trace) -> list[Alert]:
-    """Nodes that ran on a saved tensor which was written in between: their gradients are wrong, and nobody says so."""
+    """Nodes that ran on a saved tensor which was written in between: their gradients are wrong, and nobody says so.
+
+    In a step that goes on, also those that have yet to run.
+    """
     suspects = _suspects(Same(trace.graph))
     if not suspects:
         return []
     graph, when, found = trace.graph, moments(trace), []
     for node, saved in suspects:
         ran = int(when.nodes[node.id])
-        for value, writer in _writes(graph, when, saved, ran, node.op):
-            found.append(
-                _alert(trace, value, writer, f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong")
-            )
+        waits = ran == NONE and not trace.done and trace.error is None
+        for value, writer in _writes(graph, when, saved, len(trace.tape) if waits else ran, node.op):
+            found.append(_alert(trace, value, writer, _to_come(node) if waits else _wrong(trace, node, ran)))
     return found
+
+
+def _wrong(trace: Trace, node: Node, ran: int) -> str:
+    return f"{node.name} had kept for its backward{where(trace, ran)}: its gradient is wrong"
+
+
+def _to_come(node: Node) -> str:
+    """A write through ``.data`` is hidden from autograd."""
+    return f"{node.name} keeps for its backward, yet to run: autograd will refuse it, or its gradient will be wrong"
 
 
 @lru_cache(maxsize=64)

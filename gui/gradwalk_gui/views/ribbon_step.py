@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ..icons import icon
-from ..kept_steps import kept_steps
+from ..kept_steps import kept_steps, steps_kept_in_part
 from ..numbers import number
 from ..ribbon import Ribbon, bin_edges, rgb, strip
 from ..session import Session
@@ -22,8 +22,8 @@ LOWEST = 0.12
 """How high the bar of the smallest loss is."""
 FINE, ABSENT, BAD, RAISED = range(4)
 """The health of a step, worse ones later: a loss, none, NaN or Inf, an exception."""
-KEPT_HEIGHT = 2.0
-"""Of the line that marks the steps with tensors, logical pixels."""
+KEPT_HEIGHT = 3.0
+"""Of the line that marks the steps with tensors, logical pixels; half of it where they are kept in part."""
 RUNS_LOOKED_AT = 32
 """Of so many stretches without a finite loss the first step is read to see why; of more, NaN is assumed."""
 
@@ -47,6 +47,8 @@ class StepRibbon(Ribbon):
         self._looked_at: dict[int, int] = {}
         self.kept = np.zeros(0, np.int64)
         """The steps that keep tensors."""
+        self.in_part = np.zeros(0, np.int64)
+        """Those of them that keep some of their tensors, or samples."""
         self._image: tuple[int, int, QImage] | None = None
         self.begin()
 
@@ -69,6 +71,7 @@ class StepRibbon(Ribbon):
         self._health = np.zeros(0, np.uint8) if recording is None else health_of(recording, self._losses, self._looked_at)
         self.kept = kept_steps(recording)
         self.kept = self.kept[self.kept < length]
+        self.in_part = np.intersect1d(steps_kept_in_part(recording), self.kept)
 
     def apply_theme(self) -> None:
         """Draw anew."""
@@ -112,8 +115,13 @@ class StepRibbon(Ribbon):
         trace = self.drawn.recording[cell] if self.drawn.recording is not None else None
         words = "no loss" if trace is None or trace.loss is None else f"loss {number(loss, 5)}"
         about = [trace.label, trace.error.message if trace.error else ""] if trace is not None else []
-        about.append("tensors kept" if cell in self.kept else "")
+        about.append(self._kept_at(cell))
         return "  ·  ".join([f"step {trace.step if trace is not None else cell:,}", words, *filter(None, about)])
+
+    def _kept_at(self, cell: int) -> str:
+        if cell in self.in_part:
+            return "tensors kept in part: some are not kept, or as a sample"
+        return "tensors kept in full" if cell in self.kept else ""
 
     def _follow_clicked(self) -> None:
         if self.follow.isChecked():
@@ -129,8 +137,10 @@ class StepRibbon(Ribbon):
             self._image = (*size, bars_image(self._losses, self._health, *size, self.theme))
         painter.drawImage(area, self._image[2])
         if len(self.kept):
-            below = QRectF(area.left(), area.bottom() + 1, area.width(), KEPT_HEIGHT)
-            painter.drawImage(below, strip(kept_colours(self.kept, self.count(), size[0], self.theme)))
+            whole = np.setdiff1d(self.kept, self.in_part)
+            for row, kept in enumerate((self.kept, whole)):  # a thin line where they are kept in part
+                below = QRectF(area.left(), area.bottom() + 1 + row * KEPT_HEIGHT / 2, area.width(), KEPT_HEIGHT / 2)
+                painter.drawImage(below, strip(kept_colours(kept, self.count(), size[0], self.theme)))
         self._paint_here(painter, area)
 
     def _paint_here(self, painter: QPainter, area: QRectF) -> None:

@@ -18,6 +18,8 @@ from .log_axis import LogAxis
 SIDES = ("bottom", "left", "right")
 NAMES_FROM = 110
 """Height from which on the axes have names."""
+CLEAR = 8.0
+"""Pixels kept free between a point and what is read there."""
 MOST_MARKS = 2000
 """More marks than this in view are thinned to one per pixel column."""
 
@@ -237,9 +239,19 @@ class StepPlot(QWidget):
             self._place_label(x)
 
     def _place_label(self, x: float) -> None:
-        (left, right), (_, top) = self.box.viewRange()
-        self.label.setAnchor((0, 0) if x < (left + right) / 2 else (1, 0))
-        self.label.setPos(x, top)
+        """At the top of the line, or at its bottom where it would cover the point up there."""
+        (left, right), (bottom, top) = self.box.viewRange()
+        side, low = 0 if x < (left + right) / 2 else 1, self._is_high(top, bottom)
+        self.label.setAnchor((side, int(low)))
+        self.label.setPos(x, bottom if low else top)
+
+    def _is_high(self, top: float, bottom: float) -> bool:
+        """Whether the marked point lies where the reading would be at the top; in a low plot whether it is in the upper half."""
+        height, room = self.height_at(self._marker), self.box.height()
+        if not np.isfinite(height) or top <= bottom:
+            return False
+        below = (top - height) / (top - bottom) * room
+        return bool(below < min(self.label.boundingRect().height() + CLEAR, room / 2))
 
     def _on_range(self) -> None:
         self.place_marks()
@@ -282,6 +294,7 @@ class StepPlot(QWidget):
         super().resizeEvent(event)
         for side in SIDES:
             self.name_axis(side, self.item.getAxis(side).labelText)
+        self._on_range()
 
     def leaveEvent(self, event: Any) -> None:
         """Take the reading at the pointer away."""

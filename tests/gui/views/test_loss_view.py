@@ -232,3 +232,20 @@ def test_the_axis_at_the_right_is_that_of_the_probes_alone(show):
         view.resize(600, height)
         QApplication.processEvents()
         assert not view.plot().item.getAxis("right").isVisible()
+
+
+@pytest.mark.parametrize("losses", [[1000, 300, 90, 40, 20, 12, 8, 5], [5, 8, 12, 20, 40, 90, 300, 1000], [3.0] * 8])
+@pytest.mark.parametrize("log", [True, False])
+def test_what_is_read_off_at_the_line_never_covers_its_point(show, losses, log):
+    view = show(LossView, opened(Losses(losses), log_loss=log))
+    plot = view.plot()
+    for height in (130, 200, 420):
+        view.resize(500, height)
+        for step in range(len(losses)):
+            view.session.go_to(step, 0)
+            QApplication.processEvents()
+            read = plot.label.mapRectToScene(plot.label.boundingRect())
+            point = plot.dot.mapToScene(*plot.dot.getData()[0], *plot.dot.getData()[1])
+            assert plot.box.sceneBoundingRect().contains(point)
+            assert not read.adjusted(-1, -1, 1, 1).contains(point), (height, step)
+            assert plot.box.sceneBoundingRect().adjusted(-1, -1, 1, 1).contains(read), (height, step)

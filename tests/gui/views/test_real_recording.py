@@ -18,6 +18,7 @@ from gradwalk_gui.session import Session
 from gradwalk_gui.views.events import EventsView
 from gradwalk_gui.views.inspector import InspectorView
 from gradwalk_gui.views.loss import LossView
+from gradwalk_gui.views.ribbon_step import StepRibbon
 from gradwalk_gui.views.source import SourceView
 
 KEEPING = (0, 1, 5)
@@ -42,6 +43,35 @@ def test_the_steps_that_keep_tensors_are_known_without_reading_steps(recording):
     before = kept_before(recording, 5, 8, ("value", 2), graph)
     assert np.array_equal(before.data, sample_trace(1).tensors["value", 2].data)
     assert kept_before(recording, 0, 8, ("value", 2), graph) is None
+
+
+def test_steps_kept_in_part_have_a_thinner_mark_and_say_so(tmp_path, show):
+    writer = Writer(tmp_path / "run", run_info(device="cpu", script="two_layer.py"))
+    whole = [replace(sample_trace(step), step=step) for step in range(4)]
+    tensors = dict(whole[1].tensors)
+    key = next(key for key, kept in tensors.items() if kept.data.size > 3)
+    sampled = {**tensors, key: replace(tensors[key], data=tensors[key].data.ravel()[::2].copy(), complete=False)}
+    fewer = {key: kept for key, kept in whole[2].tensors.items() if key[0] == "value"}
+    for trace, kept in zip(whole, (whole[0].tensors, sampled, fewer, {}), strict=True):
+        writer.add(replace(trace, tensors=MappingProxyType(dict(kept))))
+    writer.close("clean")
+    with open_recording(tmp_path / "run") as recording:
+        assert recording.kept_steps().tolist() == [0, 1, 2]
+        assert recording.steps_kept_in_part().tolist() == [1, 2]
+        session = Session()
+        session.open(recording)
+        ribbon = show(StepRibbon, session, size=(800, 34))
+        said = [ribbon.describe(step).rpartition("  ·  ")[2] for step in range(4)]
+        assert said[0] == "tensors kept in full"
+        assert said[1] == said[2] == "tensors kept in part: some are not kept, or as a sample"
+        assert "tensors" not in said[3]
+        area, picture = ribbon.area(), ribbon.grab().toImage()
+        marked = []
+        for step in range(4):
+            x = int(area.left() + (step + 0.8) * area.width() / 4)
+            column = [picture.pixelColor(x, y).name() for y in range(int(area.bottom()) + 1, picture.height())]
+            marked.append(column.count(ribbon.theme.accent.lower()))
+        assert marked[0] > marked[1] == marked[2] > marked[3] == 0
 
 
 def test_the_inspector_goes_to_the_nearest_step_that_keeps_a_tensor(recording, show):
