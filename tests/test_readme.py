@@ -56,3 +56,11 @@ def test_the_pictures_of_the_readme_are_there():
     assert pictures
     for picture in pictures:
         assert (Path(__file__).parents[1] / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_program_of_checking_functions_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "checking-functions.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(program, {"__name__": "checking_functions"})
+    assert capsys.readouterr().out.splitlines() == ["0 registered formula True", *[f"{op} formula True" for op in (1, 2, 3, 4)]]

@@ -38,7 +38,7 @@ w = torch.randn(3, 2, requires_grad=True)
 for step in range(6):
     Cube.apply(Double.apply(torch.randn(4, 3), w)).pow(2).mean().backward()
     with torch.no_grad():
-        w.sub_(0.01 * w.grad)
+        w.sub_(1e-5 * w.grad)
     w.grad = None
 """
 

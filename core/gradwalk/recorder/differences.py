@@ -137,7 +137,7 @@ class Differences:
         size = self._x.numel()
         if size <= ALL_ELEMENTS:
             return list(range(size))
-        ends = [int(self._gradient.abs().argmax()), int(self._gradient.abs().argmin()), 0, size - 1]
+        ends = [int(self._gradient.abs().argmax()), 0, size - 1]
         if size > LARGE:
             return list(dict.fromkeys(ends))
         return list(dict.fromkeys([*ends, *self._random.integers(0, size, SOME_ELEMENTS - len(ends)).tolist()]))

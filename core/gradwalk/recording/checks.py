@@ -38,6 +38,8 @@ class Checks:
 
     def begins(self, step: int, following: int) -> bool:
         """A step begins, and ``following`` is the one to be recorded after it: whether it is to be checked."""
+        if not (self._next or self._steps or self._ranges):
+            return False
         if self._next:
             self._next = False
             self._steps.add(step)

@@ -276,3 +276,24 @@ def test_settings_that_make_no_sense_are_refused(tmp_path):
     refused = pytest.raises(ValueError, match="which the level structure does not keep")
     with refused, gradwalk.record(tmp_path, check_steps=[1], level="structure"):
         pass
+
+
+def summed_over_processes(ctx, x):
+    made = x * 1
+    torch.distributed.all_reduce(made)
+    return made
+
+
+def test_a_function_that_talks_to_other_processes_is_not_run_again(tmp_path):
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        inputs = torch.randn(3, requires_grad=True)
+        forward, backward = checked(
+            tmp_path,
+            (plain(summed_over_processes, lambda ctx, g: g.clone()), inputs),
+            (plain(lambda ctx, x: x * 1, lambda ctx, g: summed_over_processes(ctx, g)), inputs),
+        )
+    finally:
+        torch.distributed.destroy_process_group()
+    assert forward.sentence == backward.sentence == "not checked: it talks to the other processes"
