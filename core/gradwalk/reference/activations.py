@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import sigmoid, unary
+from .elementwise import sigmoid, to_chosen, unary
 from .nn import softmax
 from .registry import Array, register, unbroadcast
 
@@ -90,12 +90,12 @@ def _between(x: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: boo
 
 
 def _between_local(out: Array, x: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Array:
-    return np.where((x > min_val) & (x < max_val), 1.0, 0.0)
+    return np.asarray(~((x <= min_val) | (x >= max_val)), np.float64)
 
 
 INSIDE = "dL/dZ * (lo < X < hi)"
 BOUNDED = "a straight line between its bounds (at a bound: 0, other than clamp)"
-unary("hardtanh hardtanh_", "min(max(X, lo), hi)", _between, INSIDE, _between_local, BOUNDED)
+unary("hardtanh hardtanh_", "min(max(X, lo), hi)", _between, INSIDE, _between_local, BOUNDED, to_chosen)
 unary(
     "relu6 relu6_",
     "min(max(X, 0), 6)",
@@ -103,6 +103,7 @@ unary(
     "dL/dZ * (0 < X < 6)",
     lambda out, x, inplace=False: _between_local(out, x, 0, 6),
     "Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010 (at a bound: 0)",
+    to_chosen,
 )
 unary(
     "hardsigmoid hardsigmoid_",
@@ -163,10 +164,11 @@ _shrinks("softshrink", "sign(X) * max(abs(X) - lambd, 0)", 1.0, SHRINKAGE)
 unary(
     "threshold _threshold threshold_",
     "X where X > threshold, else value",
-    lambda x, threshold, value, inplace=False: np.where(x > threshold, x, value),
+    lambda x, threshold, value, inplace=False: np.where(x <= threshold, value, x),
     "dL/dZ * (X > threshold)",
-    lambda out, x, threshold, value, inplace=False: x > threshold,
+    lambda out, x, threshold, value, inplace=False: ~(x <= threshold),
     "a choice by element",
+    to_chosen,
 )
 
 

@@ -22,18 +22,32 @@ def to_input(place: int, local: Function) -> Function:
     return vjp
 
 
-def binary(names: str, sign: str, compute: Function, dx: tuple[str, Function], dy: tuple[str, Function]) -> None:
+def to_chosen(place: int, local: Function) -> Function:
+    """The same for a choice: where the local derivative is 0, 0 goes back, as in torch, also of an Inf or NaN that came in."""
+
+    def vjp(g: Array, out: Array, *inputs: Any, **arguments: Any) -> Array:
+        share = np.asarray(local(out, *inputs, **arguments))
+        return unbroadcast(np.asarray(np.where(share == 0, 0.0, g) * share), np.shape(inputs[place]))
+
+    return vjp
+
+
+def binary(
+    names: str, sign: str, compute: Function, dx: tuple[str, Function], dy: tuple[str, Function], to: Any = to_input
+) -> None:
     """Register ``Z = sign`` of X and Y; ``dx`` and ``dy`` are the text and the local derivative (a factor of dL/dZ)."""
     gradients = {
-        "X": (f"dL/dX = {dx[0]}", to_input(0, dx[1])),
-        "Y": (f"dL/dY = {dy[0]}", to_input(1, dy[1])),
+        "X": (f"dL/dX = {dx[0]}", to(0, dx[1])),
+        "Y": (f"dL/dY = {dy[0]}", to(1, dy[1])),
     }
     register(names, f"Z = {sign}", compute, gradients, inputs="X Y", source=TABLE)
 
 
-def unary(names: str, text: str, compute: Function, gradient: str, local: Function, source: str = TABLE) -> None:
+def unary(
+    names: str, text: str, compute: Function, gradient: str, local: Function, source: str = TABLE, to: Any = to_input
+) -> None:
     """Register ``Z = text`` of X, with the local derivative (a factor of dL/dZ)."""
-    register(names, f"Z = {text}", compute, {"X": (f"dL/dX = {gradient}", to_input(0, local))}, inputs="X", source=source)
+    register(names, f"Z = {text}", compute, {"X": (f"dL/dX = {gradient}", to(0, local))}, inputs="X", source=source)
 
 
 binary(
@@ -92,6 +106,7 @@ binary(
     np.maximum,
     ("dL/dZ * (X > Y)", lambda out, x, y: (x > y) + 0.5 * (x == y)),
     ("dL/dZ * (Y > X)", lambda out, x, y: (y > x) + 0.5 * (x == y)),
+    to_chosen,
 )
 binary(
     "minimum",
@@ -99,6 +114,7 @@ binary(
     np.minimum,
     ("dL/dZ * (X < Y)", lambda out, x, y: (x < y) + 0.5 * (x == y)),
     ("dL/dZ * (Y < X)", lambda out, x, y: (y < x) + 0.5 * (x == y)),
+    to_chosen,
 )
 
 
@@ -156,8 +172,9 @@ unary(
     "max(X, 0)",
     lambda x, inplace=False: np.maximum(x, 0),
     "dL/dZ * (X > 0)",
-    lambda out, x, inplace=False: x > 0,
+    lambda out, x, inplace=False: ~(x <= 0),
     "Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010",
+    to_chosen,
 )
 
 
@@ -188,9 +205,9 @@ register(
     "Z = min(max(X, lo), hi)",
     _clamp,
     {
-        "X": ("dL/dX = dL/dZ * (lo <= X <= hi)", to_input(0, _clamp_local)),
-        "lo": ("dL/dlo = dL/dZ * (X < lo)", to_input(1, _below)),
-        "hi": ("dL/dhi = dL/dZ * (X > hi)", to_input(2, _above)),
+        "X": ("dL/dX = dL/dZ * (lo <= X <= hi)", to_chosen(0, _clamp_local)),
+        "lo": ("dL/dlo = dL/dZ * (X < lo)", to_chosen(1, _below)),
+        "hi": ("dL/dhi = dL/dZ * (X > hi)", to_chosen(2, _above)),
     },
     inputs="X lo hi",
     source="a choice by element (at a bound: the slope of X)",
