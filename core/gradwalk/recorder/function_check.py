@@ -63,7 +63,7 @@ def verdict_on(thread: Thread, made: FunctionCall, graph: Graph, op: int) -> Ver
     try:
         devices = [tensor.device for tensor in tensors_in(made.arguments)]
         with aside(thread, made.function, devices) as states:
-            return _Checking(_again(made, states), made, own, graph, op).verdict(by)
+            return _Checking(_again(made, states, _used(graph, op)), made, own, graph, op).verdict(by)
     except NotAgain as why:
         return Verdict(op, by, (), f"not checked: {why}")
     except Exception as error:  # whatever a Function of the script does on copies, the training goes on
@@ -71,19 +71,26 @@ def verdict_on(thread: Thread, made: FunctionCall, graph: Graph, op: int) -> Ver
         return Verdict(op, by, (), f"not checked: run again in float64 it raises {type(error).__name__}: {text}".rstrip(": "))
 
 
-def _again(made: FunctionCall, states: RandomStates) -> Rerun:
+def _used(graph: Graph, op: int) -> frozenset[int]:
+    """Which outputs of an op a gradient came to."""
+    look = index(graph)
+    edges = [graph.edges[edge] for node in look.nodes_of_op[op] for edge in look.edges_into[node]]
+    return frozenset(edge.input_nr for edge in edges if not edge.none)
+
+
+def _again(made: FunctionCall, states: RandomStates, used: frozenset[int]) -> Rerun:
     """Run it in float64; where it casts to fewer bits, in float64 all the same; where it takes no float64, in its own dtype."""
     try:
-        plain = Rerun(made, states, torch.float64, widens=False)
+        plain = Rerun(made, states, torch.float64, used, widens=False)
     except NotAgain:
         raise
     except Exception:
         coarse = max((UNITS.get(x.dtype, 0.0), n) for n, x in enumerate(made.arguments) if made.needs_gradient[n])
-        return Rerun(made, states, made.arguments[coarse[1]].dtype, widens=False)
+        return Rerun(made, states, made.arguments[coarse[1]].dtype, used, widens=False)
     if plain.unit <= UNITS[torch.float64]:
         return plain
     try:
-        return Rerun(made, states, torch.float64, widens=True)
+        return Rerun(made, states, torch.float64, used, widens=True)
     except Exception:
         return plain
 

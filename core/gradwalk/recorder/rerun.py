@@ -23,12 +23,16 @@ MOST_SORTED = 1 << 20
 class Rerun:
     """One Function in one ``dtype``; with ``widens`` what it casts by itself stays float64 too.
 
-    ``s`` of the inputs is the sum of all outputs times a random ``g``; ``gradients`` are those of ``s`` by the Function's own
+    ``s`` of the inputs is the sum of the outputs times a random ``g``, of those outputs only that got a gradient in the step
+    (``used``, by output_nr; all where none did); ``gradients`` are those of ``s`` by the Function's own
     backward, by the argument's number. ``unit`` is what the coarsest dtype that took part rounds away, ``size`` the L2 norm of
     ``g`` times output. Raises what the Function raises, and NotAgain.
     """
 
-    def __init__(self, call: FunctionCall, states: RandomStates, dtype: torch.dtype, *, widens: bool) -> None:
+    def __init__(
+        self, call: FunctionCall, states: RandomStates, dtype: torch.dtype, used: frozenset[int] = frozenset(), *, widens: bool
+    ) -> None:
+        self._used = used
         self._call, self._states, self._dtype, self._widens = call, states, dtype, widens
         self._random = np.random.default_rng(0)
         self.arguments = [self._as_dtype(argument) for argument in call.arguments]
@@ -59,6 +63,8 @@ class Rerun:
         with mode:
             made = self._run({number: leaf.clone() for number, leaf in leaves.items()})
             outputs = {number: one for number, one in enumerate(made) if one.requires_grad and one.is_floating_point()}
+            some = {number: one for number, one in outputs.items() if one.output_nr in self._used}
+            outputs = some or outputs
             if not outputs:
                 raise NotAgain("none of its outputs has a gradient")
             self.g = {number: self._draw(one) for number, one in outputs.items()}

@@ -284,6 +284,36 @@ def summed_over_processes(ctx, x):
     return made
 
 
+class OneOfTwo(Function):
+    """Its backward is right as long as only one output is used."""
+
+    @staticmethod
+    def forward(x):
+        return x.sin(), x.cos(), x.argmax()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(output[2])
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, a, b, c):
+        (x,) = ctx.saved_tensors
+        return -b * x.sin() if a is None else a * x.cos()
+
+
+def test_only_outputs_that_got_a_gradient_take_part(tmp_path):
+    x = torch.randn(3, 4, requires_grad=True)
+    with gradwalk.record(tmp_path / "run", check_steps=[0]):
+        sine, cosine = OneOfTwo.apply(x)[:2], OneOfTwo.apply(x)[1]
+        (sum(sine).sum() + cosine.sum()).backward()
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        found = [one.agrees for one in recording[0].verdicts if one.by == "central differences"]
+    assert found == [False, True]
+    assert input_names(OneOfTwo) == ("x",)
+
+
 def test_a_function_that_talks_to_other_processes_is_not_run_again(tmp_path):
     store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
