@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..trace import Compared, TensorKey
 from .registry import Array
+from .rounding import largest_of
 
 Kinks = Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
 """Says of elements that do not agree (bool, of the tensor's shape) which of them lie at a kink and are valid there."""
@@ -34,7 +35,7 @@ def without_kinks(
         return Compared(key, symbol, text, (), math.nan, math.nan, math.inf, math.inf, math.inf, math.inf)
     if not seen.size:
         return Compared(key, symbol, text, (), math.nan, math.nan, 0.0, 0.0, 0.0, 0.0)
-    off, absolute = _off(seen, expected, allowed)
+    off, absolute = _off(seen, expected, allowed, largest_of(unit))
     if kinks is None or off.max() <= 1:
         return _row(key, symbol, text, seen, expected, off, absolute, unit)
     left_out = kinks(off > 1)
@@ -42,15 +43,20 @@ def without_kinks(
     return replace(_row(key, symbol, text, seen, expected, off, absolute, unit), kinks=int(left_out.sum()))
 
 
-def _off(seen: Array, expected: Array, allowed: Any) -> tuple[Array, Array]:
-    """Per element the difference over what is allowed, and the difference; Inf where NaN and Inf stand at other places."""
+def _off(seen: Array, expected: Array, allowed: Any, largest: float) -> tuple[Array, Array]:
+    """Per element the difference over what is allowed, and the difference; Inf where NaN and Inf stand at other places.
+
+    What is past the ``largest`` number of the dtype, or may be by rounding, is Inf there: that agrees.
+    """
     with np.errstate(all="ignore"):
         absolute = np.asarray(seen - expected)
         absolute = np.abs(absolute, out=absolute if absolute.ndim else None)
         off = np.asarray(absolute / allowed)
     if not math.isfinite(float(off.sum())):
         plain = np.isfinite(absolute)
-        same = (seen == expected) | (np.isnan(seen) & np.isnan(expected))
+        with np.errstate(all="ignore"):
+            past = np.isinf(seen) & (np.sign(seen) == np.sign(expected)) & (np.abs(expected) + allowed > largest)
+        same = (seen == expected) | (np.isnan(seen) & np.isnan(expected)) | past
         off = np.where(same, 0.0, np.where(plain & np.isfinite(off), off, np.where(plain & np.isinf(allowed), 0.0, np.inf)))
         absolute = np.where(same, 0.0, np.where(plain, absolute, np.inf))
     return off, np.asarray(absolute)

@@ -23,6 +23,8 @@ UNIT = {
 NORMAL = {"float64": 2.0**-1022, "float16": 2.0**-14, "float8_e4m3fn": 2.0**-6, "float8_e5m2": 2.0**-14}
 """The smallest normal number; 2**-126 for all others. Below it rounding is off by that much times the unit roundoff."""
 LEAST = 2.0**-126
+LARGEST = {2.0**-53: 1.79e308, 2.0**-11: 65504.0, 2.0**-8: 3.3895e38, 2.0**-4: 448.0, 2.0**-3: 57344.0}
+"""By unit roundoff about the largest number of a dtype; 3.4028e38 for float32."""
 TF32 = 2.0**-11
 """The unit roundoff to which a GPU may round the factors of float32 products."""
 LAMBDA = 8.0
@@ -71,6 +73,11 @@ def precision_of(graph: Graph, op: Op) -> Precision:
 def unit_of(dtype: str) -> float:
     """The unit roundoff of a dtype, float64's for whole numbers and truth values."""
     return UNIT.get(dtype, UNIT["float64"])
+
+
+def largest_of(unit: float) -> float:
+    """About the largest number of the dtype with a unit roundoff."""
+    return LARGEST.get(unit, 3.4028e38)
 
 
 def coarsest(dtypes: Iterable[str]) -> str:

@@ -233,3 +233,23 @@ def test_a_custom_function_on_a_file_alone(tmp_path):
     verdict = check(trace, op(trace, "Through")).verdict
     assert verdict.agrees is None
     assert verdict.sentence == "no reference: custom Function, not checked while it ran"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_what_overflows_its_dtype_is_not_accused(dtype, tmp_path):
+    large = 200.0 if dtype == torch.float16 else 1e19
+    x = torch.tensor([[1.0, -large, large], [0.5, 2.0, -large]], dtype=dtype, requires_grad=True)
+    w = torch.tensor([[1.0, 2.0], [-3.0, large], [large, 0.25]], dtype=dtype, requires_grad=True)
+
+    def program():
+        h = (x @ w * 3).relu() * x.square().sum(1, keepdim=True)
+        (h.clamp(max=large).mean() + (x * x).exp().sum().sqrt() + x.pow(3).sum()).backward()
+
+    trace = recorded(tmp_path / "run", program)
+    found = check_step(trace)
+    infinite = [value for value in trace.tensors.values() if value.data.dtype.kind == "f" and np.isinf(value.data).any()]
+    assert len(infinite) > 5
+    assert [(trace.graph.ops[v.op].name, row) for v in found.wrong for row in v.rows if not row.agrees] == []
+    [square] = [one for one in trace.graph.ops if one.name == "square"]
+    wrong = planted(trace, ("value", square.outputs[0]), (0, 0), np.inf)
+    assert check(wrong, square).verdict.agrees is False, "1 squared is in range"
