@@ -70,7 +70,7 @@ def record(
     recording = _begin(path, Wishes(level, every, steps, pins, checked))
     server = reach.reachable(recording)
     try:
-        if wait_for_app and server is not None:
+        if wait_for_app and server is not None and recording.rank == 0:
             reach.wait_for_app(recording, reach.WAIT_FOR_APP if wait_for_app is True else wait_for_app)
         yield Recorded(recording)
     except BaseException as error:

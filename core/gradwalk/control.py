@@ -1,6 +1,7 @@
 """The control path: the app tells a running recording what to do, as lines of JSON over a local socket.
 
-``control.json`` in the run folder (mode 0600, there while the run lasts) holds the address and a random token. The first frame of
+``control.json`` in the run folder (mode 0600, there while the run lasts) holds the address and a random token of rank 0,
+``control.rank00001.json`` those of rank 1, and so on. The first frame of
 a connection is ``{"token": ...}``; then each ``{"id": 1, "command": "status"}`` is answered by ``{"id": 1, "ok": true, ...}`` or
 ``{"id": 1, "ok": false, "error": "..."}``. Frames without an id come from the run by itself (``{"event": ...}``). A frame that is
 too long or is no JSON object ends its connection; a connection that ends never matters to the training.
@@ -24,6 +25,7 @@ from .platform import connect_locally, forget_address, is_private, listen_locall
 
 PROTOCOL = 1
 FILE = "control.json"
+"""Of rank 0."""
 FRAME_LIMIT = 65536
 """Bytes of the longest frame."""
 SEND_TIMEOUT = 2.0
@@ -37,6 +39,11 @@ class ControlError(Exception):
     """A run cannot be reached, or refused what it was told; the message is one sentence."""
 
 
+def file_of(rank: int) -> str:
+    """The name of a rank's file in the run folder."""
+    return FILE if rank == 0 else f"control.rank{rank:05d}.json"
+
+
 # The training process
 
 
@@ -47,11 +54,13 @@ class ControlServer:
     answer's sentence. ``left`` is told the number of a connection that has ended.
     """
 
-    def __init__(self, folder: Path, handlers: Mapping[str, Handler], left: Callable[[int], None] = lambda peer: None) -> None:
+    def __init__(
+        self, folder: Path, handlers: Mapping[str, Handler], left: Callable[[int], None] = lambda peer: None, rank: int = 0
+    ) -> None:
         self._handlers = handlers
         self._left = left
         self._peers = 0
-        self._file = folder / FILE
+        self._file = folder / file_of(rank)
         self._token = secrets.token_hex(16)
         self._pid = os.getpid()
         self._server, self._address = listen_locally()
@@ -203,10 +212,10 @@ def frame_of(line: bytes) -> dict[str, Any]:
 
 
 class ControlClient:
-    """A connection to the run that writes ``folder``. Raises ControlError where there is none, at once or in any method."""
+    """A connection to a rank of the run that writes ``folder``. Raises ControlError where there is none, at once or later."""
 
-    def __init__(self, folder: Path | str, timeout: float = 5.0) -> None:
-        about = about_of(Path(folder) / FILE)
+    def __init__(self, folder: Path | str, timeout: float = 5.0, rank: int = 0) -> None:
+        about = about_of(Path(folder) / file_of(rank))
         self._number = 0
         try:
             self._connection = connect_locally(about["address"], timeout)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from .control import FILE, FRAME_LIMIT, Answer, ControlError, about_of, frame_of
+from .control import FRAME_LIMIT, Answer, ControlError, about_of, file_of, frame_of
 from .platform import connect_locally
 
 GONE = "the run has ended, or has let go of the connection"
@@ -19,14 +19,19 @@ GONE = "the run has ended, or has let go of the connection"
 class ControlLink:
     """Reads on a thread of its own, on which ``told`` (a frame) and ``lost`` (once, at the end) are called.
 
-    Raises ControlError where the run in ``folder`` cannot be reached. Closing it, or the end of this process, lets the training
-    go on.
+    Raises ControlError where the rank of the run in ``folder`` cannot be reached. Closing it, or the end of this process, lets
+    the training go on.
     """
 
     def __init__(
-        self, folder: Path, told: Callable[[Mapping[str, Any]], None], lost: Callable[[], None], timeout: float = 5.0
+        self,
+        folder: Path,
+        told: Callable[[Mapping[str, Any]], None],
+        lost: Callable[[], None],
+        timeout: float = 5.0,
+        rank: int = 0,
     ) -> None:
-        about = about_of(folder / FILE)
+        about = about_of(folder / file_of(rank))
         try:
             self._connection = connect_locally(about["address"], timeout)
         except OSError as error:

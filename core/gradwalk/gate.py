@@ -78,6 +78,8 @@ class Gate:
         self.armed = False
         """Whether moments are to be shown to it: read without a lock at every event."""
         self.told: Callable[[Mapping[str, Any]], None] = lambda frame: None
+        self.company: Callable[[], Mapping[str, Any]] = dict
+        """What is told besides of the ranks that train together: see ``recorder/company.py``."""
         self._breakpoints: tuple[Breakpoint, ...] = ()
         self._wish = Wish.RUN
         self._from_step = -1
@@ -162,7 +164,7 @@ class Gate:
         """
         with self._one_at_a_time:
             event = moment.event
-            what = {"name": event.name, "phase": event.phase, "module": event.module, "source": event.source}
+            what = {"name": event.name, "phase": event.phase, "module": event.module, "source": event.source, **self._company()}
             with self._changed:
                 if not self.armed:  # let go since
                     return
@@ -175,6 +177,12 @@ class Gate:
                 self._wait()
             finally:
                 self._gone_on()
+
+    def _company(self) -> Mapping[str, Any]:
+        try:
+            return self.company()
+        except Exception:  # whatever torch says to a group that is just being taken down
+            return {}
 
     def _show(self, moment: Moment) -> None:
         with self._changed:

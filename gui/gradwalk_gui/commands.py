@@ -143,7 +143,7 @@ def _may_be_held(state: State) -> bool:
 
 
 def _is_held(state: State) -> bool:
-    return state.held is not None
+    return state.held is not None or bool(state.held_besides)
 
 
 def _can_fetch(state: State) -> bool:

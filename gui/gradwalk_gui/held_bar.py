@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from .actions import Actions
 from .state import State
@@ -31,7 +31,13 @@ class HeldBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 6, 12, 6)
         row.setSpacing(8)
-        row.addWidget(self.sentence, 1)
+        self.risk = ElidedLabel(Qt.TextElideMode.ElideRight, self)
+        self.risk.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(self.sentence)
+        texts.addWidget(self.risk)
+        row.addLayout(texts, 1)
         for name, button in self.buttons.items():
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setToolTip(actions[name].toolTip())
@@ -51,8 +57,11 @@ class HeldBar(QFrame):
         )
 
     def show_state(self, state: State) -> None:
-        """Say where the training waits, or hide."""
-        self.setVisible(state.held is not None)
-        if state.held is not None:
-            self.sentence.set_full_text(state.held.sentence())
-            self.setAccessibleName(state.held.sentence())
+        """Say where the training waits, or hide. Of several ranks the one that is shown, else another that waits."""
+        held = state.held or next(iter(state.held_besides), None)
+        self.setVisible(held is not None)
+        if held is not None:
+            self.sentence.set_full_text(held.sentence())
+            self.risk.set_full_text(held.risk())
+            self.risk.setVisible(bool(held.risk()))
+            self.setAccessibleName(" ".join(filter(None, (held.sentence(), held.risk()))))

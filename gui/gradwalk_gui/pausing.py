@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gradwalk.control import FILE, Answer, ControlError
+from gradwalk.control import Answer, ControlError, file_of
 from gradwalk.control_link import ControlLink
 from gradwalk.trace import Kept, TensorKey
 
-from .held import held_of
+from .held import Held, held_of
 from .live import Follower
 from .session import Session
 from .state import State
@@ -25,20 +26,32 @@ FLICKER_MS = 250
 NOT_RUNNING = "This recording has no training that runs on this machine"
 
 
+@dataclass(slots=True)
+class Rank:
+    """The connection to one rank, and where it waits."""
+
+    link: ControlLink
+    held: Held | None = None
+
+
 class Pausing(QObject):
     """Owned by the shell. ``failed`` carries a sentence. A connection is made when it is first needed, and lives as long as the
     recording is open: its end lets the training go on.
+
+    Of several ranks the one that is shown is held. One that waits goes on waiting when another is shown, until it is let go.
     """
 
     failed = Signal(str)
-    _told = Signal(dict)
-    _lost = Signal()
+    _told = Signal(object, dict)
+    _lost = Signal(object)
     _answered = Signal(object)
 
     def __init__(self, session: Session, follower: Follower, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._follower = session, follower
-        self._link: ControlLink | None = None
+        self._ranks: dict[int, Rank] = {}
+        self._of: Path | None = None
+        """The run folder that they belong to."""
         self._resumed = QTimer(self, singleShot=True, interval=FLICKER_MS)
         self._resumed.timeout.connect(self._goes_on)
         self._follow = False
@@ -53,48 +66,64 @@ class Pausing(QObject):
     def can_pause(self) -> bool:
         """Whether the recording's training runs on this machine and listens."""
         folder = self._folder()
-        return folder is not None and (folder / FILE).exists()
+        return folder is not None and (folder / file_of(self._shown)).exists()
 
     def pause(self) -> None:
         """Hold the training after the next event that is seen."""
         self._session.set(resting=False)
-        self._tell("pause")
+        self._tell(self._shown, "pause")
 
     def resume(self) -> None:
-        """Let it run to the next breakpoint."""
+        """Let it run to the next breakpoint; a rank that is not shown is let go."""
         self._session.set(resting=False)
+        if self._waiting != self._shown:
+            self.detach()
+            return
         self._follow = True
-        self._tell("continue")
+        self._tell(self._shown, "continue")
 
     def next_event(self) -> None:
         """Let it run one event."""
         self._follow = False
-        self._tell("next-event")
+        self._tell(self._waiting, "next-event")
 
     def next_step(self) -> None:
         """Let it run to the first event of the next step."""
         self._follow = False
-        self._tell("next-step")
+        self._tell(self._waiting, "next-step")
 
     def detach(self) -> None:
         """Let it run, whatever breakpoints are set."""
-        self._follow = True
-        self._tell("detach")
-        self.close()
-        self._goes_on()
+        rank = self._waiting
+        self._tell(rank, "detach")
+        self._leave(rank)
+        if rank == self._shown:
+            self._follow = True
+            self._goes_on()
 
     def fetch(self, key: TensorKey) -> None:
         """Have a tensor of the held step in full."""
-        self._tell("fetch", partial(self._fetched, key), kind=key[0], number=key[1])
+        self._tell(self._shown, "fetch", partial(self._fetched, key), kind=key[0], number=key[1])
 
     def close(self) -> None:
-        """Leave; the training goes on."""
+        """Leave all ranks; the training goes on."""
         self._resumed.stop()
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        for rank in [*self._ranks]:
+            self._leave(rank)
 
-    # The connection
+    # The connections
+
+    @property
+    def _shown(self) -> int:
+        """The rank whose recording is shown."""
+        recording = self._follower.recording
+        return recording.rank if recording is not None else 0
+
+    @property
+    def _waiting(self) -> int:
+        """The rank that is let go: the one that is shown, unless another waits and it does not."""
+        held = [rank for rank, one in self._ranks.items() if one.held is not None]
+        return self._shown if self._shown in held or not held else held[0]
 
     def _folder(self) -> Path | None:
         recording = self._follower.recording
@@ -103,37 +132,60 @@ class Pausing(QObject):
         path = Path(self._follower.path)
         return path if path.is_dir() else path.parent
 
-    def _tell(self, command: str, then: Callable[[Answer], None] | None = None, **arguments: Any) -> None:
-        link = self._connected()
+    def _tell(self, rank: int, command: str, then: Callable[[Answer], None] | None = None, **arguments: Any) -> None:
+        link = self._connected(rank)
         if link is not None:
             link.send(command, **arguments).add_done_callback(
-                lambda done: self._answered.emit(partial(self._on_answer, done, then))
+                lambda done: self._answered.emit(partial(self._on_answer, rank, done, then))
             )
 
-    def _connected(self) -> ControlLink | None:
-        if self._link is None:
+    def _connected(self, rank: int) -> ControlLink | None:
+        if rank not in self._ranks:
             folder = self._folder()
             if folder is None:
                 self.failed.emit(NOT_RUNNING)
                 return None
             try:
-                self._link = ControlLink(folder, lambda frame: self._told.emit(dict(frame)), self._lost.emit, timeout=2.0)
+                self._ranks[rank] = Rank(self._link_to(folder, rank))
             except ControlError as error:
                 self.failed.emit(str(error))
                 return None
-            self._send_breakpoints(self._session.state)
-            self._tell("status", self._on_status)
-        return self._link
+            self._of = folder
+            self._send_breakpoints(rank, self._session.state)
+            self._tell(rank, "status", lambda answer: self._on_status(rank, answer))
+        return self._ranks[rank].link
 
-    def _send_breakpoints(self, state: State) -> None:
+    def _link_to(self, folder: Path, rank: int) -> ControlLink:
+        """A connection whose signals say which it is: what was on its way when it was closed is no news any more."""
+        made: list[ControlLink] = []
+        link = ControlLink(
+            folder,
+            lambda frame: self._told.emit(made, dict(frame)),
+            lambda: self._lost.emit(made),
+            timeout=2.0,
+            rank=rank,
+        )
+        made.append(link)
+        return link
+
+    def _rank_of(self, made: list[ControlLink]) -> int | None:
+        return next((rank for rank, one in self._ranks.items() if one.link in made), None)
+
+    def _leave(self, rank: int) -> None:
+        one = self._ranks.pop(rank, None)
+        if one is not None:
+            one.link.close()
+            self._tell_besides()
+
+    def _send_breakpoints(self, rank: int, state: State) -> None:
         asked = () if state.resting else state.breakpoints
         wanted = [{"text": one.text, "when": one.when} for one in asked if one.enabled]
-        self._tell("breakpoints", breakpoints=wanted)
+        self._tell(rank, "breakpoints", breakpoints=wanted)
 
-    def _on_answer(self, done: Future[Answer], then: Callable[[Answer], None] | None) -> None:
+    def _on_answer(self, rank: int, done: Future[Answer], then: Callable[[Answer], None] | None) -> None:
         error = done.exception()
         if error is not None:
-            if self._link is not None:
+            if rank in self._ranks:
                 self.failed.emit(str(error))
         elif then is not None:
             then(done.result())
@@ -142,16 +194,47 @@ class Pausing(QObject):
 
     def _on_changed(self, old: State, new: State) -> None:
         if old.recording is not new.recording:
-            self.close()
+            self._resumed.stop()
+            if new.recording is None:
+                QTimer.singleShot(0, self._keep_to_the_run)  # another rank of it may be about to be shown
+            else:
+                self._keep_to_the_run()
         elif (old.breakpoints, old.resting) != (new.breakpoints, new.resting):
-            if self._link is not None:
-                self._send_breakpoints(new)
-            elif new.breakpoints and not new.resting and self.can_pause:
-                self._connected()
+            for rank in [*self._ranks]:
+                self._send_breakpoints(rank, new)
+            if self._shown not in self._ranks and new.breakpoints and not new.resting and self.can_pause:
+                self._connected(self._shown)
 
-    def _on_told(self, frame: Mapping[str, Any]) -> None:
-        if self._link is None:
+    def _keep_to_the_run(self) -> None:
+        """Leave the ranks of another run, and those that are neither shown nor wait."""
+        shown, here = self._shown, self._folder() == self._of
+        for rank, one in [*self._ranks.items()]:
+            if not here or (rank != shown and one.held is None):
+                self._leave(rank)
+        if self._session.state.recording is not None:
+            held = self._ranks[shown].held if shown in self._ranks else None
+            if held is not None:
+                self._session.hold(held, shown=True)
+            self._tell_besides()
+
+    def _tell_besides(self) -> None:
+        besides = tuple(one.held for rank, one in self._ranks.items() if one.held is not None and rank != self._shown)
+        self._session.set(held_besides=besides)
+
+    def _on_told(self, made: list[ControlLink], frame: Mapping[str, Any]) -> None:
+        rank = self._rank_of(made)
+        if rank is None:
             return  # it was on its way when the connection was closed
+        if frame.get("event") in ("held", "shown"):
+            self._ranks[rank].held = held_of(frame)
+        elif frame.get("event") == "resumed":
+            self._ranks[rank].held = None
+        if rank == self._shown:
+            self._show(frame)
+        else:
+            self._tell_besides()
+
+    def _show(self, frame: Mapping[str, Any]) -> None:
         if frame.get("event") in ("held", "shown"):
             self._resumed.stop()
             if frame["event"] == "shown":
@@ -160,20 +243,26 @@ class Pausing(QObject):
         elif frame.get("event") == "resumed":
             self._resumed.start()
 
-    def _on_status(self, answer: Answer) -> None:
+    def _on_status(self, rank: int, answer: Answer) -> None:
         """It may be held already, by another window or before this one came."""
-        if answer.get("held"):
-            self._on_told({**answer["held"], "event": "shown"})
+        if answer.get("held") and rank in self._ranks:
+            self._on_told([self._ranks[rank].link], {**answer["held"], "event": "shown"})
 
     def _goes_on(self) -> None:
         self._session.hold(None)
         if self._follow:
             self._session.follow()
 
-    def _on_lost(self) -> None:
-        self._link = None
-        self._resumed.stop()
-        self._session.hold(None)
+    def _on_lost(self, made: list[ControlLink]) -> None:
+        rank = self._rank_of(made)
+        if rank is None:
+            return
+        del self._ranks[rank]
+        if rank == self._shown:
+            self._resumed.stop()
+            self._session.hold(None)
+        else:
+            self._tell_besides()
 
     def _fetched(self, key: TensorKey, answer: Answer) -> None:
         held = self._session.state.held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from pathlib import Path
@@ -21,14 +22,18 @@ from .session import Session
 from .state import State
 from .window import UNREACHABLE, Window
 
+AHEAD, LATEST = 0.5, 16.0
+"""Seconds by which the step of several ranks is ahead of the one that has begun, for all of them must hear of it in time: at
+first, and at most, where one of them was too late.
+"""
 TIMEOUT = 3.0
 """Seconds that a run has to answer."""
 
 
 class Reaching(QObject):
-    """One per window. ``answered`` carries the command, its folder, the answer and the sentence of a refusal."""
+    """One per window. ``answered`` carries the command, its folder and rank, the answer and the sentence of a refusal."""
 
-    answered = Signal(str, str, object, str)
+    answered = Signal(str, str, int, object, str)
 
     def __init__(self, window: Window, session: Session, follower: Follower) -> None:
         super().__init__(window)
@@ -36,15 +41,33 @@ class Reaching(QObject):
         self._greeted: Path | None = None
         self._asked: tuple[Recording | None, int] = (None, -1)
         """The recording of which a step was asked for, and the step that had begun then."""
+        self._begun: dict[int, int] = {}
+        """By rank, the step that had begun."""
+        self._awaited: set[int] = set()
+        """The ranks that have not said it yet."""
+        self._step, self._ahead = -1, AHEAD
+        """The step that all of them are asked for, and by how many seconds it was ahead."""
         follower.status_changed.connect(self._look)
         session.changed.connect(self._on_changed)
         self.answered.connect(self._on_answer)
 
     def capture(self) -> None:
-        """Ask for every tensor of the next step."""
-        if self._follower.recording is not None and not self._window.unreachable:
-            self._window.status.capture("asking for the next step in full")
-            self._send("capture", folder_of(self._follower.recording))
+        """Ask every rank that runs here for every tensor of the next step."""
+        recording = self._follower.recording
+        if recording is None or self._window.unreachable:
+            return
+        self._window.status.capture("asking for the next step in full")
+        self._ahead = AHEAD
+        self._ask_ranks(recording)
+
+    def _ask_ranks(self, recording: Recording) -> None:
+        folder, self._begun, self._step = folder_of(recording), {}, -1
+        self._awaited = {rank for rank in recording.ranks if run_is_alive(folder, rank)}
+        if len(self._awaited) < 2:
+            self._send("capture", folder, recording.rank)
+            return
+        for rank in [*self._awaited]:
+            self._send("status", folder, rank)
 
     def ask(self, command: str) -> None:
         """Send a command to the training of the recording; ``answered`` brings what it says."""
@@ -66,31 +89,57 @@ class Reaching(QObject):
             self._greeted = folder
             self._send("attach", folder)
 
-    def _send(self, command: str, folder: Path) -> None:
-        threading.Thread(target=self._exchange, args=(command, folder), name="gradwalk-ask", daemon=True).start()
+    def _send(self, command: str, folder: Path, rank: int = 0, **arguments: int) -> None:
+        asked = (command, folder, rank, arguments)
+        threading.Thread(target=self._exchange, args=asked, name="gradwalk-ask", daemon=True).start()
 
-    def _exchange(self, command: str, folder: Path) -> None:
+    def _exchange(self, command: str, folder: Path, rank: int, arguments: dict[str, int]) -> None:
         answer: dict[str, Any] = {}
         refusal = ""
         try:
-            with ControlClient(folder, TIMEOUT) as client:
-                answer = client.send(command)
+            with ControlClient(folder, TIMEOUT, rank) as client:
+                answer = client.send(command, **arguments)
         except ControlError as error:
             refusal = str(error)
         if isValid(self):
-            self.answered.emit(command, str(folder), answer, refusal)
+            self.answered.emit(command, str(folder), rank, answer, refusal)
 
-    def _on_answer(self, command: str, folder: str, answer: dict[str, Any], refusal: str) -> None:
+    def _on_answer(self, command: str, folder: str, rank: int, answer: dict[str, Any], refusal: str) -> None:
         recording = self._follower.recording
-        if command != "capture" or recording is None or str(folder_of(recording)) != folder:
+        if command == "attach" or recording is None or str(folder_of(recording)) != folder:
+            return
+        if command == "status":
+            self._on_begun(recording, rank, None if refusal else int(answer["begun"]))
             return
         if refusal:
             self._window.status.capture("")
-            self._window.notice.say(f"The next step is not kept in full: {refusal}", "error")
+            whose = "The next step" if len(recording.ranks) < 2 else f"The next step of rank {rank}"
+            self._window.notice.say(f"{whose} is not kept in full: {refusal}", "error")
             return
-        self._asked = recording, int(answer["after"])
-        self._window.status.capture("the next step is kept in full")
-        self._see()
+        after = int(answer["after"])
+        if self._step >= 0 and after + 1 != self._step:
+            return  # of a step that was given up
+        if answer.get("late") and self._ahead < LATEST:
+            self._ahead *= 2
+            self._ask_ranks(recording)
+        elif rank == recording.rank:
+            self._asked = recording, after
+            ranks = f" by {len(self._begun)} ranks" if len(self._begun) > 1 else ""
+            self._window.status.capture(f"the next step is kept in full{ranks}")
+            self._see()
+
+    def _on_begun(self, recording: Recording, rank: int, begun: int | None) -> None:
+        """How far a rank is. When all have said so, all are asked for the same step, one that none has begun by the time."""
+        self._awaited.discard(rank)
+        if begun is not None:
+            self._begun[rank] = begun
+        if self._awaited or not self._begun:
+            return
+        every = max(recording.info.every, 1)
+        ahead = math.ceil(self._follower.rate() * self._ahead)
+        self._step = -(-(max(self._begun.values()) + 1 + ahead) // every) * every
+        for asked in self._begun:
+            self._send("capture", folder_of(recording), asked, step=self._step)
 
     def _on_changed(self, old: State, new: State) -> None:
         if new.recording is not old.recording:
@@ -124,8 +173,6 @@ def why_unreachable(recording: Recording | None) -> str:
         return "This training has ended; only one that runs can keep its next step in full."
     if recording.info.host != socket.gethostname():
         return f"This training runs on {recording.info.host or 'another machine'}; it can be asked from there only."
-    if recording.rank != 0:
-        return "Only rank 0 can be asked; switch to it."
-    if not run_is_alive(folder_of(recording)):
+    if not run_is_alive(folder_of(recording), recording.rank):
         return "The training of this recording is gone, or cannot be controlled."
     return ""

@@ -60,13 +60,15 @@ class Session:
             probes=(),
             breakpoints=(),
             resting=False,
+            held=None,
+            fetched=(),
         )
         self._become(can_undo=False, can_redo=False)
 
     def close(self) -> None:
         """Show nothing."""
-        nothing: dict[str, Any] = {"recording": None, "selection": None, "probes": (), "breakpoints": (), "resting": False}
-        self._become(length=0, kept=0, verdict_steps=0, step=0, position=0, play=Play.PAUSED, **nothing)
+        nothing: dict[str, Any] = {"recording": None, "selection": None, "held": None, "probes": (), "breakpoints": ()}
+        self._become(resting=False, length=0, kept=0, verdict_steps=0, step=0, position=0, play=Play.PAUSED, **nothing)
 
     def extended(self) -> None:
         """The recording may have grown (call after every poll that found something)."""

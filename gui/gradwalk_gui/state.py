@@ -113,7 +113,9 @@ class State:
     resting: bool = False
     """They were kept from an earlier start of the app: they stop the playhead, but hold no training before that is asked for."""
     held: Held | None = None
-    """Where the training waits, while it does."""
+    """Where the training (of several ranks the one that is shown) waits, while it does."""
+    held_besides: tuple[Held, ...] = ()
+    """Where ranks wait that are not shown."""
     fetched: tuple[tuple[TensorKey, Kept], ...] = ()
     """Tensors of the held step that were fetched in full."""
     selection: Selection | None = None

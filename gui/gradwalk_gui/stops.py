@@ -30,7 +30,8 @@ class Stops:
 
     def go_on(self, by: Literal[1, -1]) -> None:
         """Continue to the next (or previous) breakpoint; a training that waits is let go."""
-        if by > 0 and self._session.state.held is not None:
+        state = self._session.state
+        if by > 0 and (state.held is not None or state.held_besides):
             self.pausing.resume()
         else:
             self._remark(stopping.go_on(self._session, by))

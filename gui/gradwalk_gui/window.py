@@ -214,7 +214,7 @@ class Window(QMainWindow):
 
     def _on_changed(self, old: State, new: State) -> None:
         self.refresh()
-        if old.held != new.held:
+        if (old.held, old.held_besides) != (new.held, new.held_besides):
             self.held.show_state(new)
         if (old.breakpoints, old.resting, old.recording) != (new.breakpoints, new.resting, new.recording):
             self.status.tell_stops(stopping.in_words(new))

@@ -133,10 +133,12 @@ class Collectives:
         def kernel(keyset: Any, *args: Any, **kwargs: Any) -> Any:
             if state.function_calls.run_again:  # the other processes do not wait for this one
                 raise NotAgain("it talks to the other processes")
+            if state.gate.armed and state.guarded(self._is_seen, kind, args):
+                state.holding.before_collective(kind.name, sys._getframe(1), inside=_in_backward(state))
             begun = state.guarded(self._begin, kind, args, sys._getframe(1))
             result = redispatch(keyset & _BELOW, *args, **kwargs)
-            if begun is not None:
-                state.guarded(self._started, begun, result)
+            if begun is not None and state.guarded(self._started, begun, result) and state.gate.armed:
+                state.holding.after_collective(begun.record)
             return result
 
         return kernel
@@ -145,7 +147,9 @@ class Collectives:
         def wait(work: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(work, *args, **kwargs)
             if self._pending:
-                self._state.guarded(self._arrived, work)
+                record = self._state.guarded(self._arrived, work)
+                if record is not None and self._state.gate.armed:
+                    self._state.holding.after_collective(record)
             return result
 
         return wait
@@ -155,6 +159,13 @@ class Collectives:
             self._state.guarded(self._settle_all)
 
     # ------------------------------------------------------------------ 1. it begins
+
+    def _is_seen(self, kind: Kind, args: tuple[Any, ...]) -> bool:
+        """Whether it will be an event: nothing of a compiler's, nor of a backward that is not recorded."""
+        state = self._state
+        if any(_is_fake(tensor) for tensor in (*_tensors(args, kind.sent), *_tensors(args, kind.written))):
+            return False
+        return not _in_backward(state) or (backward_around(state) or _backward_under_way(state)) is not None
 
     def _begin(self, kind: Kind, args: tuple[Any, ...], frame: FrameType | None) -> _Arriving | None:
         state = self._state
@@ -195,23 +206,27 @@ class Collectives:
 
     # ------------------------------------------------------------------ 2. the backend has it
 
-    def _started(self, arriving: _Arriving, result: Any) -> None:
+    def _started(self, arriving: _Arriving, result: Any) -> bool:
+        """Whether it has arrived already."""
         arriving.record.duration = clock() - arriving.record.begin
         arriving.work = _work_of(result)
         if arriving.work is None and not torch.distributed.distributed_c10d._world.pg_coalesce_state:
             self._measure(arriving, waited=True)  # the backend has put it in order on the stream already
-            return
+            return True
         if len(self._pending) >= _PENDING_LIMIT:
             self._pending.clear()
         self._pending[id(arriving if arriving.work is None else arriving.work)] = arriving
+        return False
 
     # ------------------------------------------------------------------ 3. it has arrived
 
-    def _arrived(self, work: Any) -> None:
+    def _arrived(self, work: Any) -> OpRecord | None:
         arriving = self._pending.pop(id(work), None)
-        if arriving is not None:
-            arriving.record.duration = clock() - arriving.record.begin
-            self._measure(arriving, waited=True)
+        if arriving is None:
+            return None
+        arriving.record.duration = clock() - arriving.record.begin
+        self._measure(arriving, waited=True)
+        return arriving.record
 
     def _settle_all(self) -> None:
         """Measure what has arrived without a ``wait`` in Python, such as the buckets of DistributedDataParallel."""

@@ -39,6 +39,8 @@ class Holding:
         if not self._gate.armed:
             return
         thread.arrived.clear()
+        if str(getattr(function, "__module__", "")).startswith("torch.distributed"):
+            return  # what it does together with other ranks is held at by itself
         if not (thread.backwards or thread.aside):
             self._pass("before", lambda: _coming(self._state, function, frame))
 
@@ -50,9 +52,19 @@ class Holding:
         arrived, thread.arrived = thread.arrived, []
         if not (thread.backwards or thread.aside):
             for record in reversed(arrived):
-                phase = "update" if record.update or (self._state.steps.trained and not record.makes_graph) else "forward"
-                if self._pass("after", partial(_of_op, record, phase)):
+                if self._pass("after", partial(_of_op, record, _phase_of(record, self._state))):
                     return
+
+    def before_collective(self, name: str, frame: FrameType, *, inside: bool) -> None:
+        """A collective is about to begin, ``inside`` a backward or not."""
+        self._pass("before", lambda: _coming_together(self._state, name, frame, inside))
+
+    def after_collective(self, record: OpRecord) -> None:
+        """A collective has arrived."""
+        arrived = self._state.thread.arrived
+        if record in arrived:
+            arrived.remove(record)
+        self._pass("after", partial(_of_op, record, _phase_of(record, self._state)))
 
     def before_node(self, record: BackwardRecord, place: int) -> None:
         """A Node is about to run."""
@@ -167,6 +179,19 @@ def _coming(state: State, function: Callable[..., Any], frame: FrameType) -> One
     name = function.__name__ if isinstance(function, type) else op_name(function)
     phase = "update" if state.steps.trained and not state.grad else "forward"
     return OneEvent(name, phase, "op", (variable,), calls[-1].path if calls else "", _source(place))
+
+
+def _coming_together(state: State, name: str, frame: FrameType, inside: bool) -> OneEvent:
+    place, calls = state.places.of(frame, through=True), state.thread.calls
+    phase = "backward" if inside else "update" if state.steps.trained else "forward"
+    tags = ("in backward", "collective") if inside else ("collective",)
+    return OneEvent(name, phase, "op", (), calls[-1].path if calls else "", _source(place), tags=tags)
+
+
+def _phase_of(record: OpRecord, state: State) -> str:
+    if "in backward" in record.tags or "recomputed" in record.tags:
+        return "backward"
+    return "update" if record.update or (state.steps.trained and not record.makes_graph) else "forward"
 
 
 def _of_op(record: OpRecord, phase: str) -> OneEvent:

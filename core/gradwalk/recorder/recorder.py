@@ -13,6 +13,7 @@ from ..recording.sink import Sink
 from . import modes
 from .backward import Backward
 from .collectives import Collectives
+from .company import company
 from .compiled import CompiledRegions
 from .custom import CustomFunctions
 from .failures import end_with
@@ -81,6 +82,7 @@ class Recorder:
         parts.append(Threads(lambda: _mode_of_a_thread(state)))
         parts.append(Tracing(state, ForwardMode))
         parts.append(Collectives(state))
+        state.gate.company = company
         state.lead = Lead(state)
         self._mode = ForwardMode(state, state.lead.follower)
         modes.push(self._mode)

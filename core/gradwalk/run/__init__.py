@@ -54,7 +54,7 @@ class Run:
         self._program, self._arguments = program, arguments
         self._ended = "clean"
         self._rank = who.rank
-        self._control = controlled(self.recording) if who.rank == 0 else None
+        self._control = controlled(self.recording)
         if options.window and who.rank == 0 and has_display() and not show_window(self.folder, paused=options.paused):
             say("the window could not be started; the recording goes on without")
 

@@ -23,7 +23,7 @@ def controlled(recording: RunRecording) -> ControlServer | None:
     """Let a run be told things; None where this machine does not allow it."""
     controls = Controls(recording)
     try:
-        server = ControlServer(recording.folder, controls.handlers(), controls.left)
+        server = ControlServer(recording.folder, controls.handlers(), controls.left, recording.rank)
     except OSError as error:
         say(f"the run cannot be controlled from the window ({error.strerror or error})")
         return None
@@ -107,9 +107,12 @@ class Controls:
         self._recording.attached.set()
         return {}
 
-    def _capture(self, _: Frame) -> Answer:
+    def _capture(self, frame: Frame) -> Answer:
+        step = frame.get("step")
+        if step is not None and (type(step) is not int or step < 0):
+            raise ControlError("the step to keep in full is a number from 0 on")
         try:
-            return self._recording.capture()
+            return self._recording.capture(step)
         except RefusalError as refusal:
             raise ControlError(str(refusal)) from None
 

@@ -14,8 +14,8 @@ WAIT_FOR_APP = 60.0
 
 
 def reachable(recording: RunRecording) -> ControlServer | None:
-    """Let rank 0 of a run be told things; None for another rank, or where this machine does not allow it."""
-    server = controlled(recording) if recording.rank == 0 else None
+    """Let a run be told things; None where this machine does not allow it."""
+    server = controlled(recording)
     if server is not None and hasattr(os, "register_at_fork"):
         this = weakref.ref(server)
         os.register_at_fork(after_in_child=lambda: _forget(this()))

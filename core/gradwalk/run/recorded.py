@@ -112,15 +112,22 @@ class RunRecording:
         return {
             "pid": self._pid,
             "steps": self.steps,
+            "begun": self._sink.retention.begun if self._sink is not None else -1,
             "device": info.device if info is not None else "",
             "kind": info.kind if info is not None else "",
         }
 
-    def capture(self) -> dict[str, Any]:
-        """The app asks for every tensor of the next step: ``after`` is the step that has begun by now."""
+    def capture(self, step: int | None = None) -> dict[str, Any]:
+        """The app asks for every tensor of the next step: ``after`` is the step that has begun by now.
+
+        Or of a ``step`` to come, of which ``after`` is the one before; ``late`` says that it has begun.
+        """
         if self._sink is None:
             raise RefusalError("no step has begun yet; the first three are kept in full anyway")
-        return {"after": self._sink.capture()}
+        if step is None:
+            return {"after": self._sink.capture()}
+        self._sink.pin(step)
+        return {"after": step - 1, "late": self._sink.retention.begun >= step}
 
     def check(self, step: int | None = None) -> dict[str, Any]:
         """The app asks for a check of a step to come, or of the next: ``after`` is the step that has begun by now."""
