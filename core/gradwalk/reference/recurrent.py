@@ -1,4 +1,4 @@
-"""Recurrent layers as one op (``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu``) and their cells, with backpropagation through time.
+"""Recurrent layers as one op (``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu``) and cells, with backpropagation through time.
 
 Tensors come as torch hands them over: X, then the first states, then per layer and direction W (input to gates), U (state to
 gates) and, with ``has_biases``, the two biases. Sequences are ``[T, N, features]``; with ``batch_first`` ``[N, T, features]``.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import sigmoid
-from .registry import Array, register
+from .registry import Array, Places, register
 
 Arrays = tuple[Array, ...]
 
@@ -231,16 +231,21 @@ def _register(name: str, text: str, source: str) -> None:
     }
     register(name, text, compute, gradients, inputs="X h W", source=source, places=places)
 
-    def cell(x: Array, *rest: Array) -> Any:
-        made = _line(kind, np.atleast_2d(x)[None], rest[kind.states :], tuple(map(np.atleast_2d, rest[: kind.states])), False)
-        out = tuple(state.reshape(rest[0].shape) for state in made[0].made)
-        return out if kind.states > 1 else out[0]
+    if kind.states == 1:  # of an lstm_cell torch's Nodes use c inside, where its gradient is not yet told from one that comes in
+        _register_cell(name, text, source, gradients, places)
+
+
+def _register_cell(name: str, text: str, source: str, gradients: Mapping[str, tuple[str, Any]], places: Places) -> None:
+    """One step of a layer with one state."""
+    kind = KINDS[name]
+
+    def cell(x: Array, *rest: Array) -> Array:
+        made = _line(kind, np.atleast_2d(x)[None], rest[1:], (np.atleast_2d(rest[0]),), False)
+        return made[0].made[0].reshape(rest[0].shape)
 
     def cell_back(g: Any, x: Array, rest: Sequence[Array]) -> tuple[Array, list[Array], list[Array]]:
-        rows, first = np.atleast_2d(x)[None], tuple(map(np.atleast_2d, rest[: kind.states]))
-        line, out = _line(kind, rows, rest[kind.states :], first, False)
-        last = tuple(map(np.atleast_2d, g if kind.states > 1 else (g,)))
-        dx, states, weights = _line_back(kind, line, np.zeros(out.shape), last)
+        line, out = _line(kind, np.atleast_2d(x)[None], rest[1:], (np.atleast_2d(rest[0]),), False)
+        dx, states, weights = _line_back(kind, line, np.zeros(out.shape), (np.atleast_2d(g),))
         return dx.reshape(x.shape), [state.reshape(rest[0].shape) for state in states], weights
 
     def cell_vjp(part: int) -> Any:

@@ -30,7 +30,7 @@ LAYOUTS = {
     "turned round": lambda x: np.flip(np.flip(x).copy()),
     "every other": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
 }
-QUICK = settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 SIZES = st.integers(0, 3)
 SHAPES = st.lists(SIZES, max_size=4).map(tuple)
 FULL = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
