@@ -53,9 +53,14 @@ class Known:
 
     def note_strides(self, value: int, slot: Slot, strides: dict[int, Strides]) -> None:
         """Note the strides of a Value where they are not what is expected of its shape."""
-        wanted = expected(slot.shape, self.shapes[value], self.strides[value])
-        if slot.strides is not None and slot.strides != wanted:
-            strides[value] = slot.strides
+        wanted, found = expected(slot.shape, self.shapes[value], self.strides[value]), _strides(slot)
+        if found is not None and found != wanted:
+            strides[value] = found
+
+
+def _strides(slot: Slot) -> Strides | None:
+    """Those of a Value; a parameter that a lazy module gave its shape meanwhile is still known by the old one."""
+    return slot.strides if slot.strides is not None and len(slot.strides) == len(slot.shape) else None
 
 
 class Assembler:
@@ -257,7 +262,7 @@ def _add_values(build: GraphBuilder, numbers: Numbers) -> None:
             gradient_of=numbers.slot(slot.gradient_of),
             parameter=is_parameter(slot),
             layout=slot.layout,
-            strides=slot.strides,
+            strides=_strides(slot),
             hooks=slot.hooks,
         )
 

@@ -32,7 +32,7 @@ def gradient_slot(state: State, tensor: torch.Tensor, gradient: torch.Tensor) ->
     """A new Value for ``tensor.grad``."""
     leaf = state.slot_of(tensor)
     plain = type(gradient) is torch.Tensor and gradient.layout is torch.strided and gradient.dtype is tensor.dtype
-    if plain and not leaf.layout and not gradient.requires_grad:
+    if plain and not leaf.layout and not gradient.requires_grad and gradient.dim() == len(leaf.shape):
         slot = Slot(leaf.shape, leaf.dtype, leaf.device, False, False)  # as torch has it
         slot.name = f"{leaf.name}.grad" if leaf.name else ""
         slot.strides = gradient.stride()

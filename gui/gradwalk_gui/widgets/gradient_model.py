@@ -90,7 +90,7 @@ class GradientModel(QAbstractTableModel):
         if table is None or graph is None or not verdicts:
             marks = np.zeros(0 if table is None else len(table), np.int8)
         else:
-            marks = np.where(table.edges == NONE, 0, marks_of_edges(graph, verdicts.by_op)[table.edges]).astype(np.int8)
+            marks = np.append(marks_of_edges(graph, verdicts.by_op), 0)[table.edges].astype(np.int8)  # NONE is the last
         if np.array_equal(marks, self.marks):
             return
         self.marks = marks
