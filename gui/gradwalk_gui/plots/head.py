@@ -26,9 +26,10 @@ class PlotsHead(QWidget):
             button.clicked.connect(partial(self.page.emit, page))
         self.reading = ElidedLabel(Qt.TextElideMode.ElideRight, self)
         self.reading.setFont(font(11, numbers=True))
-        self.scales = {log: self._switch(name, f"{name} scale of the plot") for log, name in ((True, "log"), (False, "linear"))}
+        names = {True: ("log", "logarithmic"), False: ("lin", "linear")}
+        self.scales = {log: self._switch(short, f"{name} scale of the plot") for log, (short, name) in names.items()}
         for log, button in self.scales.items():
-            button.setToolTip(f"{button.text()} scale")
+            button.setToolTip(f"{names[log][1]} scale")
             button.clicked.connect(partial(self.scale.emit, log))
         self.fit = QToolButton(self)
         self.fit.setToolTip("Show every step (double click)")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..widgets.loss_plot import LossPlot
 
 Page: TypeAlias = Literal["loss", "probes", "heat", "error"]
-PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat map", "error": "Error"}
+PAGES: Mapping[str, str] = {"loss": "Loss", "probes": "Probes", "heat": "Heat", "error": "Error"}
 
 
 class LossView(Panel):
