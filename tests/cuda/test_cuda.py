@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,7 +17,9 @@ from conftest import recording
 from programs import assert_same_bits, autograd_net, function_net, mlp
 from torch import nn
 
+import gradwalk
 from gradwalk import tape
+from gradwalk.control import ControlClient
 from gradwalk.scales import SKIPPED, UNSCALE
 from gradwalk.trace import NONE, Trace
 
@@ -192,6 +195,33 @@ def test_no_op_waits_for_the_device():
     traces = steps_of(quiet)
     assert len(traces) == 6
     assert all(trace.loss is not None for trace in traces)
+
+
+@pytest.mark.parametrize(("text", "waits"), [("$op(mm)", False), ("$op(matmul) $value(rms>1e9)", True)])
+def test_a_condition_on_numbers_waits_for_the_device_and_one_on_names_does_not(tmp_path, text, waits):
+    a, heard = torch.randn(64, 64, device=DEVICE), []
+    with gradwalk.record(tmp_path / "run"):
+        for step in range(6):
+            if step == 2:
+                with ControlClient(tmp_path / "run") as client:
+                    client.send("breakpoints", breakpoints=[{"text": text, "when": "after"}])
+                    heard.append(trained_once(a))
+            else:
+                heard.append(trained_once(a))
+    assert heard == [False, False, waits, False, False, False], "only while the breakpoint is set"
+
+
+def trained_once(a: torch.Tensor) -> bool:
+    """A step; whether anything in it waited for the device."""
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            w = torch.ones(64, 64, device=DEVICE, requires_grad=True)
+            (a @ w).sum().backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return any("synchronizing" in str(one.message) for one in said)
 
 
 def test_a_scaler_is_told_and_a_skipped_step_shows():

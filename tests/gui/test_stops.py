@@ -7,10 +7,14 @@ import pytest
 import torch
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 import gradwalk
 from gradwalk.gate import Breakpoint
+from gradwalk.recording.info import run_info
 from gradwalk.recording.reader import open_recording
+from gradwalk.recording.writer import Writer
+from gradwalk.sample import sample_trace
 from gradwalk.tape import event_at, name_of
 from gradwalk_gui.state import Selection
 from gradwalk_gui.stopping import last_writer
@@ -235,3 +239,18 @@ def _colour(name):
     from PySide6.QtGui import QColor
 
     return QColor(name).getRgb()
+
+
+def test_a_condition_on_numbers_says_that_it_waits_for_the_gpu_of_a_training_there(shell, qtbot, tmp_path):
+    for device, said in (
+        ("cuda:0", "1 breakpoint: a condition waits for the GPU at the events that it covers"),
+        ("cpu", "1 breakpoint"),
+    ):
+        writer = Writer(tmp_path / device.replace(":", ""), run_info(device=device, script="/somewhere/two_layer.py"))
+        writer.add(sample_trace())
+        writer.close("clean")
+        shell.open_path(str(tmp_path / device.replace(":", "")))
+        shell.session.set(breakpoints=(Breakpoint("$op(mm) $value(rms>1e9)"),))
+        assert said in [label.text() for label in shell._window.status.findChildren(QLabel)]
+        shell.session.set(breakpoints=(Breakpoint("$op(mm)"),))
+        assert "1 breakpoint" in [label.text() for label in shell._window.status.findChildren(QLabel)]

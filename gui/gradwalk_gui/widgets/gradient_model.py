@@ -12,7 +12,7 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
-from gradwalk.trace import NONE, Graph
+from gradwalk.trace import Graph
 from gradwalk.verdicts import WORDS, Mark, marks_of_edges
 
 from ..check_mark import mark_icon
