@@ -52,7 +52,7 @@ def test_every_event_of_a_step_can_be_stopped_at_and_the_step_so_far_is_in_the_r
     run.tell("breakpoints", breakpoints=[])
     names, positions = [], []
     with open_recording(run.run) as recording:
-        for _ in range(16):
+        for _ in range(18):
             run.tell("next-event")
             held = run.next("shown")
             names.append(held["name"])
@@ -64,13 +64,31 @@ def test_every_event_of_a_step_can_be_stopped_at_and_the_step_so_far_is_in_the_r
     assert names[:8] == ["clamp", "MyReLU", "matmul", "mul_", "sub", "pow", "sum", "SumBackward0"]
     assert names[8:] == [
         *("PowBackward0", "SubBackward0", "MulBackward0", "MmBackward0", "AccumulateGrad"),
-        *("MyReLUBackward", "MmBackward0", "AccumulateGrad"),
+        *("ge", "mul", "MyReLUBackward", "MmBackward0", "AccumulateGrad"),
     ]
     assert positions == sorted(set(positions))
     run.tell("detach")
     assert run.end()[:2] == (0, plain)
     with open_recording(run.run) as recording:
         assert [recording[step].done for step in range(len(recording))] == [True] * 12
+
+
+def test_it_is_held_inside_the_backward_of_a_custom_function(train, plain):
+    run = train()
+    run.tell("breakpoints", breakpoints=[before("$op(ge)"), after("$op(ge)")])
+    line = run.script.read_text(encoding="utf-8").splitlines().index("        return grad_output * (input >= 0)") + 1
+    for when in ("before", "after", "before", "after"):
+        held = run.next("shown")
+        assert (held["when"], held["name"], held["phase"]) == (when, "ge", "backward")
+        assert held["source"] == f"{run.script}:{line}"
+        with open_recording(run.run) as recording:
+            trace = recording[len(recording) - 1]
+            ops = [one.name for one in trace.graph.ops if "in backward" in one.tags]
+            assert (trace.step, len(trace.tape), trace.done) == (held["step"], held["position"], False)
+            assert ops == (["ge"] if when == "after" else [])
+        run.tell("continue")
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
 
 
 def test_a_condition_on_numbers_holds_after_the_event_that_meets_it(train):

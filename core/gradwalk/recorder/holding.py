@@ -1,7 +1,8 @@
 """Holding the training at the gate, between two events: what the gate asks about them, and the step so far for those who look.
 
 A gate that is armed makes everything go the slow way from the next step on, for a step that is followed shows nothing of itself
-before it is complete. Nothing is held inside an op or a Node: ops that run there are shown when it has ended.
+before it is complete. Nothing is held inside an op; inside a Node at the ops that its backward runs in Python: those of a custom
+Function, of a hook, of a checkpoint's second forward.
 """
 
 from __future__ import annotations
@@ -54,6 +55,19 @@ class Holding:
             for record in reversed(arrived):
                 if self._pass("after", partial(_of_op, record, _phase_of(record, self._state))):
                     return
+
+    def before_inside(self, function: Callable[..., Any], frame: FrameType, tag: str) -> None:
+        """An op inside a backward is about to run."""
+        self._state.thread.arrived.clear()
+        self._pass("before", lambda: _coming(self._state, function, frame, tag))
+
+    def after_inside(self) -> None:
+        """It has run."""
+        thread = self._state.thread
+        arrived, thread.arrived = thread.arrived, []
+        for record in reversed(arrived):
+            if self._pass("after", partial(_of_op, record, _phase_of(record, self._state))):
+                return
 
     def before_collective(self, name: str, frame: FrameType, *, inside: bool) -> None:
         """A collective is about to begin, ``inside`` a backward or not."""
@@ -173,12 +187,13 @@ class RecordedMoment:
 # ---------------------------------------------------------------------- what is known of an event
 
 
-def _coming(state: State, function: Callable[..., Any], frame: FrameType) -> OneEvent:
+def _coming(state: State, function: Callable[..., Any], frame: FrameType, tag: str = "") -> OneEvent:
     place, calls = state.places.of(frame), state.thread.calls
     variable = place.call.variable if place is not None and place.direct else ""
     name = function.__name__ if isinstance(function, type) else op_name(function)
-    phase = "update" if state.steps.trained and not state.grad else "forward"
-    return OneEvent(name, phase, "op", (variable,), calls[-1].path if calls else "", _source(place))
+    phase = "backward" if tag else "update" if state.steps.trained and not state.grad else "forward"
+    tags = (tag,) if tag else ()
+    return OneEvent(name, phase, "op", (variable,), calls[-1].path if calls else "", _source(place), tags=tags)
 
 
 def _coming_together(state: State, name: str, frame: FrameType, inside: bool) -> OneEvent:

@@ -225,11 +225,11 @@ class State:
         if inside is None:
             self.trail.note(record)
             self.steps.add(record)
-            if self.gate.armed:
-                self.thread.arrived.append(record)
         else:
             record.tags += (self.thread.tag or "in backward",)
             inside.note(record)
+        if self.gate.armed:
+            self.thread.arrived.append(record)
 
     def slot_of(self, tensor: torch.Tensor, name: str = "") -> Slot:
         """The Value that a tensor is; one that was never seen is a leaf or an input with this name."""
