@@ -43,7 +43,7 @@ class CheckNext(QObject):
             self._window.status.check("asking for the next step to be checked")
             self._reaching.ask(COMMAND)
 
-    def _on_answer(self, command: str, folder: str, answer: dict[str, Any], refusal: str) -> None:
+    def _on_answer(self, command: str, folder: str, _rank: int, answer: dict[str, Any], refusal: str) -> None:
         recording = self._session.state.recording
         if command != COMMAND or not isinstance(recording, Recording) or str(folder_of(recording)) != folder:
             return

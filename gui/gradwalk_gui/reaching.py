@@ -72,7 +72,7 @@ class Reaching(QObject):
     def ask(self, command: str) -> None:
         """Send a command to the training of the recording; ``answered`` brings what it says."""
         if self._follower.recording is not None:
-            self._send(command, folder_of(self._follower.recording))
+            self._send(command, folder_of(self._follower.recording), self._follower.recording.rank)
 
     def _look(self, _: Status) -> None:
         """Say once to each run that an app is there; learn whether it can be asked."""
@@ -106,7 +106,7 @@ class Reaching(QObject):
 
     def _on_answer(self, command: str, folder: str, rank: int, answer: dict[str, Any], refusal: str) -> None:
         recording = self._follower.recording
-        if command == "attach" or recording is None or str(folder_of(recording)) != folder:
+        if command not in ("capture", "status") or recording is None or str(folder_of(recording)) != folder:
             return
         if command == "status":
             self._on_begun(recording, rank, None if refusal else int(answer["begun"]))

@@ -12,6 +12,7 @@ import torch
 from sinks import ListSink
 from torch import nn
 
+from gradwalk.recorder.recorder import Recorder
 from gradwalk.recorder.state import State
 from gradwalk.recording.retention import Keep
 from gradwalk.strides import contiguous, is_contiguous, strides_of
@@ -125,11 +126,15 @@ def line_of(function: Callable[..., Any]) -> int:
 
 
 def run(step: Callable[[int], torch.Tensor], steps: int = 1, **settings: object) -> ListSink:
-    from conftest import recording
-
-    with recording(**settings) as sink:
+    sink = ListSink(**settings)  # type: ignore[arg-type]
+    recorder = Recorder(sink)  # type: ignore[arg-type]
+    recorder.start()
+    try:
         for number in range(steps):
             step(number).backward()
+    finally:
+        recorder.stop()
+    assert not [note for note in sink.notes if note[0] in ("fault", "off")]
     return sink
 
 
