@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from held import after, before, kill_holder, plainly, start_holder
+from held import TWO_LAYERS, after, before, kill_holder, plainly, start_holder
 
 from gradwalk.control import ControlError
 from gradwalk.recording.format import RecordingError
@@ -109,8 +109,9 @@ def test_a_condition_on_numbers_holds_after_the_event_that_meets_it(train):
     assert run.end()[0] == 0, "a condition that never holds never holds the training"
 
 
-def test_a_step_that_is_followed_is_held_in_the_next_one(train, plain):
-    run = train()
+def test_a_step_that_is_followed_is_held_in_the_next_one(train, tmp_path):
+    steps = "150"  # it must not have ended before it is asked to wait, on a busy machine either
+    run = train(TWO_LAYERS, steps)
     with open_recording_when_there(run) as recording:
         while len(recording) < 6:
             recording.poll()
@@ -122,7 +123,7 @@ def test_a_step_that_is_followed_is_held_in_the_next_one(train, plain):
     again = run.next("held")
     assert again["step"] == held["step"] + 1
     run.tell("detach")
-    assert run.end()[:2] == (0, plain)
+    assert run.end()[:2] == (0, plainly(tmp_path, TWO_LAYERS, steps))
 
 
 def open_recording_when_there(run):
