@@ -18,8 +18,9 @@ import numpy as np
 from ..tape import shape_of
 from ..trace import Compared, Judge, Op, TensorKey, Trace, Verdict
 from .comparing import compared, without_kinks
+from .computed import computed
 from .kinks import valid_at_kinks
-from .program import REFUSED, Step, Tensors, named, run, run_back, steps_of
+from .program import REFUSED, Step, named, run_back
 from .recorded import NotThereError, Recorded, whole
 from .rounding import unit_of
 from .tolerance import Tolerance
@@ -70,39 +71,22 @@ class _Checking:
     def made(self) -> Check:
         with np.errstate(all="ignore"):
             try:
-                steps = steps_of(self.graph, self.op, self.recorded.value, self.recorded.mask)
-                tensors = {value: self.recorded.value(value) for step in steps for value in _outside(step, steps)}
-                found, outs = run(steps, tensors)
-                outputs = self._outputs(found)
-                tolerance = Tolerance(self.graph, self.op, steps, tensors, found, outs)
-                rows = self._forward(tolerance, outputs)
+                made = computed(self.recorded)
+                tolerance = Tolerance(self.graph, self.op, made.steps, made.tensors, made.found, made.outs)
+                rows = self._forward(tolerance, made.outputs)
             except REFUSED as error:
                 return self._check(sentence=_sentence(self.op, error))
             if any(math.isinf(row.off) and row.recorded != row.recorded and row.expected != row.expected for row in rows):
                 return self._check(sentence=f"the arguments of {self.op.name} as recorded do not tell all of this call")
             try:
-                back, sentence = self._backward(tolerance, outputs)
+                back, sentence = self._backward(tolerance, made.outputs)
             except REFUSED as error:
                 back, sentence = (), _sentence(self.op, error)
-        return self._check((*rows, *back), sentence, steps)
+        return self._check((*rows, *back), sentence, made.steps)
 
     def _check(self, rows: tuple[Compared, ...] = (), sentence: str = "", steps: tuple[Step, ...] = ()) -> Check:
         by: Judge = "ops inside" if self.op.custom else "formula"
         return Check(Verdict(self.op.id, by, rows, sentence), steps)
-
-    def _outputs(self, found: Tensors) -> dict[int, int]:
-        """Per output of the op the Value that was computed for it: itself, or inside a custom Function the one that is equal."""
-        if not self.op.custom:
-            return {value: value for value in self.op.outputs if value in found}
-        inside = [value for other in self.graph.ops if other.parent == self.op.id for value in other.outputs]
-        pairs = {}
-        for value in self.op.outputs:
-            seen = self.recorded.value(value)
-            same = [i for i in reversed(inside) if i in found and _alike(seen, self.recorded.value(i))]
-            if not same:
-                raise ValueError(f"{named(self.graph, value)} is not what the ops inside {self.op.name} made")
-            pairs[value] = same[0]
-        return pairs
 
     def _forward(self, tolerance: Tolerance, outputs: dict[int, int]) -> tuple[Compared, ...]:
         steps = tolerance.steps
@@ -110,13 +94,13 @@ class _Checking:
         text = formula.forward if len(steps) == 1 else f"the {len(steps)} ops inside"
         symbol = formula.output if len(steps) == 1 else "Z"
         rows = []
-        for value, computed in outputs.items():
+        for value, inner in outputs.items():
             seen = np.asarray(self.recorded.value(value))
             if seen.dtype.kind != "f" and len(outputs) > 1:
                 continue  # the places of a maximum: of equal elements either may be meant
-            expected = _as_whole(seen, tolerance.found[computed])
+            expected = _as_whole(seen, tolerance.found[inner])
             same = seen.shape == np.shape(expected) and seen.dtype.kind == "f"
-            allowed = tolerance.forward(value, computed) if same else 0.0
+            allowed = tolerance.forward(value, inner) if same else 0.0
             rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value)))
         return tuple(rows)
 
@@ -167,18 +151,6 @@ def _as_whole(seen: Any, expected: Any) -> Any:
     if seen.dtype.kind not in "iu" or np.asarray(expected).dtype.kind != "f" or np.shape(expected) != seen.shape:
         return expected
     return np.where(np.abs(expected) < 2.0**62, np.trunc(expected), seen)
-
-
-def _outside(step: Step, steps: Sequence[Step]) -> list[int]:
-    """The Values that a step reads and no step makes."""
-    made = {value for other in steps for value in other.op.outputs}
-    return [value for value in step.op.inputs if value not in made]
-
-
-def _alike(first: Any, second: Any) -> bool:
-    return np.shape(first) == np.shape(second) and bool(
-        np.array_equal(first, second, equal_nan=np.asarray(first).dtype.kind == "f")
-    )
 
 
 def _sentence(op: Op, error: BaseException) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import gradwalk
 from gradwalk.reference.checking import check
 from gradwalk.reference.error_map import errors, sides
+from gradwalk.reference.whole import to_check
 from gradwalk.sample import sample_trace
 
 
@@ -73,10 +74,23 @@ def test_nan_and_inf_count_where_they_stand_on_one_side_only():
     assert made[~np.isinf(made)].max() < 1e-3
 
 
+def test_the_largest_error_of_a_map_is_that_of_its_row_also_of_a_weight_that_autocast_casts_once_for_two(tmp_path):
+    torch.manual_seed(0)
+    shared, x = torch.nn.Linear(6, 6), torch.randn(4, 6)
+    with gradwalk.record(tmp_path / "run"), torch.autocast("cpu", torch.bfloat16):
+        shared(shared(x).tanh()).float().square().sum().backward()
+    trace = gradwalk.open_recording(tmp_path / "run")[0]
+    rows = [(op, row) for op in to_check(trace) for row in check(trace, op).verdict.rows]
+    assert [row.symbol for op, row in rows if op.name == "linear"].count("dL/dW") == 2
+    assert sum(row.absolute > 0 for _, row in rows) > 5
+    for op, row in rows:
+        assert errors(trace, op, row.tensor).max() == pytest.approx(row.absolute, rel=1e-12), (op.name, row.symbol)
+
+
 def test_what_cannot_be_mapped_says_why():
     trace = sample_trace()
     mm = next(op for op in trace.graph.ops if op.name == "mm")
-    with pytest.raises(ValueError, match=r"the elements of .* are not kept whole in this step"):
+    with pytest.raises(ValueError, match=r"^the elements of x are not kept in this step$"):
         errors(replace(trace, tensors=MappingProxyType({})), mm, ("value", mm.outputs[0]))
     unknown = replace(mm, name="erfinv")
     with pytest.raises(ValueError, match="there is no formula for erfinv"):
