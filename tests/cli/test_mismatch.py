@@ -8,25 +8,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from custom import Cube
 
 from gradwalk import open_recording, record
 from gradwalk.cli import main
 from gradwalk.trace import Compared, Verdict
 from gradwalk.watches import look
-
-
-class Cube(torch.autograd.Function):
-    """``x ** 3`` with the gradient of another function."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return 2 * x * x * g
 
 
 @pytest.fixture(scope="module")

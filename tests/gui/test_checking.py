@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from custom import Cube
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 from torch import nn
@@ -32,20 +33,6 @@ from gradwalk_gui.widgets.event_model import CHECK
 
 WITHOUT = 5
 """A step that keeps no tensors."""
-
-
-class Cube(torch.autograd.Function):
-    """``x ** 3`` with a backward that is wrong."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return 2 * x * x * g
 
 
 class Cubes(nn.Module):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
+from custom import Swish
 from torch import nn
 from torch.nn import functional as F
 
@@ -21,21 +22,6 @@ from gradwalk.sample import sample_trace
 from gradwalk.trace import NONE
 
 EPS = 2.0**-24
-
-
-class Swish(torch.autograd.Function):
-    """``x * sigmoid(x)``, with its backward by hand."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * torch.sigmoid(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        s = torch.sigmoid(x)
-        return g * (s + x * s * (1 - s))
 
 
 class Words(nn.Module):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
+from custom import Cube, Swish
 from torch.nn import functional as F
 
 import gradwalk
@@ -16,35 +17,6 @@ from gradwalk.reference.checking import check, elements_of
 from gradwalk.reference.code import code_of
 from gradwalk.reference.registry import formula_of, formulas
 from gradwalk.sample import sample_trace
-
-
-class Cube(torch.autograd.Function):
-    """``x ** 3`` with a backward that is wrong: ``2 x ** 2`` instead of ``3 x ** 2``."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return 2 * x * x * g
-
-
-class Swish(torch.autograd.Function):
-    """``x * sigmoid(x)``, right."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * torch.sigmoid(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        s = torch.sigmoid(x)
-        return g * (s + x * s * (1 - s))
 
 
 @pytest.fixture(scope="module")

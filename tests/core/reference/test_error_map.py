@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
+from custom import Cube
 from torch.nn import functional as F
 
 import gradwalk
@@ -15,20 +16,6 @@ from gradwalk.reference.checking import check
 from gradwalk.reference.error_map import errors, sides
 from gradwalk.reference.whole import to_check
 from gradwalk.sample import sample_trace
-
-
-class Cube(torch.autograd.Function):
-    """``x ** 3`` with a backward that is wrong."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return 2 * x * x * g
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from custom import Cube
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocument
 from PySide6.QtTest import QTest
@@ -33,20 +34,6 @@ from gradwalk_gui.widgets.error_colours import error_colours
 
 sys.path.insert(0, str(Path(__file__).parent))
 from inspected import plain
-
-
-class Cube(torch.autograd.Function):
-    """``x ** 3`` with a backward that is wrong."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return 2 * x * x * g
 
 
 class Net(nn.Module):
