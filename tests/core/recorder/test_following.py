@@ -313,7 +313,7 @@ CHANGES = [more_rows, another_op, frozen, evaluated, caught, in_a_thread, a_hook
 def test_what_changes_on_the_way_is_recorded_as_the_slow_way(change, followed, slowly):
     program = changing(change)
     sink, states = recorded(program)
-    assert len(followed) >= 2
+    assert len(followed) >= (2 if change is a_hook else 3), "a step with another hook is another structure"
     slow = slowly(program)
     assert [(trace.step, trace.label) for trace in sink.traces] == [(trace.step, trace.label) for trace in slow]
     for one, other in zip(sink.traces, slow, strict=True):
