@@ -64,7 +64,9 @@ class Mismatches:
         steps = [step.step for step in self._steps]
         which = f"step {steps[0]}" if len(steps) == 1 else f"{len(steps):,} steps from {steps[0]} to {steps[-1]}"
         total = agree + differ + without.total()
-        lines = [f"{total:,} ops of {which} checked: {agree:,} agree, {differ:,} do not, {without.total():,} have no reference"]
+        differs = f"{differ:,} differ{'s' if differ == 1 else ''}"
+        none = f"{without.total():,} {'has' if without.total() == 1 else 'have'} no reference"
+        lines = [f"{total:,} op{'' if total == 1 else 's'} of {which} checked: {agree:,} agree, {differs}, {none}"]
         lines += [f"  {count:,} without reference: {why}" for why, count in without.most_common(MOST)]
         left = len(without) - MOST
         return lines if left <= 0 else [*lines, f"  and for {left} more reason{'' if left == 1 else 's'} (see --json)"]

@@ -151,7 +151,7 @@ def _row(row: Row, theme: Theme) -> str:
     colour = theme.text if row.now else theme.subtle
     mark = theme.backward if row.backward else theme.forward
     arrow = coloured("←" if row.backward else "→", mark) if row.left else ""
-    right = mono(row.right, colour) if row.right is not None else coloured("no single line; see the formula", theme.subtle)
+    right = mono(row.right, colour) if row.right is not None else coloured("no single line", theme.subtle)
     left = re.sub(r"([.(])", rf"\1{MAY_BREAK}", row.left)
     return f'<tr><td valign="top">{arrow}</td><td valign="top">{mono(left, colour)}</td><td valign="top">{right}</td></tr>'
 

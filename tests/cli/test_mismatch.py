@@ -50,7 +50,7 @@ def test_right_ops_pass(gradwalk):
     lines = said.splitlines()
     assert code == 0
     assert lines[0] == "2 steps; looked for mismatch: nothing found"
-    assert lines[1] == "8 ops of 2 steps from 0 to 1 checked: 6 agree, 0 do not, 2 have no reference"
+    assert lines[1] == "8 ops of 2 steps from 0 to 1 checked: 6 agree, 0 differ, 2 have no reference"
     assert lines[2:] == ["  2 without reference: there is no formula for ones"]
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_gradient_is_told_with_its_place_and_numbers(gradwalk):
     assert lines[0].rpartition(", ")[2].startswith("test_mismatch.py:")
     assert lines[1] == "1 step; looked for mismatch: 1 finding"
     assert " of step 0 checked: " in lines[2]
-    assert ", 1 do not, " in lines[2]
+    assert ", 1 differs, " in lines[2]
     again = gradwalk("check", "wrong", "--fail-on", "all")
     assert again[0] == 1
     assert "[2 times, up to step 1]" in again[1]

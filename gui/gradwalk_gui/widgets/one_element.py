@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gradwalk.reference.arithmetic import Place
 from gradwalk.trace import Op, TensorKey, Trace
@@ -16,6 +16,7 @@ from ..inspection.subject import has_come
 from ..numbers import NOT_YET, shape_text
 from ..panel import GRID
 from ..theme import Theme, font
+from .elided_combo import ElidedCombo
 from .text import TextBlock
 
 NARROW = 240
@@ -40,7 +41,7 @@ class OneElement(QWidget):
         self.button.setCheckable(True)
         self.button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.button.toggled.connect(self._on_toggled)
-        self.which, self.index = QComboBox(), QLineEdit()
+        self.which, self.index = ElidedCombo(), QLineEdit()
         self.which.setAccessibleName("Gradient")
         self.which.activated.connect(lambda: self._write())
         self.index.setMaxLength(64)

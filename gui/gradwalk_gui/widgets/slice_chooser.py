@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from gradwalk.trace import Shape
 
 from ..inspection.slicing import Slice, first_slice, with_axis, with_index
 from ..panel import GRID
 from ..theme import font
-from .elided_combo import ElidedCombo
+from .elided_combo import ElidedCombo, NumberBox
 
 ROOM, WIDE_ROOM = 136, 184
 """Logical pixels that a box with its text takes, and a choice of an axis."""
@@ -27,7 +27,7 @@ class SliceChooser(QWidget):
         self._shape: Shape = ()
         self._axes, self._in_a_row = axes, 1
         self.slice = first_slice(())
-        self.boxes: list[QSpinBox] = []
+        self.boxes: list[NumberBox] = []
         self._widgets: list[QWidget] = []
         self.rows, self.columns = ElidedCombo(self), ElidedCombo(self)
         self._grid = QGridLayout(self)
@@ -92,9 +92,9 @@ class SliceChooser(QWidget):
             combo.setCurrentIndex(chosen)
         return [self.rows, self.columns]
 
-    def _box(self, axis: int) -> QSpinBox:
+    def _box(self, axis: int) -> NumberBox:
         size = self._shape[axis]
-        box = QSpinBox(self)
+        box = NumberBox(self)
         box.setRange(0, max(size - 1, 0))
         box.setValue(self.slice.at[axis])
         box.setPrefix(f"dim {axis}: ")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from gradwalk.trace import Kept
 
@@ -17,6 +17,7 @@ from ..inspection.slicing import index_of, index_text, sliced
 from ..numbers import count, exact, number, shape_text
 from ..panel import GRID
 from ..theme import Theme, font
+from .elided_combo import NumberBox
 from .line_plot import LinePlot
 from .slice_chooser import SliceChooser
 from .tensor_files import copy_code, save_npy
@@ -89,7 +90,7 @@ class TensorPane(QWidget):
             widget.installEventFilter(self)
 
     @property
-    def choosers(self) -> list[QSpinBox]:
+    def choosers(self) -> list[NumberBox]:
         """The boxes in which an index is picked, one per axis that is neither rows nor columns."""
         return self.chooser.boxes
 

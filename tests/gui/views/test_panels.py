@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QTabWidget, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from gradwalk_gui.numbers import bytes_text, count, exact, magnitude, number, shape_text
 from gradwalk_gui.panel import Panel, mix
@@ -27,7 +27,7 @@ from gradwalk_gui.views.outline import OutlineView
 from gradwalk_gui.views.saved import SavedView
 from gradwalk_gui.views.source import SourceView
 from gradwalk_gui.views.tensor import TensorView
-from gradwalk_gui.widgets.elided_combo import ElidedCombo
+from gradwalk_gui.widgets.elided_combo import ElidedCombo, NumberBox
 from gradwalk_gui.widgets.text import ElidedLabel, TextBlock, breakable, breakable_code
 
 VIEWS = (
@@ -211,6 +211,37 @@ def test_a_long_choice_is_elided_with_the_whole_in_the_tool_tip(qtbot):
     combo.setCurrentIndex(1)
     combo.grab()
     assert combo.toolTip() == ""
+
+
+def test_the_wheel_scrolls_the_panel_past_its_boxes_and_changes_none(qtbot):
+    area, sheet = QScrollArea(), QWidget()
+    qtbot.addWidget(area)
+    combo, box = ElidedCombo(), NumberBox()
+    column = QVBoxLayout(sheet)
+    for widget in (combo, box):
+        column.addWidget(widget)
+    column.addStretch(1)
+    combo.addItems(["a", "b"])
+    sheet.setMinimumHeight(2000)
+    area.setWidget(sheet)
+    area.resize(200, 200)
+    area.show()
+    for widget in (combo, box):
+        area.verticalScrollBar().setValue(0)
+        turn(widget)
+        assert area.verticalScrollBar().value() > 0
+    area.verticalScrollBar().setValue(0)
+    assert (combo.currentIndex(), box.value()) == (0, 0)
+    box.setFocus()
+    turn(box, up=True)
+    assert box.value() == 1
+
+
+def turn(widget, *, up=False):
+    """Turn the wheel by one notch over a widget."""
+    window = widget.window()
+    place = widget.mapTo(window, widget.rect().center())
+    QTest.wheelEvent(window.windowHandle(), QPointF(place), QPoint(0, 120 if up else -120))
 
 
 @pytest.mark.parametrize(
