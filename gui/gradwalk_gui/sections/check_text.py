@@ -20,6 +20,8 @@ MAP = "map:"
 """What the links to error maps begin with; the place of the row follows."""
 OURS = ("formula", "ops inside")
 """By what verdicts are made whose code can be read here."""
+BESIDE = 24
+"""Characters of two numbers that have room beside each other; longer ones stand one below the other."""
 BY = {
     "formula": "float64 from the recorded inputs",
     "ops inside": "float64 from the recorded inputs, by the formulas of the ops inside",
@@ -77,14 +79,19 @@ def has_map(row: Compared, made: Verdict) -> bool:
 
 
 def _sides(row: Compared, theme: Theme) -> str:
-    """Both values at the place where they are furthest apart."""
+    """Both values where they are furthest apart."""
     if row.recorded != row.recorded and row.expected != row.expected and not row.place:
         return ""
-    at = f"at [{', '.join(map(str, row.place))}]" if row.place else ""
-    cells = "".join(f'<td style="padding-right:16px">{each}</td>' for each in _pair(row))
-    heads = "".join(f'<td style="padding-right:16px;font-size:11px;color:{theme.subtle}">{h}</td>' for h in ("recorded", "NumPy"))
-    place = f'<td style="color:{theme.subtle}">{shown(at)}</td>' if at else ""
-    return f'<table cellspacing="0" cellpadding="0"><tr>{heads}<td></td></tr><tr>{cells}{place}</tr></table>'
+    pair, heads = _pair(row), [coloured(head, theme.subtle) for head in ("recorded", "NumPy")]
+    if sum(map(len, pair)) > BESIDE:
+        cells = [f"{_cell(head, small=True)}{_cell(mono(each))}" for head, each in zip(heads, pair, strict=True)]
+    else:
+        cells = ["".join(_cell(head, small=True) for head in heads), "".join(_cell(mono(each)) for each in pair)]
+    return f'<table cellspacing="0" cellpadding="0">{"".join(f"<tr>{line}</tr>" for line in cells)}</table>'
+
+
+def _cell(html: str, *, small: bool = False) -> str:
+    return f'<td style="padding-right:16px{";font-size:11px" if small else ""}">{html}</td>'
 
 
 def _pair(row: Compared) -> tuple[str, str]:
@@ -93,11 +100,12 @@ def _pair(row: Compared) -> tuple[str, str]:
         pair = number(row.recorded, digits), number(row.expected, digits)
         if pair[0] != pair[1] or row.recorded == row.expected:
             break
-    return mono(pair[0]), mono(pair[1])
+    return pair
 
 
 def _apart(row: Compared) -> str:
-    parts = [f"max abs. error {number(row.absolute, 2)}", f"max rel. error {number(row.relative, 2)}"]
+    parts = [f"at [{', '.join(map(str, row.place))}]"] if row.place else []
+    parts += [f"max abs. error {number(row.absolute, 2)}", f"max rel. error {number(row.relative, 2)}"]
     parts += [f"{number(row.ulps, 2)} ulp"] if row.ulps == row.ulps else []
     parts += [f"{count(row.kinks, 'element')} without a derivative left out"] if row.kinks else []
     return "&nbsp;&nbsp; ".join(shown(part).replace(" ", "&nbsp;") for part in parts)
