@@ -159,8 +159,12 @@ class TextBlock(QLabel):
         if self._unread:
             self.setSelection(0, 0)  # has the label put its text into the document
             self._unread = False
+        laid = self._document.textWidth()
         self._document.setTextWidth(width)
-        return math.ceil(self._document.size().height())
+        height = math.ceil(self._document.size().height())
+        if width != self.width():
+            self._document.setTextWidth(laid)  # it was only asked; the label paints its document as it is
+        return height
 
     def event(self, event: QEvent) -> bool:
         """A label lays its text out again whenever it is resized; a text only needs that at another width."""

@@ -200,6 +200,20 @@ def test_a_text_is_as_high_as_its_label_says_and_stays_selected_at_another_width
     assert block.selectedText() == "many word"
 
 
+def test_a_text_is_painted_at_its_own_width_whatever_other_width_was_asked_about(qtbot):
+    block, label = TextBlock(), TextBlock()
+    for each in (block, label):
+        qtbot.addWidget(each)
+        each.show_html('<table width="100%"><tr><td>Z agrees</td><td align="right">error map</td></tr></table>')
+        each.resize(200, 40)
+        each.show()
+        assert not each.grab().isNull()
+    block.heightForWidth(380)
+    block.setFixedHeight(60)
+    label.setFixedHeight(60)
+    assert block.grab().toImage() == label.grab().toImage()
+
+
 def test_a_long_choice_is_elided_with_the_whole_in_the_tool_tip(qtbot):
     combo = ElidedCombo()
     qtbot.addWidget(combo)
