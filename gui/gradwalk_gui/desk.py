@@ -82,6 +82,8 @@ class Desk(QMainWindow):
         self._before: QByteArray | None = None
         self._wanted: tuple[str, QByteArray | None] | None = None
         """A layout's name and a saved state, while the desk has no real size yet."""
+        self._roomy = ""
+        """The panel that is to have room as soon as it has."""
         for dock in self.docks.values():
             dock.title_bar.maximise.clicked.connect(lambda _=False, dock=dock: self.maximise(dock))
 
@@ -161,6 +163,8 @@ class Desk(QMainWindow):
         for dock in self.docks.values():
             if dock.isFloating():
                 docks.pull_on_screen(dock)
+        if self._roomy:
+            self.give_room(self._roomy)
 
     def maximise(self, dock: Dock | None) -> None:
         """Give one panel (None: the graph) all the room; the next call brings the others back."""
@@ -197,6 +201,9 @@ class Desk(QMainWindow):
 
     def give_room(self, name: str) -> None:
         """Show a panel of the bottom, as wide as the window and half as high; a source beside it goes behind the inspector."""
+        self._roomy = name if self._wanted is not None else ""
+        if self._roomy:
+            return
         source = self.docks["source"]
         if self.dockWidgetArea(source) == self.docks[name].place.area and not source.isFloating():
             self.tabifyDockWidget(self.docks["inspector"], source)

@@ -206,6 +206,23 @@ def test_the_command_line_and_the_welcome_page_lead_there(shell, three, qtbot):
     assert panel(shell).model.table.names == ("numpy", "autograd", "custom_function")
 
 
+def test_the_panel_has_room_at_the_start_of_the_app_whatever_was_arranged_before(shell, three, tmp_path, qtbot, discard):
+    shell.open_path(str(three[0]))
+    qtbot.waitUntil(lambda: shell._window.desk.isVisible() and bool(shell.present_settings().docks))
+    assert not panel(shell).isVisible()
+    window, started = app.build(shell.present_settings(), tmp_path / "config" / "other.json")
+    started.restore_window()
+    window.show()
+    qtbot.waitExposed(window)
+    options = app.parse([str(three[0]), "--beside", str(three[1])])
+    app._after_first_show(window, started, options, open_recording(three[0]))
+    qtbot.waitUntil(window.desk.isVisible)
+    qtbot.waitUntil(lambda: window.desk._wanted is None)
+    qtbot.waitUntil(panel(started).isVisible, timeout=1000)
+    assert panel(started).height() > window.desk.height() // 3
+    discard(window)
+
+
 def test_the_three_programs_are_set_side_by_side_when_they_have_run(shell, tmp_path, qtbot, monkeypatch):
     """The card of the welcome page: ``gradwalk demo compare`` in a process of its own, and what it prints in the log."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
