@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, Keep, sample_indices
+from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, Keep
+from ..recording.samples import sample_indices
 from ..statistics import UNKNOWN, Row, row_of, row_of_number
 from ..trace import Kept
 from .records import Measured

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES, sample_indices
+from ..recording.retention import FULL_STEP_BYTES, SMALL_BYTES
+from ..recording.samples import sample_indices
 from ..trace import Kept, Shape
 from .host import Array, has_memory, local_part
 from .records import Copied

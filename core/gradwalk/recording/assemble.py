@@ -23,7 +23,7 @@ from .graph_code import encode_graph
 from .groups import Group, Message
 from .info import RunInfo
 from .order import encode_order
-from .tensors import Tensors, blocks_of
+from .tensors import Tensors, blocks_of, is_too_large
 from .verdicts import Verdicts
 from .verdicts import blocks_of as verdict_blocks
 
@@ -45,11 +45,14 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Tensors of a step that was handed over without them; ``lent`` bytes of the ring's memory hold them."""
+    """Tensors of a step that was handed over without them; ``lent`` bytes of the ring's memory hold them, or ``beyond`` bytes
+    that count for nothing else.
+    """
 
     step: int
     tensors: Tensors
     lent: int = 0
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ class Assembler:
         """Whether some tensors of a step are not kept, or as a sample."""
         tables = next((tables for number, *tables in self._latest if number == step), ())
         measured = sum(int(np.count_nonzero(table[COUNT] > 0)) for table in tables)
-        return len(tensors) < measured or not all(kept.complete for kept in tensors.values())
+        return len(tensors) < measured or not all(kept.complete and not is_too_large(kept) for kept in tensors.values())
 
     def _blocks(self, step: int, tensors: Tensors, flag: Flag) -> Iterator[Message]:
         """The messages of a step's tensors, each made when the one before is in the file."""
@@ -227,9 +230,7 @@ class Assembler:
     def _refused(self, step: int, refused: list[TensorKey]) -> None:
         if refused:
             names = ", ".join(f"{kind} {number}" for kind, number in refused[:3])
-            self._note(
-                "fault", f"{len(refused)} tensors could not be stored ({names}): too large, or of a type of their own", step
-            )
+            self._note("fault", f"{len(refused)} tensors could not be stored ({names}): of a type of their own", step)
 
     def _emit(self) -> Iterator[Group]:
         """Steps first, what was said beside them after, tensors in groups of their own."""

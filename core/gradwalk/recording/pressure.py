@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from ..trace import Graph, Kept, TensorKey, Trace, empty_table
 from .assemble import Packed
 from .format import MIB, Note
-from .retention import SAMPLE, sample_indices
-from .room import share
+from .room import allowed_size, share
+from .samples import SAMPLE, sample_of
 from .tensors import Tensors, bytes_of
 
 MOST, LEAST = 32 * MIB, 16 * MIB
 """Bytes that may wait for the file."""
+MOST_BEYOND = 4
+"""One part in so many of what the process may take: so much the tensors of one step that was asked for in full may total."""
 PARTS, TENSORS, STATISTICS, STEPS = 32, 26, 30, 31
 """The lines, in parts of what may wait, above which tensors, statistics and whole steps are left out."""
 STEP_OBJECTS, SHAPE_OBJECTS, GRAPH_OBJECTS = 1280, 128, 256
@@ -45,6 +47,8 @@ class Pressure:
         self.lent = 0
         """Bytes of the ring's memory that were handed over, ever, and those that came ``back``: the ring's cap counts them."""
         self.back = 0
+        self.beyond = 0
+        """Bytes of the step that was asked for in full and waits beside all that; 0 while there is none."""
         self.numbers: dict[str, array[float]] = {}
         """Numbers packed as step, value, step, value ..., by name."""
         self.tensors = self.cut_steps = self.statistics = self.steps = 0
@@ -120,6 +124,14 @@ class Pressure:
         self.cut_steps += 1
         return fitting, size
 
+    def lets_through(self, size: int) -> bool:
+        """Whether tensors of so many bytes, asked for in full, may wait beside all else: they are in memory already, and one step
+        at a time stays there until it is written. False also where they fit without that.
+        """
+        allowed = allowed_size()
+        fits = self.waiting + size <= self.line
+        return not fits and not self.beyond and (allowed is None or size <= allowed // MOST_BEYOND)
+
     def _without_statistics(self, trace: Trace) -> Trace:
         values, gradients = self._empty(len(trace.graph.values)), self._empty(len(trace.graph.edges))
         return replace(trace, values=values, gradients=gradients, times=_NONE, durations=_NONE)
@@ -186,10 +198,3 @@ def fitted(tensors: Tensors, room: int) -> tuple[dict[TensorKey, Kept], int, int
         else:
             chosen[key], used = sample_of(kept), used + size
     return chosen, used, len(by_size) - whole
-
-
-def sample_of(kept: Kept) -> Kept:
-    """An evenly spread sample of a tensor's elements."""
-    data = kept.data.reshape(-1)[sample_indices(kept.data.size)]
-    data.flags.writeable = False
-    return Kept(data, kept.dtype, kept.shape, False)

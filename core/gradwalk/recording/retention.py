@@ -8,9 +8,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..trace import Trace
 from .format import MIB
 from .room import share
@@ -21,8 +18,6 @@ FULL_STEP_BYTES = 16 * MIB
 samples beside them, so much may wait for the file."""
 SMALL_BYTES = 64 * 1024
 """A tensor up to this size is kept in full in any case, under ``FULL`` and ``SMALL``."""
-SAMPLE = 1024
-"""Elements of the strided sample that stands for a larger tensor."""
 
 FIRST_STEPS = 3
 PER_DECADE = 8
@@ -40,13 +35,6 @@ class Keep(Enum):
     NONE = "none"
     SMALL = "small"
     FULL = "full"
-
-
-def sample_indices(numel: int) -> NDArray[np.int64]:
-    """Evenly strided places of at most SAMPLE elements of a flattened tensor."""
-    if numel <= SAMPLE:
-        return np.arange(numel, dtype=np.int64)
-    return np.arange(SAMPLE, dtype=np.int64) * numel // SAMPLE
 
 
 def is_log_spaced(step: int) -> bool:
@@ -118,10 +106,11 @@ class Retention:
             self._last = step, self._decide(step)
         return self._last[1]
 
-    def spent(self, size: int) -> None:
-        """Tensors of so many bytes were handed to the writer."""
-        self._spent += size
-        self._size = size
+    def spent(self, step: int, size: int) -> None:
+        """Tensors of so many bytes were handed to the writer. Those of a pinned step are beside the budget."""
+        if not self.is_pinned(step):
+            self._spent += size
+            self._size = size
 
     def _decide(self, step: int) -> Keep:
         pinned = self.is_pinned(step)

@@ -128,8 +128,8 @@ class Sink:
         if not trace.tensors:
             self.writer.add(trace)
         elif self.plan(trace.step) is Keep.FULL:
-            self.retention.spent(bytes_of(trace.tensors))
-            self.writer.add(trace)
+            self.retention.spent(trace.step, bytes_of(trace.tensors))
+            self.writer.add(trace, asked=self.everything(trace.step))
         else:
             self._ring.push(trace)
             self.writer.add(replace(trace, tensors=_NOTHING))
@@ -145,7 +145,7 @@ class Sink:
 
     def add_tensors(self, step: int, tensors: Tensors) -> None:
         """Hand over tensors of a step that was added without them."""
-        self.retention.spent(bytes_of(tensors))
+        self.retention.spent(step, bytes_of(tensors))
         self.writer.add_tensors(step, tensors)
 
     def partial(self, trace: Trace) -> None:

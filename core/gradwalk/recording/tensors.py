@@ -12,6 +12,7 @@ from ..trace import Kept, TensorKey
 from .columns import Block, Column, Header, Part, ReadAt, is_count, read_column, read_header, shuffled, zstd
 from .dtypes import to_stored, widened
 from .format import MAX_TEXT, Damaged, Encoding, RecordingError
+from .samples import sample_of
 
 Array: TypeAlias = NDArray[Any]
 Tensors: TypeAlias = Mapping[TensorKey, Kept]
@@ -19,7 +20,7 @@ PROBE = 4096
 BLOCK_BYTES, BLOCK_TENSORS = 1 << 20, 1 << 14
 """A block of tensors is closed at this size and this number."""
 TENSOR_BYTES = 60 << 20
-"""A tensor larger than this is not stored in full."""
+"""Of a tensor larger than this a sample is stored."""
 _KINDS = {"v": "value", "g": "gradient"}
 
 
@@ -29,14 +30,20 @@ def bytes_of(tensors: Tensors) -> int:
     return size if isinstance(size, int) else sum(kept.data.nbytes for kept in tensors.values())
 
 
+def is_too_large(kept: Kept) -> bool:
+    """Whether a tensor is too large to be stored in full."""
+    return kept.data.nbytes > TENSOR_BYTES
+
+
 def blocks_of(step: int, tensors: Tensors) -> Generator[list[Part], None, list[TensorKey]]:
     """The blocks that hold a step's tensors, made one by one, and at the end the keys of those that cannot be stored."""
     refused: list[TensorKey] = []
     block, size = Block(), 0
     rows: dict[str, Any] = {}
-    for key, kept in tensors.items():
+    for key, tensor in tensors.items():
+        kept = sample_of(tensor) if is_too_large(tensor) else tensor
         stored = to_stored(kept.data, kept.dtype)
-        if stored is None or stored[1].nbytes > TENSOR_BYTES or len(kept.dtype) > 64:
+        if stored is None or len(kept.dtype) > 64:
             refused.append(key)
             continue
         if len(rows) == BLOCK_TENSORS or (size and size + stored[1].nbytes > BLOCK_BYTES):

@@ -28,6 +28,7 @@ class Waiting:
         self._items: deque[tuple[int, Item | Ticket]] = deque()
         self._tickets: list[Ticket] = []
         self._taken = self._returned = 0
+        self._beyond_taken = False
 
     # What the training thread calls.
 
@@ -58,6 +59,12 @@ class Waiting:
             self.put(weight, Later(step, tensors, lent))
             self.pressure.lent += lent
 
+    def put_beyond(self, step: int, tensors: Tensors) -> None:
+        """Tensors of a step that was asked for in full wait, all of them, whatever else does."""
+        size = bytes_of(tensors)
+        self.put(0, Later(step, tensors, beyond=size))
+        self.pressure.beyond = size
+
     def put_number(self, name: str, step: int, value: float) -> None:
         """A number waits, in little room where there is little; behind those of its name that wait already."""
         pressure = self.pressure
@@ -81,6 +88,8 @@ class Waiting:
         """All that was taken out is in the file."""
         self.pressure.went += self._taken
         self.pressure.back += self._returned
+        if self._beyond_taken:
+            self.pressure.beyond, self._beyond_taken = 0, False
         self._taken = self._returned = 0
         tickets, self._tickets = self._tickets, []
         for ticket in tickets:
@@ -89,6 +98,7 @@ class Waiting:
     def is_empty(self) -> None:
         """Nothing waits and nothing is being written: an account that an interrupt has put out is right again."""
         self.pressure.went, self.pressure.back = self.pressure.came, self.pressure.lent
+        self.pressure.beyond = 0
 
     def arrivals(self, written: Callable[[], bool]) -> Iterator[Item]:
         """What waits, taken out one by one; ``written`` says whether all that came before is in the file.
@@ -106,6 +116,7 @@ class Waiting:
                 continue
             if isinstance(item, Later):
                 self._returned += item.lent
+                self._beyond_taken = self._beyond_taken or item.beyond > 0
             yield item
         yield from self._numbers()
 

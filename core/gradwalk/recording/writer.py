@@ -26,7 +26,7 @@ from .folder import RUN_FILE, USED, claim, joins, write_run
 from .format import MAX_TEXT, Note, RecordingError
 from .groups import Group, place
 from .info import RunInfo, bounded
-from .tensors import Tensors
+from .tensors import Tensors, bytes_of
 from .verdicts import Verdicts
 from .waiting import Waiting
 from .waking import Ticket, Wake
@@ -98,8 +98,13 @@ class Writer:
 
     # 1. What the training thread calls.
 
-    def add(self, trace: Trace) -> None:
-        """Hand over a step."""
+    def add(self, trace: Trace, *, asked: bool = False) -> None:
+        """Hand over a step. ``asked``: somebody wants its tensors in full; they stay whole where no other such step waits."""
+        if asked and self._takes and self._waiting.pressure.lets_through(bytes_of(trace.tensors)):
+            self.add(replace(trace, tensors={}))
+            self._waiting.put_beyond(trace.step, trace.tensors)
+            self._wake.set()
+            return
         lighter, weight = self._waiting.fitting(trace)
         if lighter is None:
             self.scalar("loss", trace.step, trace.loss if trace.loss is not None else float("nan"))

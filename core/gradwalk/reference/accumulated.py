@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..recording.retention import sample_indices
+from ..recording.samples import sample_indices
 from ..trace import NONE, Kept
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}

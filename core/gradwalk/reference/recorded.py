@@ -59,7 +59,8 @@ class Recorded:
         """The gradients of the outputs by Value, of the last backward that came here, those that meet added; what their absolute
         values add up to where several meet; and how many meet at most.
         """
-        into = [edge for edge in self._edges if edge.target in self.nodes and edge.value in self.op.outputs]
+        ours = [edge for edge in self._edges if edge.target in self.nodes and edge.value in self.op.outputs]
+        into = [edge for edge in ours if edge.source not in self.nodes]  # what an op's own Nodes hand on is its backward's work
         last = max((edge.backward for edge in into), default=0)
         found, sizes, parts = dict[int, Any](), dict[int, Any](), Counter[int]()
         for edge in into:

@@ -231,21 +231,25 @@ def _register(name: str, text: str, source: str) -> None:
     }
     register(name, text, compute, gradients, inputs="X h W", source=source, places=places)
 
-    if kind.states == 1:  # of an lstm_cell torch's Nodes use c inside, where its gradient is not yet told from one that comes in
-        _register_cell(name, text, source, gradients, places)
+    _register_cell(name, text, source, gradients, places)
 
 
 def _register_cell(name: str, text: str, source: str, gradients: Mapping[str, tuple[str, Any]], places: Places) -> None:
-    """One step of a layer with one state."""
+    """One step of a layer. A kind with two states gives both."""
     kind = KINDS[name]
 
-    def cell(x: Array, *rest: Array) -> Array:
-        made = _line(kind, np.atleast_2d(x)[None], rest[1:], (np.atleast_2d(rest[0]),), False)
-        return made[0].made[0].reshape(rest[0].shape)
+    def line(x: Array, rest: Sequence[Array]) -> tuple[_Line, Array]:
+        states = tuple(map(np.atleast_2d, rest[: kind.states]))
+        return _line(kind, np.atleast_2d(x)[None], rest[kind.states :], states, False)
+
+    def cell(x: Array, *rest: Array) -> Any:
+        made = tuple(state.reshape(rest[0].shape) for state in line(x, rest)[0].made)
+        return made if kind.states > 1 else made[0]
 
     def cell_back(g: Any, x: Array, rest: Sequence[Array]) -> tuple[Array, list[Array], list[Array]]:
-        line, out = _line(kind, np.atleast_2d(x)[None], rest[1:], (np.atleast_2d(rest[0]),), False)
-        dx, states, weights = _line_back(kind, line, np.zeros(out.shape), (np.atleast_2d(g),))
+        made, out = line(x, rest)
+        last = tuple(map(np.atleast_2d, g if kind.states > 1 else (g,)))
+        dx, states, weights = _line_back(kind, made, np.zeros(out.shape), last)
         return dx.reshape(x.shape), [state.reshape(rest[0].shape) for state in states], weights
 
     def cell_vjp(part: int) -> Any:

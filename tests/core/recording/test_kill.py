@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gradwalk.recording.reader import open_recording
-from gradwalk.recording.retention import sample_indices
+from gradwalk.recording.samples import sample_indices
 from gradwalk.sample import sample_trace
 from gradwalk.trace import Kept
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradwalk.recording import appending, pressure
+from gradwalk.recording import appending, pressure, tensors
 from gradwalk.recording.format import MIB
 from gradwalk.recording.info import run_info
 from gradwalk.recording.reader import open_recording
-from gradwalk.recording.retention import SAMPLE
 from gradwalk.recording.room import allowed_size, own_size, scaled
+from gradwalk.recording.samples import SAMPLE
 from gradwalk.recording.sink import Sink
 from gradwalk.recording.writer import Writer
 from gradwalk.trace import Kept
@@ -128,6 +128,54 @@ def test_a_step_that_alone_is_too_much_keeps_samples(little, folder, trace):
         assert kept["value", 1].shape == (100_000,)
         assert recording[1].tensors["value", 0].complete
         assert ["1 tensors of 1 steps" in note.message for note in recording.notes if note.kind == "dropped"] == [True]
+
+
+def whole(folder):
+    """Of each step whether its tensor is there as it came."""
+    with open_recording(folder) as recording:
+        kept = [read.tensors.get(("value", 0)) for read in recording]
+        return [one is not None and one.complete and one.data.tolist() == list(range(100_000)) for one in kept]
+
+
+def test_a_step_that_was_asked_for_is_written_whole_however_little_may_wait(little, folder, trace):
+    sink = Sink(Writer(folder, run_info()), pinned=[range(5, 6)])
+    for step in range(8):
+        sink.add(replace(trace(step), tensors=floats(100_000)))
+        sink.writer.flush()
+    sink.close("clean")
+    assert [step for step, kept in enumerate(whole(folder)) if kept] == [5]
+
+
+def test_of_steps_that_were_asked_for_one_waits_in_full(little, folder, trace, disk):
+    sink = Sink(Writer(folder, run_info()), level="tensors")
+    sink.writer.flush()
+    disk.full = True
+    for step in range(3):
+        sink.add(replace(trace(step), tensors=floats(100_000)))
+    disk.full = False
+    assert sink.writer.flush()
+    sink.add(replace(trace(3), tensors=floats(100_000)))
+    sink.close("clean")
+    assert whole(folder) == [True, False, False, True]
+
+
+def test_a_step_that_takes_too_much_of_the_machine_keeps_samples(little, folder, trace, monkeypatch):
+    monkeypatch.setattr(pressure, "allowed_size", lambda: 4 * 400_000 - 1)
+    writer = Writer(folder, run_info())
+    writer.add(replace(trace(0), tensors=floats(100_000)), asked=True)
+    writer.close("clean")
+    assert whole(folder) == [False]
+
+
+def test_of_a_tensor_that_no_chunk_can_hold_a_sample_is_kept(folder, trace, monkeypatch):
+    monkeypatch.setattr(tensors, "TENSOR_BYTES", 399_999)
+    writer = Writer(folder, run_info())
+    writer.add(replace(trace(0), tensors=floats(100_000, 99_999)))
+    writer.close("clean")
+    with open_recording(folder) as recording:
+        assert [one.complete for one in recording[0].tensors.values()] == [False, True]
+        assert recording[0].tensors["value", 0].data.size == SAMPLE
+        assert recording.steps_kept_in_part().tolist() == [0]
 
 
 def test_the_ring_is_written_whole_however_little_may_wait(little, folder, trace, disk):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gradwalk.recording.reader import open_recording
-from gradwalk.recording.retention import SAMPLE, SMALL_BYTES, Keep, Retention, Ring, is_log_spaced, sample_indices
+from gradwalk.recording.retention import SMALL_BYTES, Keep, Retention, Ring, is_log_spaced
+from gradwalk.recording.samples import SAMPLE, sample_indices
 from gradwalk.recording.sink import Sink
 from gradwalk.refusal import RefusalError
 from gradwalk.trace import Kept, StepError, Trace
@@ -47,7 +48,7 @@ def test_eight_steps_a_decade_are_log_spaced():
 
 def test_the_first_steps_and_pinned_ones_are_kept_whatever_was_spent():
     retention = Retention()
-    retention.spent(10**12)
+    retention.spent(0, 10**12)
     retention.pin(77)
     assert [retention.plan(step) for step in (0, 1, 2, 77)] == [Keep.FULL] * 4
     assert retention.plan(78) is Keep.SMALL
@@ -57,7 +58,7 @@ def test_a_step_that_finds_no_room_passes_its_turn_on():
     room = {0: True}
     retention = Retention(has_room=lambda size: size < 10 or room[0])
     assert retention.plan(0) is Keep.FULL
-    retention.spent(MB)
+    retention.spent(0, MB)
     room[0] = False
     retention.pin(50)
     assert [retention.plan(step) for step in (1, 2, 10, 11, 50)] == [Keep.SMALL] * 4 + [Keep.FULL]
@@ -69,9 +70,17 @@ def test_a_step_that_finds_no_room_passes_its_turn_on():
     assert retention.thinned == 0
 
 
+def test_what_was_asked_for_is_beside_the_budget():
+    retention = Retention(every_step=True, total=100, pinned=[range(3, 5)])
+    retention.pin(7)
+    for step in (3, 4, 7):
+        retention.spent(step, 10**12)
+    assert retention.plan(50) is Keep.FULL
+
+
 def test_asking_twice_counts_once():
     retention = Retention(every_step=True, total=100)
-    retention.spent(1000)
+    retention.spent(0, 1000)
     for _ in range(5):
         assert retention.plan(50) is Keep.SMALL
     assert retention.thinned == 1
@@ -80,7 +89,7 @@ def test_asking_twice_counts_once():
 def test_more_bytes_a_second_than_the_disk_is_given_wait():
     clock = Clock()
     retention = Retention(clock=clock)
-    retention.spent(70 * MB)
+    retention.spent(0, 70 * MB)
     assert retention.plan(100) is Keep.SMALL
     clock.now = 10.0
     assert retention.plan(1000) is Keep.FULL
@@ -93,7 +102,7 @@ def test_the_total_is_not_passed_and_what_is_kept_thins_evenly():
     for step in range(20_000):
         if retention.plan(step) is Keep.FULL:
             kept.append(step)
-            retention.spent(MB)
+            retention.spent(step, MB)
     assert 40 <= len(kept) <= 65
     assert kept[:30] == list(range(30))
     assert np.all(np.diff(np.diff(kept)) >= -1)
@@ -182,7 +191,7 @@ def test_a_nan_in_a_gradient_names_whose(folder, writer, trace):
 
 def test_thinning_is_said_once(folder, writer, trace):
     sink = Sink(writer, level="tensors")
-    sink.retention.spent(1 << 40)
+    sink.retention.spent(0, 1 << 40)
     for step in range(20):
         sink.add(with_tensor(trace(step)))
     writer.flush()

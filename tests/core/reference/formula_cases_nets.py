@@ -77,7 +77,10 @@ def recurrent(name):
 
 
 def cell(name):
-    return lambda x, h, *weights: getattr(torch, f"{name}_cell")(x, h, *weights)
+    function = getattr(torch, f"{name}_cell")
+    if name == "lstm":
+        return lambda x, h, c, *weights: function(x, (h, c), *weights)
+    return function
 
 
 def average(x, kernel_size, divisor_override):
@@ -232,11 +235,10 @@ CASES = [
         case(
             f"{name}_cell",
             normal(2, 3),
-            normal(2, 5),
+            *[state[0] for state in states(name, 1, 2, 5)],
             *weights(3, 5, gates),
             function=cell(name),
         )
         for name, gates in GATES.items()
-        if name != "lstm"
     ],
 ]

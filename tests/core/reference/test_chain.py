@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import gradwalk
-from gradwalk.recording.retention import sample_indices
+from gradwalk.recording.samples import sample_indices
 from gradwalk.reference.chain import chain, chain_of
 from gradwalk.sample import sample_trace
 from gradwalk.trace import NONE

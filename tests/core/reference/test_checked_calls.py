@@ -42,6 +42,10 @@ def layers(x, y, i):
     for net in (nn.LSTM(4, 3, 2, bidirectional=True), nn.GRU(4, 3), nn.RNN(4, 3, nonlinearity="relu")):
         yield net(words)[0].square().sum()
     yield nn.GRUCell(4, 3)(x).square().sum() + nn.RNNCell(4, 3)(x).square().sum()
+    cell, state = nn.LSTMCell(4, 3), (torch.zeros(5, 3), torch.zeros(5, 3))
+    for word in words.unbind(1):
+        state = cell(word, state)
+    yield state[0].square().sum() + state[1].exp().sum() + nn.LSTMCell(4, 3)(x)[1].square().sum()
     yield nn.MultiheadAttention(4, 2)(words, words, words)[0].square().sum()
     yield nn.RMSNorm(4)(x).mul(y).sum() + nn.PReLU(4)(x).sum() + F.glu(x).sum() + F.softplus(x).sum() + F.elu(x).sum()
 
