@@ -61,3 +61,28 @@ def test_the_steps_that_are_named_are_checked(gradwalk, write, tmp_path):
     refused = gradwalk("run", "--check-steps", "1", "--level", "structure", "train.py")
     assert refused.returncode == 2
     assert "--check-steps needs the tensors of these steps" in refused.stderr
+
+
+LARGE = """
+import torch
+
+torch.manual_seed(0)
+net = torch.nn.Linear(2048, 2048)
+descent = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(8):
+    net(torch.randn(4, 2048)).pow(2).mean().backward()
+    descent.step()
+    descent.zero_grad()
+"""
+
+
+def test_a_large_step_that_was_asked_for_is_whole_in_the_file_and_can_be_checked_there(gradwalk, write):
+    write("large.py", LARGE)
+    done = gradwalk("run", "--no-window", "--record", "out", "--pin", "5", "large.py")
+    assert done.returncode == 0, done.stderr
+    checked = gradwalk("check", "out", "--fail-on", "mismatch", "--step", "5")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "agree, 0 differ, 1 has no reference" in checked.stdout
+    assert "not kept whole" not in checked.stdout
+    assert "not kept whole" in gradwalk("check", "out", "--fail-on", "mismatch", "--step", "6").stdout
+    assert "net.weight" in gradwalk("check", "out", "--step", "5", "--end-to-end").stdout
