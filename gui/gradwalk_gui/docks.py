@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QToolButton, QWidget
 
 from .icons import themed
+from .panel import Panel
 from .theme import Theme
 
 Area = Qt.DockWidgetArea
@@ -113,6 +114,12 @@ class Dock(QDockWidget):
         self.title_bar = DockTitle(self, theme)
         self.setTitleBarWidget(self.title_bar)
         self.setMinimumWidth(160)
+        self.visibilityChanged.connect(self._on_visibility)
+
+    def _on_visibility(self, visible: bool) -> None:
+        """A tab that comes to the front is shown as things are now."""
+        for panel in self.findChildren(Panel) if visible else ():
+            panel.wake()
 
     def set_theme(self, theme: Theme) -> None:
         """Colour the title bar."""

@@ -6,9 +6,9 @@ import weakref
 from functools import lru_cache, partial
 from typing import Any, ClassVar
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor, QPalette, QShowEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QDockWidget, QWidget
 from shiboken6 import isValid
 
 from .session import Session
@@ -38,7 +38,7 @@ class Panel(QWidget):
         self.theme = theme
         self.drawn = State()
         """The State that the panel shows now."""
-        self._was_shown = False
+        self._was_shown = self._missed = False
         self.setAccessibleName(self.title)
         self.setAutoFillBackground(True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # a style sheet of the window may set the ground too
@@ -68,9 +68,29 @@ class Panel(QWidget):
         super().showEvent(event)
         self._catch_up()
 
+    def event(self, event: QEvent) -> bool:
+        """Catch up before anything is painted that was out of sight."""
+        if event.type() == QEvent.Type.Paint:
+            self.wake()
+        return super().event(event)
+
+    def wake(self) -> None:
+        """It has come into sight: catch up with what was missed."""
+        if self._missed:
+            self._catch_up()
+
+    def _in_sight(self) -> bool:
+        """Whether somebody may see it. Qt calls a tab behind another visible, and has moved its dock out of the window."""
+        if not self.isVisible():
+            return not self._was_shown and not self.window().isVisible()
+        above: QObject | None = self
+        while above is not None and not isinstance(above, QDockWidget):
+            above = above.parent()
+        return above is None or not above.visibleRegion().isEmpty()
+
     def _on_changed(self, old: State, new: State) -> None:
-        asleep = not self.isVisible() and (self._was_shown or self.window().isVisible())
-        if asleep:
+        if not self._in_sight():
+            self._missed = True
             return
         if old.play is new.play is Play.FOLLOWING and old.recording is new.recording:
             turns().ask(self._catch_up)
@@ -79,6 +99,7 @@ class Panel(QWidget):
 
     def _catch_up(self) -> None:
         if isValid(self):  # its turn may come when Qt has let go of it
+            self._missed = False
             self._draw(self.session.state)
 
     def _draw(self, new: State) -> None:

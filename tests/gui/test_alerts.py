@@ -110,6 +110,8 @@ def test_f8_finds_the_planted_nan_in_one_press_and_says_what_it_is(planted, shel
         window.notice.text.replace(" in net", ""),
     ), window.notice.text
     view = window.desk.views["alerts"]
+    window.desk.show_dock("alerts")
+    qtbot.waitUntil(lambda: bool(view.model.rows))
     assert view.model.rows[view.list.row].finding.alert.sentence == window.notice.text
     assert view.detail.text() == window.notice.text
     session.go_to(40, 0)

@@ -58,7 +58,7 @@ def start(qtbot, tmp_path, monkeypatch, discard):
     end()
 
 
-def test_a_programs_breakpoints_come_back_with_the_next_recording_of_its_script_alone(start, tmp_path):
+def test_a_programs_breakpoints_come_back_with_the_next_recording_of_its_script_alone(start, tmp_path, qtbot):
     one, again = recorded(tmp_path / "one", "/no/such/train.py"), recorded(tmp_path / "again", "/no/such/train.py")
     other = recorded(tmp_path / "other", "/no/such/other.py")
     shell, view = start(one)
@@ -79,6 +79,8 @@ def test_a_programs_breakpoints_come_back_with_the_next_recording_of_its_script_
 
     shell, view = start(again)
     assert shell.session.state.breakpoints == wanted
+    shell._window.desk.show_dock("breakpoints")
+    qtbot.waitUntil(lambda: view.list.count() == 2)
     ticks = [view.list.item(row).checkState() == Qt.CheckState.Checked for row in range(view.list.count())]
     assert (ticks, view.list.item(1).text()) == ([False, True], "after  $grad(rms>1e3)")
     assert shell._window.status.text.count("1 breakpoint") == 1
@@ -136,7 +138,8 @@ def test_what_was_kept_holds_a_training_only_once_that_is_asked_for(start, train
 
     shell, view = start(train.run)
     assert shell.session.state.resting
-    assert view.list.count() == 1
+    shell._window.desk.show_dock("breakpoints")
+    qtbot.waitUntil(lambda: view.list.count() == 1)
     shell._window.actions_["pause"].trigger()
     qtbot.waitUntil(lambda: shell.session.state.held is not None, timeout=20_000)
     assert not shell.session.state.resting

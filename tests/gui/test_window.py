@@ -141,6 +141,24 @@ def test_every_panel_behind_a_tab_fits_into_the_smallest_window(opened, qtbot):
     qtbot.waitUntil(lambda: not desk.views["loss"].visibleRegion().isEmpty())
 
 
+def test_a_tab_behind_another_draws_nothing_until_it_is_in_front(opened, qtbot):
+    window, desk, session = opened._window, opened._window.desk, opened.session
+    window.run(BY_ID["layout-debug"])
+    desk.show_dock("alerts")
+    back = desk.views["saved"]
+    qtbot.waitUntil(lambda: back.visibleRegion().isEmpty() and not desk.views["alerts"].visibleRegion().isEmpty())
+    assert back.isVisible(), "Qt only moves it out of the window"
+    before = back.drawn
+    for _ in range(3):
+        session.next_event()
+    assert back.drawn is before
+    assert desk.views["inspector"].drawn is session.state
+    desk.show_dock("saved")
+    qtbot.waitUntil(lambda: back.drawn is session.state)
+    session.next_event()
+    assert back.drawn is session.state
+
+
 def test_commands_bring_the_tables_to_the_front_and_give_them_the_focus(opened, qtbot):
     window = opened._window
     window.activateWindow()

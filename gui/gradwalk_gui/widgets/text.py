@@ -18,7 +18,6 @@ from PySide6.QtGui import (
     QTextDocument,
 )
 from PySide6.QtWidgets import QFrame, QLabel, QMenu, QSizePolicy, QWidget
-from shiboken6 import isValid
 
 from ..theme import NUMBER_FAMILY, Theme
 
@@ -92,15 +91,17 @@ class Column(QWidget):
 
 
 class TextBlock(QLabel):
-    """Rich text that wraps, can be selected, and whose links are plain signals; hidden while empty."""
+    """Rich text that wraps, can be selected, and whose links are plain signals; hidden while empty.
+
+    Its text goes straight into the document of the label: ``QLabel.setText`` has it laid out three times, and the window anew.
+    """
 
     followed = Signal(str)
 
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._html = ""
         self._heights: dict[int, int] = {}
-        self._document: QTextDocument | None = None
-        self._unread = False
         self._column = 0
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
@@ -114,6 +115,17 @@ class TextBlock(QLabel):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.linkActivated.connect(self.followed)
+        self._document = self._made()
+
+    def _made(self) -> QTextDocument:
+        """The document that a label makes for rich text."""
+        self.setText("-")
+        self.setSelection(0, 0)  # has the label put its text into the document, now rather than when it is painted
+        document = self.findChild(QTextDocument)
+        assert document is not None
+        document.setDocumentMargin(0)  # as the label has it, from its first painting on
+        document.clear()
+        return document
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy what is selected as it was, without the places where it may break."""
@@ -134,12 +146,20 @@ class TextBlock(QLabel):
         plain = self.selectedText().replace(BREAK, "").replace("\N{NO-BREAK SPACE}", " ").replace("\N{PARAGRAPH SEPARATOR}", "\n")
         QGuiApplication.clipboard().setText(plain.replace("\N{LINE SEPARATOR}", "\n"))
 
+    def text(self) -> str:
+        """The rich text that is shown."""
+        return self._html
+
     def show_html(self, html: str) -> None:
         """Show rich text; nothing for an empty one."""
-        if html != self.text():
+        if html != self._html:
+            self._html = html
+            before = self._heights.get(self.width())
             self._heights.clear()
-            self.setText(html)
-            self._unread = True
+            self._document.setHtml(html)
+            if html and self.heightForWidth(self.width()) != before:
+                self.updateGeometry()
+            self.update()
         self.setVisible(bool(html))
 
     def heightForWidth(self, width: int) -> int:
@@ -150,15 +170,6 @@ class TextBlock(QLabel):
         return self._heights[width]
 
     def _height_at(self, width: int) -> int:
-        """What QLabel would say, which lays the text out three times for it: at its present width, at this one, and back."""
-        if self._document is None or not isValid(self._document):
-            self._document = self.findChild(QTextDocument)
-            if self._document is None:
-                return super().heightForWidth(width)
-            self._document.setDocumentMargin(0)  # as the label has it, from its first painting on
-        if self._unread:
-            self.setSelection(0, 0)  # has the label put its text into the document
-            self._unread = False
         laid = self._document.textWidth()
         self._document.setTextWidth(width)
         height = math.ceil(self._document.size().height())

@@ -133,6 +133,10 @@ def test_it_grows_with_the_recording(shell, qtbot, tmp_path):
     shell.follower.open(tmp_path / "grows")
     plots = shell._window.desk.views["loss"]
     qtbot.waitUntil(plots.isVisible)
+    desk = shell._window.desk
+    qtbot.waitUntil(lambda: desk._wanted is None)
+    desk.show_dock("loss")
+    qtbot.waitUntil(lambda: not plots.visibleRegion().isEmpty())
     plots.show_page("heat")
     shown = plots.heat().map
     for length in (1, 2, 3):
