@@ -145,12 +145,13 @@ class GraphView(Sight):
     def _take(self, made: Made, facts: Facts | None) -> None:
         """Show another scene, at first with the facts of the step that it was made for."""
         before, view, new = self.scene, self.shown_view, self.drawn.view
+        if made.scene is not before:  # what flies has its places in the scene that was
+            self.animator.land()
+            self.glider.stop()
         self.scene, self.shown_view = made.scene, new
         if made.scene is before:
             return
         self._legend = None
-        self.animator.land()
-        self.glider.stop()
         self.remarked.emit(made.note)
         if facts is not None:
             self.look = look_at(facts, self.drawn.position, self.drawn.verdicts)
