@@ -8,7 +8,7 @@ computes; statistics, labels, checks and layout are functions over the record (s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -299,7 +299,11 @@ class Verdict:
         return all(row.agrees for row in self.rows) if self.rows else None
 
 
+Arguments: TypeAlias = tuple[tuple[str, str], ...]
+"""Arguments that are no tensors, as ``(name, text)``."""
+
 _NOTHING: Mapping[TensorKey, Kept] = MappingProxyType({})
+_NO_ARGUMENTS: Mapping[int, Arguments] = MappingProxyType({})
 _NO_SHAPES: Mapping[int, Shape] = MappingProxyType({})
 
 
@@ -309,7 +313,9 @@ class Trace:
 
     ``values`` and ``gradients`` are statistics tables (see :data:`STATISTICS`), float64 ``[8, len(graph.values)]`` and
     ``[8, len(graph.edges)]``. ``shapes`` holds only the Values whose shape in this step differs from the Graph's,
-    ``strides`` only those whose strides are not what ``strides.expected`` says.
+    ``strides`` only those whose strides are not what ``strides.expected`` says. ``arguments`` holds, while a step is recorded,
+    those of ops whose arguments are others than the Graph's (which are those of the first step of its structure);
+    :meth:`told` puts them into the Graph, and what a recording gives is told.
     """
 
     step: int
@@ -333,6 +339,14 @@ class Trace:
     verdicts: tuple[Verdict, ...] = ()
     """What was found where this step was checked while it ran."""
     strides: Mapping[int, Strides] = field(default_factory=lambda: _NO_SHAPES)
+    arguments: Mapping[int, Arguments] = field(default_factory=lambda: _NO_ARGUMENTS)
+
+    def told(self) -> Trace:
+        """The same step with its own arguments in its Graph, whose id and key stay."""
+        if not self.arguments:
+            return self
+        ops = [replace(op, arguments=self.arguments[op.id]) if op.id in self.arguments else op for op in self.graph.ops]
+        return replace(self, graph=replace(self.graph, ops=tuple(ops)), arguments=_NO_ARGUMENTS)
 
     def __str__(self) -> str:
         events = self.graph.events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from ..statistics import UNKNOWN
 from ..strides import expected
-from ..trace import NONE, STATISTICS, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
+from ..trace import NONE, STATISTICS, Arguments, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
 from .flow import flow_of
 from .former import Former
 from .graph import build_graph, number
 from .places import Place
 from .records import Measured, OpRecord, Slot
 from .roles import Roles, find_roles
+from .words import words
 
 if TYPE_CHECKING:
     from ..recording.sink import Sink
@@ -61,6 +62,7 @@ class Known:
     shapes: tuple[Shape, ...]
     steps: tuple[tuple[int, ...], ...]
     """Per value its strides in bytes."""
+    arguments: tuple[Arguments, ...]
     tape: NDArray[np.int32]
     loss: int
     """The loss's id, or NONE."""
@@ -104,6 +106,7 @@ class Assembler:
             tensors=MappingProxyType(_tensors(ended, values, known.graph)),
             shapes=MappingProxyType({i: slot.shape for slot, i in values.items() if slot.shape != known.shapes[i]}),
             strides=MappingProxyType(_strides(values, known)),
+            arguments=MappingProxyType(_arguments(ended.records, known)),
             label=ended.label,
             done=ended.error is None,
             error=replace(ended.error, event=len(known.tape) - 1) if ended.error is not None and ended.raised else ended.error,
@@ -161,7 +164,8 @@ class Assembler:
         tape = np.arange(len(graph.events), dtype=np.int32)
         tape.flags.writeable = False
         loss = values[roles.loss] if roles.loss is not None else NONE
-        known = Known(graph, tuple(v.shape for v in graph.values), tuple(slot.steps for slot in values), tape, loss)
+        shapes, steps = tuple(v.shape for v in graph.values), tuple(slot.steps for slot in values)
+        known = Known(graph, shapes, steps, tuple(op.arguments for op in graph.ops), tape, loss)
         self._graphs[graph.key] = known
         if len(self._graphs) > _KNOWN:
             del self._graphs[next(iter(self._graphs))]
@@ -183,6 +187,12 @@ def _strides(values: dict[Slot, int], known: Known) -> dict[int, Strides]:
             if strides is not None and strides != expected(slot.shape, known.shapes[index], first):
                 found[index] = strides
     return found
+
+
+def _arguments(records: Sequence[OpRecord], known: Known) -> dict[int, Arguments]:
+    """The arguments of those ops that were given others than in the step that the Graph tells of."""
+    given = enumerate(zip(map(words, records), known.arguments, strict=True))
+    return {index: now for index, (now, first) in given if now != first}
 
 
 def _loss(ended: Pass, known: Known, table: NDArray[np.float64]) -> float | None:

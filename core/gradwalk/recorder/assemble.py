@@ -16,6 +16,7 @@ from ..strides import expected
 from ..trace import (
     NONE,
     STATISTICS,
+    Arguments,
     EventKind,
     Graph,
     Phase,
@@ -33,7 +34,7 @@ from .device_times import DeviceTimes, Timing
 from .functions import words
 from .numbering import Numbers
 from .order import events_of
-from .records import BackwardRecord, Copied, Measured, OpRecord, Record, Row, Slot
+from .records import BackwardRecord, Copied, Held, Measured, OpRecord, Record, Row, Slot
 from .saved import saved_slot
 from .statistics import row_of_measured
 from .unused import add_unused_parameters, is_parameter
@@ -49,6 +50,7 @@ class Known:
     graph: Graph
     shapes: tuple[Shape, ...]
     strides: tuple[Strides | None, ...]
+    arguments: tuple[Held, ...]
     tape: NDArray[np.int32]
 
     def note_strides(self, value: int, slot: Slot, strides: dict[int, Strides]) -> None:
@@ -83,6 +85,11 @@ class Assembler:
                 self._known.popitem(last=False)
         slots, shapes, first_shapes = list(numbers.slots), {}, known.shapes
         strides: dict[int, Strides] = {}
+        arguments = {
+            index: words(op)
+            for index, (op, first) in enumerate(zip(numbers.ops, known.arguments, strict=True))
+            if op.arguments is not first and op.arguments != first
+        }
         copies: list[tuple[TensorKey, Copied]] = []
         for index, slot in enumerate(slots):
             if slot.shape != first_shapes[index]:
@@ -97,6 +104,7 @@ class Assembler:
             known,
             shapes,
             strides,
+            arguments,
             start,
             _times(numbers.records),
             [slot.measured for slot in slots] + [None] * (len(first_shapes) - len(slots)),
@@ -115,7 +123,8 @@ class Assembler:
         self._made += 1
         tape = np.arange(len(graph.events), dtype=np.int32)
         tape.flags.writeable = False
-        known = Known(graph, tuple(value.shape for value in graph.values), tuple(value.strides for value in graph.values), tape)
+        shapes, strides = tuple(value.shape for value in graph.values), tuple(value.strides for value in graph.values)
+        known = Known(graph, shapes, strides, tuple(op.arguments for op in numbers.ops), tape)
         self._graphs[graph.key] = known
         if len(self._graphs) > _KNOWN:
             del self._graphs[next(iter(self._graphs))]
@@ -130,6 +139,7 @@ class Draft:
     known: Known
     shapes: dict[int, Shape]
     strides: dict[int, Strides]
+    arguments: dict[int, Arguments]
     start: float
     times: tuple[list[float], list[float]]
     values: list[Measured | None]
@@ -165,6 +175,7 @@ class Draft:
             tensors=MappingProxyType({key: kept_of(copied) for key, copied in self.copies}),
             shapes=MappingProxyType(self.shapes),
             strides=MappingProxyType(self.strides),
+            arguments=MappingProxyType(self.arguments),
             label=label,
             done=error is None,
             error=error,

@@ -16,6 +16,7 @@ from torch.autograd import function as autograd_function
 
 from ..callsite import names_for
 from .failures import note_failure
+from .follower import note_arguments
 from .functions import split, tensors_in
 from .graph_walk import sequence_number
 from .inside import backward_around, tag_of
@@ -140,7 +141,10 @@ def _close(state: State, call: OpCall, opening: Opening, result: Any, frame: Fra
     follower = state.following()
     if follower is not None and opening.serial < 0:
         item = follower.passes(What.CLOSE, None, frame, Began(call.function))
+        running = follower.running
         if item is not None and follower.took_op(item, call.args, result, call.begin, call.end):
+            if running is not None:
+                note_arguments(running, item, (None, *call.args), call.kwargs)
             return
         follower.leave()
         if opening.serial >= 0:

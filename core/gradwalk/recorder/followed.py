@@ -9,6 +9,7 @@ import numpy as np
 from ..trace import StepError, Trace
 from .assemble import Known
 from .device_times import DeviceTimes
+from .functions import words_of
 from .running import Running
 
 
@@ -45,6 +46,9 @@ class FollowedDraft:
             tensors=running.tensors,
             shapes=MappingProxyType(running.shapes),
             strides=MappingProxyType(running.strides),
+            arguments=MappingProxyType(
+                {graph.events[event].ref: words_of(record, held) for event, (record, held) in running.arguments.items()}
+            ),
             label=label,
             done=error is None,
             error=error,

@@ -18,7 +18,8 @@ from torch.optim.optimizer import Optimizer
 
 from ..trace import NONE
 from .binding import bind
-from .functions import Kind, tensors_in
+from .functions import Kind, split, tensors_in
+from .records import OpRecord
 from .routine import Item
 from .running import Column, Opening, Running
 from .state import State, clock
@@ -44,6 +45,13 @@ class Leader(Protocol):
     def leave(self) -> None:
         """From here on the slow way."""
         ...
+
+
+def note_arguments(running: Running, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
+    """Note the arguments that are no tensors, where they are others than in the first step of the structure."""
+    held, record = split(args, kwargs or {})[1], item.records[0]
+    if held != item.arguments and isinstance(record, OpRecord):
+        running.arguments[item.event] = record, held
 
 
 class Follower:
@@ -93,8 +101,12 @@ class Follower:
         if item.zeroes:
             return self._expects_gradients(running, item, args)
         if item.spec is None:
-            return self._expects_inside(running, item, args, kwargs)
-        return len(args) == len(item.spec) and self._expects_plainly(running, item, item.spec, args)
+            expected = self._expects_inside(running, item, args, kwargs)
+        else:
+            expected = len(args) == len(item.spec) and self._expects_plainly(running, item, item.spec, args)
+        if expected:
+            note_arguments(running, item, args, kwargs)
+        return expected
 
     def _expects_plainly(self, running: Running, item: Item, spec: tuple[int, ...], args: tuple[Any, ...]) -> bool:
         """The same where the tensors are positional arguments."""

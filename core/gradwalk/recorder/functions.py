@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from .records import OpRecord
+from ..trace import Arguments
+from .records import Held, OpRecord
 
 
 class Kind(enum.IntEnum):
@@ -127,7 +128,7 @@ def tensors_in(things: Iterable[Any]) -> Iterator[torch.Tensor]:
             pending.extend(reversed(thing.values()))
 
 
-def split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[torch.Tensor], tuple[list[Any], dict[str, Any]] | None]:
+def split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[torch.Tensor], Held]:
     """The tensors among the arguments, and the arguments as a record may hold them (None where all are tensors)."""
     tensors: list[torch.Tensor] = []
     held: list[Any] = []
@@ -160,11 +161,16 @@ def without_tensors(thing: Any) -> Any:
     return type(thing).__name__
 
 
-def words(record: OpRecord) -> tuple[tuple[str, str], ...]:
+def words(record: OpRecord) -> Arguments:
     """The non-tensor arguments of an op as ``(name, text)``; those that are None are left out."""
-    if record.arguments is None:
+    return words_of(record, record.arguments)
+
+
+def words_of(record: OpRecord, held: Held) -> Arguments:
+    """The same for other arguments of the same call, as :func:`split` gives them."""
+    if held is None:
         return ()
-    positional, named = record.arguments
+    positional, named = held
     pairs = [*zip(*named_positional(record.function, positional), strict=True), *named.items()]
     untold = () if record.name in ("getitem", "setitem") else (None,)  # x[None] adds an axis
     return tuple((name, _text(value)) for name, value in pairs if value not in untold and value is not _PLACEHOLDER)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from .binding import bind
-from .follower import Follower
+from .follower import Follower, note_arguments
 from .hooks import is_hooked, of_module
 from .routine import Item
 from .running import Running
@@ -26,7 +26,9 @@ _PLAIN = frozenset((int, float, bool, str, type(None), complex, torch.dtype, tor
 class QuickFollower(Follower):
     """Follows the steps of one thread."""
 
-    def meets(self, item: Item, args: tuple[Any, ...], frame: Any) -> bool:
+    def meets(  # noqa: C901  (in one piece: it runs for every op)
+        self, item: Item, args: tuple[Any, ...], frame: Any, kwargs: dict[str, Any] | None = None
+    ) -> bool:
         """Whether a call of a simple op is the expected one. Where it is not, ``expects`` has the last word."""
         running = self.running
         try:
@@ -36,22 +38,26 @@ class QuickFollower(Follower):
                 frame = frame.f_back
             refs: list[Any] = running.refs  # type: ignore[union-attr]
             versions = running.versions  # type: ignore[union-attr]
-            for argument, number in zip(args, item.spec, strict=True):  # type: ignore[arg-type]
+            other = False
+            for argument, number, first in zip(args, item.spec, item.plain, strict=True):  # type: ignore[arg-type]
                 if number < 0:
                     if type(argument) not in _PLAIN:
                         return False
+                    other = other or (argument is not first and argument != first)
                 elif refs[number]() is not argument:
                     if not bind(self.state, running, number, argument, measured=True):  # type: ignore[arg-type]
                         return False
                 elif argument._version != versions[number]:
                     return False
+            if other or kwargs:
+                note_arguments(running, item, args, kwargs)  # type: ignore[arg-type]
         except Exception:
             return False
         return True
 
     def meets_named(self, item: Item, args: tuple[Any, ...], kwargs: dict[str, Any] | None, frame: Any) -> bool:
         """The same for a call with named arguments, none of them a tensor."""
-        return _plainly_named(kwargs, item.keywords) and self.meets(item, args, frame)
+        return _plainly_named(kwargs, item.keywords) and self.meets(item, args, frame, kwargs)
 
     def gets(self, item: Item, args: tuple[Any, ...], result: Any, begin: float, end: float) -> bool:
         """Note what a simple op made; no fault of ours comes out of here."""

@@ -117,6 +117,10 @@ class Slot:
         self.leaf = leaf
 
 
+Held: TypeAlias = "tuple[Sequence[Any], dict[str, Any]] | None"
+"""Positional and named arguments, tensors replaced by a placeholder; None where all are tensors."""
+
+
 class OpRecord:
     """One op, or one update, that ran."""
 
@@ -135,8 +139,8 @@ class OpRecord:
     tags: tuple[str, ...] = ()
     """What is special about it: words of ``trace.TAGS``."""
     function: Any = None
-    arguments: tuple[Sequence[Any], dict[str, Any]] | None = None
-    """The positional and named arguments, tensors replaced by a placeholder; put into words only for a new Graph."""
+    arguments: Held = None
+    """Put into words only for a new Graph, and where they are others than those of its first step."""
     first_sequence = 0
     last_sequence = 0
     """The range of sequence numbers that autograd gave out while it ran."""

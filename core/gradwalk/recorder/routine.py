@@ -18,7 +18,7 @@ from .assemble import Known
 from .engine_plan import EnginePlan
 from .kept import SMALL
 from .numbering import Numbers
-from .records import BackwardRecord, OpRecord, Record, Slot
+from .records import BackwardRecord, Held, OpRecord, Record, Slot
 from .trail import Arrival, Chain, What
 
 _SAME_ELEMENTS = frozenset(
@@ -61,6 +61,7 @@ class Item:
     __slots__ = (
         "access",
         "after",
+        "arguments",
         "bases",
         "chain",
         "detail",
@@ -73,6 +74,7 @@ class Item:
         "made",
         "opened",
         "owner",
+        "plain",
         "position",
         "records",
         "same_as",
@@ -123,6 +125,10 @@ class Item:
         """For the beginning of a custom Function its serial number then."""
         self.keywords = arrival.keywords
         self.detail: Any = arrival.detail
+        self.arguments: Held = None
+        """Those of its op in the first step of the structure."""
+        self.plain: tuple[Any, ...] = ()
+        """The positional ones of these, as many as ``spec`` has."""
         self.records: Sequence[Record] = arrival.records
         self.owner: Any = None
         """For a backward its EnginePlan."""
@@ -255,6 +261,7 @@ class _Learner:
         record = ops[0]
         if len(item.records) > 1 or not record.outputs:
             raise NotFollowable
+        item.arguments = self._routine.known.arguments[self._numbers.op_of[record.serial]]
         item.inputs = tuple([numbers[slot] for slot in record.inputs])
         item.made = tuple([numbers[slot] for slot in record.outputs])
         item.bases = tuple([self._base_of(slot, item.inputs) for slot in record.outputs])
@@ -267,7 +274,10 @@ class _Learner:
         if arrival.spec is not None and sum(arrival.spec) == len(item.inputs):
             found = iter(item.inputs)
             item.spec = tuple([next(found) if tensor else NONE for tensor in arrival.spec])
-            item.simple = item.what is What.OP and not any(base != NONE for base in item.bases)
+            item.plain = tuple(item.arguments[0]) if item.arguments is not None else (None,) * len(item.spec)
+            item.simple = (
+                len(item.plain) == len(item.spec) and item.what is What.OP and not any(base != NONE for base in item.bases)
+            )
 
     def _lies(self, number: int) -> Strides | None:
         shape, strides = self._routine.shapes[number], self._routine.known.strides[number]

@@ -14,7 +14,7 @@ from ..trace import NONE, Shape, Strides, TensorKey
 from .host import host_array, plain_address
 from .kept import KeptStrip
 from .kernel import by_numpy, kernel
-from .records import Measured, Row, Slot
+from .records import Held, Measured, OpRecord, Row, Slot
 from .routine import Routine
 from .rows import SHARED, careful_row, row_by_threads, rows_of
 from .statistics import Statistics, row_of_measured
@@ -81,6 +81,8 @@ class Running:
         self.shapes: dict[int, Shape] = {}
         self.strides: dict[int, Strides] = {}
         """Of those Values whose strides are not what is expected of their shape."""
+        self.arguments: dict[int, tuple[OpRecord, Held]] = {}
+        """By event: of those ops that were given others than in the first step, with a record of such an op."""
         self.held: dict[int, Slot] = {}
         """The Slots of those Values that are known beyond the step: external ones, leaves written, gradients."""
         self.gradients: list[Slot] = []

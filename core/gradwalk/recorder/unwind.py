@@ -115,6 +115,8 @@ class Unwinder:
             slot.base = None if base == NONE else self.slot(base)
         for name in ("update", "place", "variable", "function", "arguments", "makes_graph", "tags", "region"):
             setattr(record, name, getattr(template, name))
+        if event in running.arguments:
+            _, record.arguments = running.arguments[event]
         record.begin, record.duration = running.begins[event], running.durations[event]
         record.call = state.thread.calls[-1] if state.thread.calls else None
         record.parent = self._opened.get(template.parent, -1)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trace import STATISTICS, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
+from ..trace import STATISTICS, Arguments, Graph, Kept, Shape, StepError, Strides, TensorKey, Trace
 from .columns import Block, Part, ReadAt, is_number, read_column, read_header
 from .dtypes import DType
 from .format import MAX_SHAPES, MAX_STEPS, MAX_TEXT, Damaged
@@ -20,6 +20,8 @@ Array: TypeAlias = NDArray[Any]
 HAS_LOSS, DONE = 1, 2
 TABLES = ("values", "gradients")
 NOT_FINITE = ("inf", "-inf", "nan")
+ARGUMENT_BYTES = 200
+"""About how many bytes the arguments of an op take in a batch."""
 _LEAST_STRIDE = -(1 << 62)
 
 
@@ -37,7 +39,8 @@ def batch_key(trace: Trace) -> tuple[int, ...]:
 
 def raw_bytes(trace: Trace) -> int:
     """About how many bytes a trace takes in a batch before compression, tensors aside."""
-    return trace.values.nbytes + trace.gradients.nbytes + 20 * len(trace.tape) + 64
+    told = ARGUMENT_BYTES * len(trace.arguments)
+    return trace.values.nbytes + trace.gradients.nbytes + 20 * len(trace.tape) + told + 64
 
 
 def storable(trace: Trace) -> bool:
@@ -94,6 +97,13 @@ def _texts(traces: Sequence[Trace]) -> dict[str, Any]:
         if t.error is not None
     }
     scales = {str(row): [_to_json(scale) for scale in t.scales] for row, t in enumerate(traces) if t.scales}
+    arguments = {
+        str(row): [[op, *(text[:MAX_TEXT] for pair in pairs for text in pair)] for op, pairs in t.arguments.items()]
+        for row, t in enumerate(traces)
+        if t.arguments
+    }
+    if arguments:
+        meta["arguments"] = arguments
     if scales:
         meta["scales"] = scales
     if labels:
@@ -136,6 +146,7 @@ class Batch:
     shapes: Mapping[int, Mapping[int, Shape]]
     strides: Mapping[int, Mapping[int, Strides]]
     scales: Mapping[int, tuple[float, ...]]
+    arguments: Mapping[int, Mapping[int, Arguments]]
     graph_bytes: bytes | None = None
     skipped: tuple[str, ...] = ()
 
@@ -162,8 +173,11 @@ class Batch:
             raise Damaged("a shape belongs to a value that the graph does not have")
         if any(len(steps) != len(shapes.get(value, graph.values[value].shape)) for value, steps in strides.items()):
             raise Damaged("a value in a batch has other strides than axes")
+        arguments = self.arguments.get(row, {})
+        if any(op >= len(graph.ops) for op in arguments):
+            raise Damaged("arguments belong to an op that the graph does not have")
         flags = int(self.flags[row])
-        return Trace(
+        trace = Trace(
             step=int(self.steps[row]),
             graph=graph,
             tape=tape,
@@ -181,7 +195,9 @@ class Batch:
             done=bool(flags & DONE),
             error=error,
             scales=self.scales.get(row, ()),
+            arguments=arguments,
         )
+        return trace.told()
 
 
 KNOWN = frozenset(
@@ -229,6 +245,7 @@ def decode_batch(read: ReadAt, length: int) -> Batch:
         shapes=of_values("shapes", 0),
         strides=of_values("strides", _LEAST_STRIDE),
         scales=scales_of_rows(meta.get("scales", {}), count),
+        arguments=_arguments(meta.get("arguments", {}), count),
         graph_bytes=read_column(read, header, "graph").tobytes() if "graph" in header.columns else None,
         skipped=(*header.skipped, *(name for name in header.columns if name not in KNOWN)),
     )
@@ -260,6 +277,19 @@ def _labels(record: Any, count: int) -> dict[int, str]:
     if not all(_is_text(label) for label in rows.values()):
         raise Damaged("a label is malformed")
     return rows
+
+
+def _arguments(record: Any, count: int) -> dict[int, dict[int, Arguments]]:
+    """Per row of a batch and op its arguments, where they are others than the Graph's. Raises Damaged."""
+    found: dict[int, dict[int, Arguments]] = {}
+    for row, ops in _by_row(record, count).items():
+        if not isinstance(ops, list) or not all(isinstance(one, list) and len(one) % 2 for one in ops):
+            raise Damaged("the arguments of a batch are malformed")
+        for op, *texts in ops:
+            if type(op) is not int or op < 0 or not all(_is_text(text) for text in texts):
+                raise Damaged("the arguments of a batch are malformed")
+            found.setdefault(row, {})[op] = tuple(zip(texts[::2], texts[1::2], strict=True))
+    return found
 
 
 def _errors(record: Any, count: int) -> dict[int, StepError]:

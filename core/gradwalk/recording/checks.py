@@ -87,5 +87,5 @@ class Checker:
 
         while (trace := self._waiting.get()) is not None:
             with contextlib.suppress(Exception):  # the thread has to live: the training waits for it
-                made = check_step(trace, lambda done, all_: not self._hurry)
+                made = check_step(trace.told(), lambda done, all_: not self._hurry)
                 self._give(Verdicts(trace.step, tuple(made.verdicts.values())))

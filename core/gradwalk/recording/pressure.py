@@ -84,7 +84,7 @@ class Pressure:
     def weight_of(self, trace: Trace) -> int:
         """About how many bytes a step takes while it waits, tensors aside."""
         weight = trace.values.nbytes + trace.gradients.nbytes + trace.tape.nbytes + trace.times.nbytes + trace.durations.nbytes
-        weight += SHAPE_OBJECTS * (len(trace.shapes) + len(trace.strides))
+        weight += SHAPE_OBJECTS * (len(trace.shapes) + len(trace.strides) + 3 * len(trace.arguments))
         if trace.graph.id not in self._graphs:
             weight += self._weight_of_graph(trace.graph)
         return weight + STEP_OBJECTS
