@@ -187,6 +187,27 @@ def test_keys_typed_into_the_find_bar_are_letters(looking, press, qtbot):
     assert bar.count.text() == "no match"
 
 
+def test_find_underlines_a_filter_that_it_cannot_read_and_says_why(looking, press, qtbot):
+    canvas = looking._window.graph
+    press(Key.Key_F, Ctrl)
+    bar = canvas.furniture.find
+    bar.field.setText("$grad(rms>")
+    looking._window.desk.views["events"].filter.setText("$grad(rms>")
+    said = looking._window.desk.views["events"].found.text()
+    assert bar.field.error is not None
+    assert (bar.problem.text(), bar.count.text(), bar.matches) == (said, "", [])
+    assert "(at character " in said
+    qtbot.waitUntil(lambda: bar.problem.isVisible() and bar.rect().contains(bar.problem.geometry()))
+    assert bar.problem.height() >= bar.problem.heightForWidth(bar.problem.width())
+    bar.field.setText("$module(net.last)")
+    assert not bar.problem.isVisible()
+    assert {name.path for name in bar.matches if name.kind == "op"} == {"net.last"}
+    bar.field.setText("$kind(accumulate)")
+    assert {name.kind for name in bar.matches} == {"parameter"}
+    bar.field.setText("rms>")
+    assert (bar.field.error, bar.count.text()) == (None, "no match"), "words, not a filter"
+
+
 def test_go_to_node_unfolds_and_shows_it_in_the_middle(looking, press, qtbot):
     canvas, session = looking._window.graph, looking.session
     press(Key.Key_0)

@@ -53,6 +53,7 @@ class Furniture(QObject):
         self.away.resized.connect(self.place_soon)
         self.find.closed.connect(canvas.setFocus)
         self.find.closed.connect(self.place_soon)
+        self.find.resized.connect(self.place_soon)
         self._shown: tuple[object, ...] = ()
         """What of the canvas the minimap was last told to show."""
         self._soon = QTimer(self)
@@ -109,7 +110,8 @@ class Furniture(QObject):
         )
         top = AWAY
         if self.find.isVisible():
-            self.find.resize(min(FIND_WIDTH, canvas.width() - 2 * AWAY), self.find.sizeHint().height())
+            width = min(FIND_WIDTH, canvas.width() - 2 * AWAY)
+            self.find.resize(width, self.find.heightForWidth(width))
             left = max(AWAY, canvas.width() - self.find.width() - AWAY)
             if self.bar.isVisibleTo(canvas) and left < self.bar.geometry().right() + AWAY:
                 top = self.bar.geometry().bottom() + AWAY

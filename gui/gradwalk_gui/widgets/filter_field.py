@@ -31,11 +31,15 @@ class FilterField(QLineEdit):
         if text != self.text():
             self.setText(text)
         try:
-            self.asked, self.error = parse(text), None
+            self.asked, self.error = parse(text if self.is_filter(text) else ""), None
         except FilterError as error:
             self.error = error
         self.setToolTip(self.error.message if self.error is not None else "")
         self._underline(colour)
+
+    def is_filter(self, text: str) -> bool:
+        """Whether a text is meant as a filter."""
+        return True
 
     def _underline(self, colour: str) -> None:
         """Qt lets a line format parts of its text in the way that input methods do."""
@@ -53,7 +57,8 @@ class FilterField(QLineEdit):
 
     def _offer(self) -> None:
         """Show what may come at the cursor; nothing where nothing has been typed of it."""
-        self._offered = [one for one in complete(self.text(), self.cursorPosition(), self.graph) if one.start < one.end]
+        offered = complete(self.text(), self.cursorPosition(), self.graph) if self.is_filter(self.text()) else ()
+        self._offered = [one for one in offered if one.start < one.end]
         self._words.setStringList([one.text for one in self._offered])
         popup = self.offers.popup()
         assert popup is not None
