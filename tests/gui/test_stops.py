@@ -111,6 +111,25 @@ def test_a_condition_typed_into_the_panel_stops_after_the_event_that_meets_it(wa
     view.field.clear()
 
 
+def test_a_low_panel_shows_why_a_condition_cannot_be_a_breakpoint(walked, qtbot):
+    desk = walked._window.desk
+    view = desk.views["breakpoints"]
+    desk.show_dock("breakpoints")
+    view.setMaximumHeight(90)
+    qtbot.waitUntil(lambda: view.isVisible() and view.height() <= 90)
+    least = view.minimumSizeHint().height()
+    assert not view.note.isVisible()
+    for wrong, why in (("$op(", "closing parenthesis"), ("$gra(rms>1)", "gra")):
+        view.field.setText(wrong)
+        qtbot.waitUntil(lambda: view.note.isVisible() and view.rect().contains(view.note.geometry()))
+        assert why in view.note.full_text()
+        assert view.field.toolTip() == view.note.full_text()
+        assert view.minimumSizeHint().height() <= least, "no other panel gives room for it"
+    view.field.clear()
+    assert not view.note.isVisible()
+    assert view.field.toolTip() == ""
+
+
 def test_a_breakpoint_is_switched_off_and_deleted_in_the_panel(walked):
     session, view = walked.session, walked._window.desk.views["breakpoints"]
     session.set(breakpoints=(Breakpoint("$op(mul_)"), Breakpoint("$op(sum)")))

@@ -35,7 +35,7 @@ WAITS = "A condition on numbers waits for the GPU at every event that it covers.
 
 
 NOTE_FROM = 110
-"""The height of the panel from which on the note is shown, logical pixels."""
+"""The height of the panel from which on the advice in the note is shown, logical pixels."""
 
 
 class BreakpointsView(Panel):
@@ -72,6 +72,7 @@ class BreakpointsView(Panel):
         self.button.clicked.connect(self.add)
         self.note = ElidedLabel(Qt.TextElideMode.ElideRight, self)
         self.note.setFont(font(11))
+        self._wrong = False
         self.hold = QPushButton("Hold the training", self)
         self.hold.setToolTip("Hold the training that runs at these breakpoints, too")
         self.hold.clicked.connect(lambda: session.set(resting=False))
@@ -105,7 +106,6 @@ class BreakpointsView(Panel):
                 self.list.addItem(_item(one))
             self.list.setCurrentRow(min(row, len(new.breakpoints) - 1))
             self.list.blockSignals(False)
-        self._make_room()
         self._read(self.field.text())
 
     def ask(self) -> None:
@@ -141,9 +141,12 @@ class BreakpointsView(Panel):
         if self.field.error is None and text.strip() and asks_numbers(self.field.asked):
             self.sides["after"].setChecked(True)
         fault = self._fault(text.strip()) if text.strip() else ""
+        self._wrong = bool(fault)
+        self.field.setToolTip(fault)
         self.button.setEnabled(bool(text.strip()) and not fault)
         self.note.set_full_text(fault or self._advice())
         self.note.setStyleSheet(f"color: {self.theme.danger if fault else self.theme.subtle};")
+        self._make_room()
 
     def _advice(self) -> str:
         enabled = [one for one in self.session.state.breakpoints if one.enabled]
@@ -160,14 +163,17 @@ class BreakpointsView(Panel):
         self.session.set(breakpoints=tuple(Breakpoint(one.text, one.when, tick) for one, tick in zip(now, ticks, strict=True)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A low panel has no room for the note."""
+        """A low panel has no room for advice."""
         super().resizeEvent(event)
         self._make_room()
 
     def _make_room(self) -> None:
-        resting = rests(self.session.state)
+        """A fault is always shown; in a low panel the list gives it the room."""
+        resting, roomy = rests(self.session.state), self.height() >= NOTE_FROM
         self.hold.setVisible(resting)
-        self.note.setVisible(resting or self.height() >= NOTE_FROM)
+        self.note.setVisible(resting or roomy or self._wrong)
+        given = self.note.sizeHint().height() + GRID // 2 if self._wrong and not roomy else 0
+        self.list.setMinimumHeight(LEAST - given)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete removes the current row."""
