@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from gradwalk.watches import Limits, Watch
 
 DEFAULT = Limits()
+LONGEST = 24
+"""So many characters of a wrong text are repeated at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,16 @@ def number_of(text: str, most: float) -> float | None:
     except ValueError:
         return None
     return number if 0 < number <= most and math.isfinite(number) else None
+
+
+def why_not(text: str, watch: Watch, limits: Limits) -> str:
+    """The sentence about a text that is no limit of a watch: what, where, and what to type instead."""
+    limit = LIMITS[watch.kind]
+    range_ = "above 0" if math.isinf(limit.most) else f"above 0 and at most {limit.most:g}"
+    typed = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    said = f"“{typed}” is no limit of {watch.title}" if text else f"{watch.title[0].upper()}{watch.title[1:]} needs a limit"
+    usual, now = getattr(DEFAULT, limit.field), getattr(limits, limit.field)
+    return f"{said}: type a number {range_}, such as {usual:g}. {now:g} stays."
 
 
 def in_words(watch: Watch, limits: Limits) -> str:
