@@ -17,6 +17,7 @@ from gradwalk.tape import event_at, module_of
 from gradwalk.trace import Event, Graph, Trace, Verdict
 
 from . import moves, showing
+from .graph.holding import held_as
 from .held import Held
 from .kept_steps import checked_steps, kept_steps
 from .state import END, Play, Selection, State, Steps, Thing, View, resolve
@@ -271,14 +272,16 @@ class Session:
             self.dive(showing.above(self._state.trace.graph, self._state.view.root))
 
     def hide_picked(self) -> None:
-        """Do not draw what is selected."""
-        hidden = self._state.view.hidden | self._picked
+        """Do not draw what is selected, or the card that holds it; a lane is between two cards and stays."""
+        things = [one for one in self._picked if one.kind != "edge"]
+        hidden = self._state.view.hidden | self._held_as(things)
         self.set_view(hidden=hidden, isolated=self._state.view.isolated - hidden)
 
     def isolate_picked(self) -> None:
-        """Draw nothing but what is selected."""
-        if self._picked:
-            self.set_view(isolated=self._picked)
+        """Draw nothing but what is selected, or the card that holds it."""
+        isolated = self._held_as(self._picked)
+        if isolated:
+            self.set_view(isolated=isolated, hidden=self._state.view.hidden - isolated)
 
     def show_all(self) -> None:
         """Draw again what was hidden, and the whole graph."""
@@ -288,6 +291,10 @@ class Session:
     def _picked(self) -> frozenset[Selection]:
         state = self._state
         return frozenset(state.picked or ((state.selection,) if state.selection is not None else ()))
+
+    def _held_as(self, things: Iterable[Selection]) -> frozenset[Selection]:
+        trace = self._state.trace
+        return held_as(trace.graph, self._state.view, things) if trace is not None else frozenset()
 
     def _reshow(self, change: Callable[[Graph, View, Any], View], what: Any) -> None:
         if self._state.trace is not None:

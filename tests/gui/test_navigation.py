@@ -101,6 +101,19 @@ def test_h_hides_i_isolates_and_shift_h_shows_all(looking, press, qtbot):
     assert titles(looking) == before
 
 
+def test_a_graph_of_which_all_is_hidden_says_how_to_show_it(looking, press):
+    session, canvas = looking.session, looking._window.graph
+    press(Key.Key_0)
+    cards = canvas.scene.picture.cards
+    kinds = {"module": "module", "op": "op", "node": "node"}
+    session.pick(Selection(kinds.get(card.kind, "value"), card.ref) for card in cards)
+    press(Key.Key_H)
+    assert canvas.scene.empty
+    assert canvas._why_nothing() == "Everything is hidden. Shift+H shows all again."
+    press(Key.Key_H, Shift)
+    assert len(canvas.scene.picture.cards) == len(cards)
+
+
 def test_u_and_d_dim_all_but_one_side(looking, press):
     session, canvas = looking.session, looking._window.graph
     assert not enabled(looking, "upstream")

@@ -20,7 +20,7 @@ def reduced(graph: Graph, picture: Picture, view: View) -> Picture:
     if root != NONE:
         picture = _inside(graph, picture, root)
     if view.isolated:
-        picture = only(picture, _meant(graph, picture, view.isolated))
+        picture = only(picture, _meant(graph, picture, view.isolated, holders=True))
     if view.hidden:
         picture = only(picture, [not meant for meant in _meant(graph, picture, view.hidden)])
     return picture
@@ -49,8 +49,8 @@ def _stub(graph: Graph, card: Card) -> Card:
     return Card("input", card.values[0], title, values=card.values, backward=False, category="input")
 
 
-def _meant(graph: Graph, picture: Picture, things: Iterable[Selection]) -> list[bool]:
-    """Per card whether it is, holds, or lies in one of some things."""
+def _meant(graph: Graph, picture: Picture, things: Iterable[Selection], *, holders: bool = False) -> list[bool]:
+    """Per card whether it is or lies in one of some things; with ``holders`` also whether it is a folded module with one."""
     ids: dict[str, set[int]] = {}
     for thing in things:
         ids.setdefault(thing.kind, set()).add(thing.id)
@@ -58,7 +58,7 @@ def _meant(graph: Graph, picture: Picture, things: Iterable[Selection]) -> list[
     modules = ids.get("module", set())
     return [
         not modules.isdisjoint(up_from(graph, card.ref if card.kind == "module" else card.frame))
-        or (card.kind != "module" and not (ops.isdisjoint(card.ops) and nodes.isdisjoint(card.nodes)))
+        or ((holders or card.kind != "module") and not (ops.isdisjoint(card.ops) and nodes.isdisjoint(card.nodes)))
         or (card.kind in ("leaf", "input", "loss", "tensor") and card.ref in values)
         for card in picture.cards
     ]

@@ -322,6 +322,8 @@ class GraphView(Sight):
             return "The layout of this step was cancelled. Fold or unfold something, or choose another step."
         if self.scene is None:
             return "The graph of the step stands here once a recording is open."
+        if self.drawn.view.hidden or self.drawn.view.isolated:
+            return "Everything is hidden. Shift+H shows all again."
         if self.drawn.view.halves == "backward":
             return "No backward() was seen in this step."
         return "This step has no forward op."

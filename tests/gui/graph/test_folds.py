@@ -163,6 +163,69 @@ def test_what_is_selected_is_hidden_or_alone_until_all_is_shown(session):
     assert titles(picture_of(session)) == whole
 
 
+def _op_in(session, path):
+    graph = session.state.trace.graph
+    call = showing.call_at(graph, path)
+    return Selection("op", next(op.id for op in graph.ops if op.module == call))
+
+
+def test_of_what_lies_in_a_folded_module_or_a_stack_the_card_is_hidden_or_alone(session):
+    graph, whole = session.state.trace.graph, titles(picture_of(session))
+    inside = _op_in(session, "net.layer.7.out")
+    node = next(node.id for node in graph.nodes if node.op == inside.id)
+    leaf = next(value for value in graph.ops[inside.id].inputs if graph.values[value].role == "leaf")
+    edge = next(edge.id for edge in graph.edges if edge.source == node)
+    things = (
+        Selection("node", node),
+        Selection("value", leaf),
+        Selection("edge", edge),
+        Selection("value", graph.ops[inside.id].outputs[0]),
+    )
+    for thing in (inside, *things, Selection("module", showing.call_at(graph, "net.layer.7"))):
+        session.select(thing)
+        session.isolate_picked()
+        assert titles(picture_of(session)) == ["layer × 12"], thing
+        session.undo()
+        if thing.kind != "edge":
+            session.hide_picked()
+            assert set(whole) - set(titles(picture_of(session))) == {"layer × 12"}, thing
+            session.undo()
+    session.select(inside)
+    session.isolate_picked()
+    session.fold("net.layer.0")
+    assert titles(picture_of(session), "module") == [f"layer.{number}" for number in range(12)], "all layers of the stack"
+    session.show_all()
+    session.fold_all()
+    session.isolate_picked()
+    assert titles(picture_of(session)) == ["net"]
+
+
+def test_what_is_alone_shows_on_the_card_that_it_is_folded_into_and_hidden_hides_no_more_than_itself(session):
+    session.unfold_all()
+    session.select(_op_in(session, "net.layer.7.out"))
+    session.isolate_picked()
+    assert len(titles(picture_of(session))) == 1
+    session.fold_all()
+    assert titles(picture_of(session)) == ["net"]
+    session.show_all()
+    session.unfold_all()
+    session.hide_picked()
+    session.fold_all()
+    assert "net" in titles(picture_of(session))
+
+
+def test_of_a_lane_both_ends_are_alone_and_nothing_is_hidden(session):
+    session.unfold_all()
+    whole, lane = picture_of(session), next(lane for lane in picture_of(session).lanes if lane.edges)
+    ends = sorted(whole.cards[end].title for end in (lane.source, lane.target))
+    session.select(Selection("edge", lane.edges[0]))
+    session.isolate_picked()
+    assert sorted(titles(picture_of(session))) == ends
+    session.undo()
+    session.hide_picked()
+    assert session.state.view.hidden == frozenset()
+
+
 def test_picks_and_highlights_go_with_the_selection(session):
     one, other = Selection("op", 0), Selection("op", 1)
     session.pick((one, other, one))
