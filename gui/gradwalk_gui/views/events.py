@@ -36,6 +36,8 @@ SHAPE_FROM, VARIABLE_FROM = 480, 392
 FOUND_FROM = 140
 """The height from which on the number of events is shown."""
 WIDTHS = {INDEX: 42, PHASE: 24, NAME: 120, VARIABLE: 72, SHAPE: 96, RMS: 80, CHECK: 32}
+NARROW = {INDEX: 38, RMS: 76}
+"""Widths in a list without a column of variables."""
 
 
 class EventsView(Panel):
@@ -293,7 +295,10 @@ class EventList(QTreeView):
     def _fit_columns(self) -> None:
         model = self.model()
         if isinstance(model, EventModel):
-            model.narrow = self.width() < VARIABLE_FROM
+            narrow = self.width() < VARIABLE_FROM
+            for column in NARROW if narrow != model.narrow else ():
+                self.setColumnWidth(column, (NARROW if narrow else WIDTHS)[column])
+            model.narrow = narrow
             self.setColumnHidden(VARIABLE, model.narrow)
             self.setColumnHidden(SHAPE, self.width() < SHAPE_FROM)
 

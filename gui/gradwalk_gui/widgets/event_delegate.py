@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
 from ..check_mark import paint_mark
 from ..inspection.rows import EventRow
@@ -14,6 +14,10 @@ from .event_model import CHECK, INDEX, NAME, PHASE, RMS, VARIABLE, EventModel
 
 HEIGHT = 26
 MARK = 15.0
+GAP = 7
+"""Between a name and the variable behind it."""
+LEAST = 36
+"""A variable behind a name that has less room than this is left out, unless all of it fits."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -44,6 +48,11 @@ class EventDelegate(QStyledItemDelegate):
             self._paint_phase(painter, box, row, run)
         elif index.column() == RMS:
             self._paint_rms(painter, box, row, run)
+            room = self._name_room(box, row, run, option.widget)  # a name may reach into this column
+            if room is not None and room.right() > box.left():
+                self._paint_event(painter, room, row, run)
+        elif index.column() == NAME:
+            self._paint_event(painter, self._name_room(box, row, run, option.widget) or box.adjusted(4, 0, -6, 0), row, run)
         elif index.column() == CHECK:
             paint_mark(painter, self.theme, self._model.mark_of(row), box.center(), MARK)
         else:
@@ -73,34 +82,58 @@ class EventDelegate(QStyledItemDelegate):
         painter.setFont(font(11, QFont.Weight.Bold))
         painter.drawText(disc, Qt.AlignmentFlag.AlignCenter, PHASE_MARKS[row.phase])
 
+    def _name_room(self, box: QRectF, row: EventRow, run: bool, view: QWidget | None) -> QRectF | None:
+        """In a narrow list a name has the room up to the figure of its row; None where it has its own column alone."""
+        if not self._model.narrow or not isinstance(view, QTreeView):
+            return None
+        left, end = view.columnViewportPosition(NAME), view.columnViewportPosition(RMS)
+        if end != left + view.columnWidth(NAME):  # the columns were moved
+            return None
+        figure = self._figure_width(row, run, view.columnWidth(RMS))
+        right = end + view.columnWidth(RMS) - figure
+        return QRectF(left + 4, box.top(), max(right - 6 - left - 4, 0), box.height())
+
+    def _figure_width(self, row: EventRow, run: bool, column: int) -> int:
+        text = self._model.text_of(row, RMS)
+        if not text:
+            return 0
+        return column if _is_number(text, run) else QFontMetrics(font(11)).horizontalAdvance(text) + 8
+
+    def _paint_event(self, painter: QPainter, room: QRectF, row: EventRow, run: bool) -> None:
+        reached = run or row.position == self._model.position
+        painter.setPen(QColor(self.theme.text if reached else self.theme.faint))
+        self._paint_name(painter, self._paint_tag(painter, room, row.bad) if row.bad and run else room, row, reached)
+
     def _paint_text(self, painter: QPainter, box: QRectF, row: EventRow, column: int, run: bool) -> None:
         theme, room = self.theme, box.adjusted(4, 0, -6, 0)
         reached = run or row.position == self._model.position
-        painter.setPen(QColor((theme.text if column == NAME else theme.subtle) if reached else theme.faint))
-        if column == NAME:
-            self._paint_name(painter, self._paint_tag(painter, room, row.bad) if row.bad and run else room, row, reached)
-            return
+        painter.setPen(QColor(theme.subtle if reached else theme.faint))
         painter.setFont(font(12 if column == VARIABLE else 11, numbers=True))
         shown = QFontMetrics(painter.font()).elidedText(
             self._model.text_of(row, column), Qt.TextElideMode.ElideMiddle, int(room.width())
         )
         painter.drawText(room, _RIGHT if column == INDEX else _LEFT, shown)
 
-    def _paint_name(self, painter: QPainter, room: QRectF, row: EventRow, reached: bool) -> None:
-        """The name; in a narrow list with the variable behind it, of which the end is kept (``fc1.weight``)."""
+    def texts_in(self, row: EventRow, width: int) -> tuple[str, str]:
+        """The name, and in a narrow list what has room of the variable behind it: its end (``fc1.weight``), if any."""
         near = row.position - self._model.position in (-1, 0)
-        painter.setFont(font(13, QFont.Weight.DemiBold if near else QFont.Weight.Normal))
+        measure = QFontMetrics(name_font(near))
+        name = measure.elidedText(row.name, Qt.TextElideMode.ElideRight, width)
         variable = row.variable if self._model.narrow and row.variable != row.name else ""
-        variable_font = font(12, numbers=True)
-        about = QFontMetrics(variable_font).elidedText(variable, Qt.TextElideMode.ElideLeft, int(room.width() * 0.55))
-        behind = QFontMetrics(variable_font).horizontalAdvance(about) + 7 if about else 0
-        measure = QFontMetrics(painter.font())
-        name = measure.elidedText(row.name, Qt.TextElideMode.ElideRight, int(room.width()) - behind)
+        room, behind = width - measure.horizontalAdvance(name) - GAP, QFontMetrics(font(12, numbers=True))
+        if room < min(LEAST, behind.horizontalAdvance(variable)):
+            return name, ""
+        return name, behind.elidedText(variable, Qt.TextElideMode.ElideLeft, room)
+
+    def _paint_name(self, painter: QPainter, room: QRectF, row: EventRow, reached: bool) -> None:
+        name, about = self.texts_in(row, int(room.width()))
+        painter.setFont(name_font(row.position - self._model.position in (-1, 0)))
         painter.drawText(room, _LEFT, name)
         if about:
-            painter.setFont(variable_font)
+            beside = QFontMetrics(painter.font()).horizontalAdvance(name) + GAP
+            painter.setFont(font(12, numbers=True))
             painter.setPen(QColor(self.theme.subtle if reached else self.theme.faint))
-            painter.drawText(room.adjusted(measure.horizontalAdvance(name) + 7, 0, 7, 0), _LEFT, about)
+            painter.drawText(room.adjusted(beside, 0, GAP, 0), _LEFT, about)
 
     def _paint_tag(self, painter: QPainter, room: QRectF, text: str) -> QRectF:
         """The word NaN or Inf on hatched ground, at the right; gives the room that is left of it."""
@@ -123,7 +156,7 @@ class EventDelegate(QStyledItemDelegate):
         if not text:
             return
         room = box.adjusted(2, 0, -8, 0)
-        is_number = run and text[0].isdigit() and text != "0 (exactly)"
+        is_number = _is_number(text, run)
         painter.setFont(font(11, numbers=is_number))
         painter.setPen(QColor(self.theme.bad if text in ("NaN", "Inf") else self.theme.text if run else self.theme.faint))
         painter.drawText(room, _RIGHT, text)
@@ -150,3 +183,12 @@ class EventDelegate(QStyledItemDelegate):
             middle = box.center().y()
             points = [QPointF(box.left() + 1, middle - 5), QPointF(box.left() + 8, middle), QPointF(box.left() + 1, middle + 5)]
             painter.drawPolygon(QPolygonF(points))
+
+
+def name_font(near: bool) -> QFont:
+    """The font of an event's name: bolder beside the playhead."""
+    return font(13, QFont.Weight.DemiBold if near else QFont.Weight.Normal)
+
+
+def _is_number(text: str, run: bool) -> bool:
+    return run and text[0].isdigit() and text != "0 (exactly)"

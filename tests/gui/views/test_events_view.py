@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtTest import QTest
 
 from gradwalk.builder import GraphBuilder
 from gradwalk.sample import sample_trace
+from gradwalk.statistics import statistics_of
 from gradwalk.tape import event_at, name_of, rms_of
-from gradwalk.trace import Trace, empty_table
+from gradwalk.trace import NONE, Trace, empty_table
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection
 from gradwalk_gui.theme import DARK
@@ -56,6 +57,40 @@ def test_rows_are_the_tape_in_engine_order(session, show):
     assert column(view, INDEX) == [str(position) for position in range(len(trace.tape))]
     assert column(view, SHAPE)[:3] == ["64 × 100", "64 × 100", "64 × 10"]
     assert column(view, VARIABLE)[2] == "y_pred"
+
+
+def named_trace():
+    """Two updates, and the gradient of one parameter."""
+    build = GraphBuilder()
+    weight = build.add_value((2,), "float32", name="encoder.0.weight", role="leaf", requires_grad=True)
+    node = build.add_node("AccumulateGrad", leaf=weight)
+    edge = build.add_edge(node, NONE, value=weight)
+    build.add_event("accumulate", "backward", node)
+    for _ in range(2):
+        build.add_event("update", "update", build.add_op("SGD.step", (weight,), (), variable="encoder.0.weight", phase="update"))
+    graph = build.freeze()
+    gradients = empty_table(1)
+    gradients[:, edge] = statistics_of(np.array([1e-10, -1.5e-10]))
+    return Trace(0, graph, np.arange(3, dtype=np.int32), empty_table(len(graph.values)), gradients)
+
+
+@pytest.mark.parametrize("run", [False, True])
+def test_in_a_narrow_list_names_are_whole_and_reach_into_the_column_of_figures(show, run):
+    session = Session()
+    session.open(Steps([named_trace()]))
+    view = show(EventsView, session, size=(274, 700))
+    session.go_to(0, 3 if run else 0)
+    assert [view.list.isColumnHidden(column) for column in (VARIABLE, SHAPE, RMS)] == [True, True, False]
+    shown = []
+    for place in range(view.model.rowCount()):
+        row, box = view.model.row_at(place), QRectF(view.list.visualRect(view.model.index(place, NAME)))
+        shown.append(view.delegate.texts_in(row, int(view.delegate._name_room(box, row, run, view.list).width())))
+    assert [name for name, _ in shown] == ["AccumulateGrad", "SGD.step", "SGD.step"]
+    assert [about for _, about in shown[1:]] == ["encoder.0.weight"] * 2
+    image = view.list.viewport().grab().toImage()
+    cell = view.list.visualRect(view.model.index(2, RMS)).adjusted(0, 4, -20, -4)
+    inks = {image.pixel(x, y) for x in range(cell.left(), cell.right()) for y in range(cell.top(), cell.bottom())}
+    assert len(inks) > 4, "the end of the variable"
 
 
 def test_a_click_puts_the_playhead_just_after_the_event(session, show):
