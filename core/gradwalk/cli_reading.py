@@ -137,7 +137,7 @@ def diff_command(
     tolerance: float,
     as_json: bool,
 ) -> int:
-    """Compare the steps of FIRST and SECOND, which have the same structure, event by event; exit code 1 where they part.
+    """Compare the steps of FIRST and SECOND event by event, as far as their structures agree; exit code 1 where they part.
 
     For programs that are written in different ways use compare.
     """

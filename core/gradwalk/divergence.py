@@ -1,4 +1,4 @@
-"""Where two steps of the same structure part: two ranks, two steps or two recordings, compared by their statistics."""
+"""Where two steps part: two ranks, two steps or two recordings, compared by their statistics as far as their structures agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .refusal import RefusalError
 from .scales import unscaled
 from .show import number_json
-from .tape import event_at, module_of, moments, name_of, rms_of, site_of, target_of, value_label
+from .tape import event_at, index, module_of, moments, name_of, rms_of, site_of, target_of, value_label
 from .trace import NONE, STATISTICS, Graph, Trace
 
 Numbers = NDArray[np.float64]
@@ -36,8 +36,18 @@ class Difference:
     apart: float
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Where the structures of two steps part: the first event that differs (or the end of the one), and how, in words."""
+
+    event: int
+    how: str
+
+
 Parted: TypeAlias = tuple[Trace, Trace, list[Difference]]
 """Two steps and where they differ."""
+_Event: TypeAlias = tuple[str, str, str, tuple[int, ...]]
+"""Kind, phase, name and inputs of an event."""
 
 
 class Steps(Protocol):
@@ -51,24 +61,38 @@ class Steps(Protocol):
 def differences(first: Trace, second: Trace, tolerance: float) -> list[Difference]:
     """What differs by more than a tolerance: tensors that were there from the start, then one difference per event of the tape.
 
-    What was not counted on one side is left out. Raises RefusalError where the steps differ in structure.
+    What was not counted on one side is left out. Where the structures part, what is before that event is compared. Raises
+    RefusalError where nothing differs there: what comes after cannot be compared.
     """
-    check_structure(first, second)
-    first, second = unscaled(first), unscaled(second)
-    when, graph = moments(first), first.graph
+    fork = fork_of(first, second)
+    values, edges = _common(first.graph, second.graph, fork)
+    one, other = unscaled(first), unscaled(second)
+    when, graph = moments(one), one.graph
     start = np.array([value.op == NONE for value in graph.values], dtype=np.bool_)
     copies = np.array([value.op == NONE and value.gradient_of != NONE for value in graph.values], dtype=np.bool_)
     positions = np.where(start, NONE, when.values)
     found: dict[tuple[int, int], Difference] = {}
-    for one in _parted("value", first.values, second.values, positions, tolerance, ~copies & (start | (positions != NONE))):
-        _keep(found, one)
-    for one in _parted("gradient", first.gradients, second.gradients, when.edges, tolerance, when.edges != NONE):
-        _keep(found, one)
+    for difference in _parted(
+        "value", one.values, other.values, positions, tolerance, values & ~copies & (start | (positions != NONE))
+    ):
+        _keep(found, difference)
+    for difference in _parted("gradient", one.gradients, other.gradients, when.edges, tolerance, edges & (when.edges != NONE)):
+        _keep(found, difference)
+    if fork is not None and not found:
+        raise _refusal(first, second, fork, tolerance)
     return [found[place] for place in sorted(found)]
 
 
+def _refusal(first: Trace, second: Trace, fork: Fork, tolerance: float) -> RefusalError:
+    pair = f"step {first.step} and step {second.step}"
+    if not fork.event:
+        return RefusalError(f"{pair} cannot be compared, their structures differ: {fork.how}")
+    agree = f"no figure before it differs by more than {tolerance:g}"
+    return RefusalError(f"{pair} can be compared up to event {fork.event} only, their structures differ: {fork.how}; {agree}")
+
+
 def first_divergence(first: Steps, second: Steps, tolerance: float) -> Parted | None:
-    """Of the steps that both have, the first that parts; None where none does. Raises RefusalError for other structures."""
+    """Of the steps that both have, the first that parts; None where none does. Raises RefusalError as differences does."""
     numbers = first.step_numbers(), second.step_numbers()
     _, here, there = np.intersect1d(*numbers, return_indices=True)
     if not len(here):
@@ -81,25 +105,59 @@ def first_divergence(first: Steps, second: Steps, tolerance: float) -> Parted | 
     return None
 
 
-def check_structure(first: Trace, second: Trace) -> None:
-    """Raises RefusalError, which names the first event that differs, unless two steps have the same structure."""
+def fork_of(first: Trace, second: Trace) -> Fork | None:
+    """Where the structures of two steps part; None where they are the same."""
     here, there = first.graph, second.graph
     if here is there or here.key == there.key:
-        return
+        return None
     for position, (one, other) in enumerate(zip(_events(here), _events(there), strict=False)):
         if one != other:
-            raise _other(first, second, f"event {position} is {one[2]} in the one and {other[2]} in the other")
+            return Fork(position, _how(position, one, other))
+    shorter = min(len(here.events), len(there.events))
     if len(here.events) != len(there.events):
-        raise _other(first, second, f"the one has {len(here.events):,} events, the other {len(there.events):,}")
+        return Fork(shorter, f"the one has {len(here.events):,} events, the other {len(there.events):,}")
     if len(here.values) != len(there.values) or len(here.edges) != len(there.edges):
-        raise _other(first, second, "they have other tensors or gradients")
+        return Fork(shorter, "they have other tensors or gradients")
+    return None
 
 
-def _other(first: Trace, second: Trace, how: str) -> RefusalError:
-    return RefusalError(f"step {first.step} and step {second.step} cannot be compared, their structures differ: {how}")
+def _how(position: int, one: _Event, other: _Event) -> str:
+    if one[2] == other[2]:
+        return f"event {position} is {one[2]} in both, of other inputs or in another phase"
+    return f"event {position} is {one[2]} in the one and {other[2]} in the other"
 
 
-def _events(graph: Graph) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
+def _common(first: Graph, second: Graph, fork: Fork | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which Values and Edges of ``first`` are the same things in ``second``: all, or those of the events before a fork."""
+    values, edges = np.ones(len(first.values), dtype=np.bool_), np.ones(len(first.edges), dtype=np.bool_)
+    if fork is not None:
+        values[:], edges[:] = False, False
+        values[list(_common_values(first, second, fork.event))] = True
+        edges[list(_common_edges(first, second, fork.event))] = True
+    return values, edges
+
+
+def _common_values(first: Graph, second: Graph, end: int) -> Iterator[int]:
+    """What the ops before an event read and make, where it has the same place, name and origin in both."""
+    for one, other in zip(first.events[:end], second.events[:end], strict=True):
+        if one.kind in ("op", "update") and one.ref == other.ref:
+            op = first.ops[one.ref]
+            for value in (*op.inputs, *op.outputs):
+                here, there = first.values[value], second.values[value] if value < len(second.values) else None
+                if there is not None and (here.op, here.name) == (there.op, there.name):
+                    yield value
+
+
+def _common_edges(first: Graph, second: Graph, end: int) -> Iterator[int]:
+    """The gradients that the events before an event send, where they have the same way in both."""
+    here, there = index(first).edges_of_event, index(second).edges_of_event
+    for event in range(end):
+        for edge in set(here[event]) & set(there[event]):
+            if first.edges[edge] == second.edges[edge]:
+                yield edge
+
+
+def _events(graph: Graph) -> Iterator[_Event]:
     for event in graph.events:
         inputs = graph.ops[event.ref].inputs if event.kind in ("op", "update") else ()
         yield event.kind, event.phase, name_of(graph, event), inputs
@@ -119,6 +177,8 @@ def _parted(
     tolerance: float,
     there: NDArray[np.bool_],
 ) -> Iterator[Difference]:
+    both = min(first.shape[1], second.shape[1])  # the two have other things after the event at which their structures part
+    first, second, there = first[:, :both], second[:, :both], there[:both]
     figures, others = figures_of(first), figures_of(second)
     apart = how_far_apart(first, second, figures, others)
     for thing in np.flatnonzero(there & (apart.max(axis=0) > tolerance)).tolist():
@@ -164,8 +224,9 @@ def in_words(trace: Trace, one: Difference) -> str:
 def report_json(parted: Parted | None, tolerance: float) -> dict[str, Any]:
     """Where two steps part, as plain data."""
     if parted is None:
-        return {"tolerance": tolerance, "step": None, "other_step": None, "differences": []}
+        return {"tolerance": tolerance, "step": None, "other_step": None, "differences": [], "structures_part": None}
     first, second, found = parted
+    fork = fork_of(first, second)
     return {
         "tolerance": tolerance,
         "step": first.step,
@@ -183,6 +244,7 @@ def report_json(parted: Parted | None, tolerance: float) -> dict[str, Any]:
             }
             for one in found
         ],
+        "structures_part": None if fork is None else {"event": fork.event, "how": fork.how},
     }
 
 
@@ -193,4 +255,6 @@ def report_lines(parted: Parted | None, tolerance: float) -> list[str]:
     first, second, found = parted
     where = f"step {first.step}" if first.step == second.step else f"step {first.step} and step {second.step}"
     many = "1 event differs" if len(found) == 1 else f"{len(found):,} events differ"
-    return [f"{where}: {many} by more than {tolerance:g}, first this:", *(in_words(first, one) for one in found)]
+    fork = fork_of(first, second)
+    end = [f"compared up to event {fork.event}, where the structures part: {fork.how}"] if fork is not None else []
+    return [f"{where}: {many} by more than {tolerance:g}, first this:", *(in_words(first, one) for one in found), *end]

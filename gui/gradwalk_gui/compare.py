@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from gradwalk.divergence import Difference, Parted, in_words
+from gradwalk.divergence import Difference, Parted, fork_of, in_words
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import Recording
 from gradwalk.refusal import RefusalError
@@ -198,7 +198,9 @@ class Compare(QDialog):
         where = f"Step {first.step:,}" if first.step == second.step else f"Steps {first.step:,} and {second.step:,}"
         many = "1 event differs" if len(found) == 1 else f"{len(found):,} events differ"
         cut = f"; the first {MOST:,} are listed" if len(found) > MOST else ""
-        self.said.setText(f"{where}: {many} by more than {self.tolerance.text()}{cut}. Enter goes there.")
+        fork = fork_of(first, second)
+        end = f" Compared up to event {fork.event:,}, where the structures part: {fork.how}." if fork is not None else ""
+        self.said.setText(f"{where}: {many} by more than {self.tolerance.text()}{cut}. Enter goes there.{end}")
         for one in found[:MOST]:
             item = QListWidgetItem(in_words(first, one))
             item.setToolTip(item.text())

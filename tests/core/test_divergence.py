@@ -1,4 +1,4 @@
-"""Where two steps of the same structure part."""
+"""Where two steps part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gradwalk import open_recording, record
-from gradwalk.divergence import differences, first_divergence, in_words, report_json, report_lines
+from gradwalk.divergence import differences, first_divergence, fork_of, in_words, report_json, report_lines
 from gradwalk.refusal import RefusalError
 from gradwalk.sample import SampleRecording, sample_trace
 from gradwalk.tape import event_at, name_of
@@ -107,3 +107,52 @@ def test_other_structures_are_refused(pair, tmp_path):
 
     with pytest.raises(RefusalError, match="no step in common"):
         first_divergence(pair[0], Elsewhere(1), 1e-6)
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    """Three steps; the forward of the second has an op more, the backward of the third another Node."""
+    folder = tmp_path_factory.mktemp("forked") / "run"
+    torch.manual_seed(0)
+    w, v, x = torch.randn(4, 4, requires_grad=True), torch.randn(4, 1, requires_grad=True), torch.randn(8, 4)
+    with record(folder):
+        for step in range(3):
+            bent = x.mm(w).tanh()
+            bent = bent.sub(1.0) if step == 1 else bent
+            bent.mm(v).pow(2).mean().backward()
+            with torch.no_grad():
+                for p in (w, v)[: 1 if step == 2 else 2]:
+                    p -= 0.1 * p.grad
+                    p.grad = None
+    with open_recording(folder) as recording:
+        yield recording
+
+
+def test_steps_of_other_structures_are_compared_up_to_the_event_at_which_they_part(forked):
+    first, second = forked[0], forked[1]
+    fork = fork_of(first, second)
+    assert (fork.event, fork.how) == (2, "event 2 is mm in the one and sub in the other")
+    found = differences(first, second, 1e-6)
+    assert [one.event for one in found] == [-1, 0, 1], "the weight, mm and tanh; nothing after"
+    assert [first.graph.values[one.thing].name for one in found[:1]] == ["w"], "v is read after the fork"
+    parted = first, second, found
+    assert report_lines(parted, 1e-6)[-1] == f"compared up to event 2, where the structures part: {fork.how}"
+    assert report_json(parted, 1e-6)["structures_part"] == {"event": 2, "how": fork.how}
+    assert [one.event for one in differences(second, first, 1e-6)] == [-1, 0, 1]
+
+
+def test_gradients_before_a_fork_in_the_update_are_compared(forked):
+    first, last = forked[0], forked[2]
+    fork = fork_of(first, last)
+    assert fork.event > 8
+    found = differences(first, last, 1e-6)
+    assert {one.kind for one in found} == {"value", "gradient"}
+    assert max(one.event for one in found) < fork.event
+
+
+def test_steps_that_agree_until_their_structures_part_are_refused(forked):
+    with pytest.raises(
+        RefusalError, match=r"step 0 and step 1 .* event 2 is mm in the one and sub in the other; no figure before"
+    ):
+        differences(forked[0], forked[1], 10.0)
+    assert fork_of(forked[0], forked[0]) is None

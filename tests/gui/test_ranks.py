@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PySide6.QtCore import Qt
 
+import gradwalk
 from gradwalk.recording.reader import open_recording
 from gradwalk.tape import event_at, name_of
 from gradwalk_gui.compare import Compare
@@ -138,6 +140,30 @@ def test_compare_finds_the_planted_divergence_and_enter_goes_there(ranks: Shell,
     dialog.start.click()
     qtbot.waitUntil(dialog.start.isEnabled, timeout=20_000)
     assert (dialog.said.text(), dialog.list.count()) == ("No figure differs by more than 0.1.", 0)
+
+
+def test_compare_says_where_the_structures_part(shell: Shell, tmp_path: Path, qtbot):
+    torch.manual_seed(0)
+    w, x = torch.randn(4, 4, requires_grad=True), torch.randn(8, 4)
+    with gradwalk.record(tmp_path / "forked"):
+        for step in range(2):
+            bent = x.mm(w).sub(1.0) if step else x.mm(w).tanh()
+            bent.sum().backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+                w.grad = None
+    shell.follower.open(tmp_path / "forked")
+    qtbot.waitUntil(lambda: shell.session.state.trace is not None)
+    shell.session.go_to(0, 0)
+    dialog = asked(shell, qtbot, "Another step of this recording", step="1")
+    assert dialog.list.count() == 2, "the weight and mm"
+    assert dialog.said.text().endswith(
+        "Compared up to event 1, where the structures part: event 1 is tanh in the one and sub in the other."
+    )
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Down)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    assert shell.session.state.position == 1
+    dialog.reject()
 
 
 def test_the_shown_step_alone_and_another_step(ranks: Shell, qtbot):
