@@ -1,4 +1,7 @@
-"""How far the results of a formula move when its inputs do, by calling it with inputs that are a little off."""
+"""How far the results of a formula move when its inputs do, by calling it with inputs that are a little off.
+
+Why the constants are what they are stands in ``docs/the-check.md``.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,21 @@ from .program import Step, Tensors, outputs_of, run_back
 from .registry import Array
 
 EPSILON = 2.0**-30
-"""By this part inputs are off: so little that what comes out moves in proportion, and far above float64's own rounding."""
+"""By this part inputs are off. What comes out moves in proportion then, but for a part of 2**-30 of it; float64's own rounding,
+2**-53 of each number, is 2**-23 of a move.
+"""
 PATTERNS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
 """Per draw the signs that whole tensors get besides those of their elements: two terms add up in one of a pair of draws."""
+READ, CAME_IN = 1, 2
+"""Places in a pattern: of the first tensor that is read and of what was made of it; of the gradients that came in. A gradient
+is these times a function of that: both signs of the two are drawn.
+"""
 JUMP = 2.0**-10
-"""What moves by this part of the largest element may be a jump, and is looked at again with a smaller move."""
+"""What moves by this part of the largest element may be a jump: in proportion it does so only where it moves 2**20 times as far
+as its inputs. It is looked at again with a sixteenth of the move; what then moves by more than a quarter has jumped.
+"""
+ALIKE = 0.636
+"""The standard deviation of a normal number over the root mean square of the largest of four."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,27 +70,24 @@ class Drawing:
     def _moved(self, number: int, epsilon: float) -> tuple[Tensors, Tensors]:
         """What the steps give, and their gradients, when all that they read is off, and each result that is read again too."""
         random, pattern = np.random.default_rng(number // 2), PATTERNS[number]
-        turn = 0
 
-        def off(value: int, x: Any) -> Any:
-            nonlocal turn
+        def off(value: int, x: Any, turn: int) -> Any:
             if np.asarray(x).dtype.kind != "f":
                 return x
-            turn += 1
             move = _signs(random, np.shape(x)) * self.size(value, x)
             move *= epsilon * pattern[turn % len(pattern)]
             return x + _finite(move)
 
-        found = {value: off(value, x) for value, x in self.tensors.items()}
+        found = {value: off(value, x, turn) for turn, (value, x) in enumerate(self.tensors.items(), READ)}
         plain, outs = dict[int, Any](), list[Any]()
         for step in self.steps:
             made = step.forward(found)
             parts = outputs_of(made)
-            moved = [off(value, np.asarray(part)) for value, part in zip(step.op.outputs, parts, strict=False)]
+            moved = [off(value, np.asarray(part), READ) for value, part in zip(step.op.outputs, parts, strict=False)]
             plain.update(zip(step.op.outputs, parts, strict=False))
             found.update(zip(step.op.outputs, moved, strict=False))
             outs.append([*moved, *parts[len(moved) :]] if isinstance(made, tuple | list) else moved[0])
-        seeds = {value: off(value, g) for value, g in self.seeds.items()}
+        seeds = {value: off(value, g, CAME_IN) for value, g in self.seeds.items()}
         return plain, run_back(self.steps, found, outs, seeds) if seeds else {}
 
 
@@ -111,5 +121,7 @@ def _finite(x: Any) -> Array:
 
 
 def _pooled(moves: Array) -> Array:
-    """At least half of what the elements along the last axis move by, in the mean of squares."""
-    return np.maximum(moves, 0.5 * np.sqrt(np.square(moves).mean(axis=-1, keepdims=True))) if moves.ndim else moves
+    """At least the standard deviation of what the elements along the last axis move by, if they are alike: the largest of four
+    draws of one may by chance be small.
+    """
+    return np.maximum(moves, ALIKE * np.sqrt(np.square(moves).mean(axis=-1, keepdims=True))) if moves.ndim else moves

@@ -236,15 +236,23 @@ def _normal_density(x: Array) -> Array:
     return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
 
 
+def _tanh_near(x: Array) -> Array:
+    return np.asarray(np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
 def _tanh_cdf(x: Array) -> Array:
     """The usual approximation of the normal distribution, ``approximate="tanh"`` in torch."""
-    return np.asarray(0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))))
+    return np.asarray(0.5 * (1 + _tanh_near(x)))
+
+
+def tanh_slope(x: Array) -> Array:
+    """The derivative of what :func:`_tanh_near` takes the tanh of."""
+    return np.asarray(np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2))
 
 
 def _tanh_density(x: Array) -> Array:
     """The derivative of :func:`_tanh_cdf`."""
-    slope = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
-    return np.asarray(0.5 * slope * (1 - (2 * _tanh_cdf(x) - 1) ** 2))
+    return np.asarray(0.5 * tanh_slope(x) * (1 - _tanh_near(x) ** 2))
 
 
 def _gelu(x: Array, approximate: str = "none") -> Array:

@@ -6,12 +6,12 @@ below one another; ``U`` is that of the output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .attention import VASWANI
+from .attention import VASWANI, chances_off
 from .linalg import transposed
 from .nn import softmax
 from .registry import Array, register
@@ -27,8 +27,9 @@ class _Run:
     """Queries, keys and values as they came, ``[L, N, E]``."""
     heads: Arrays
     """The same, projected."""
+    scores: Array
     p: Array
-    """The weights ``[N, heads, L, S]``."""
+    """The weights ``[N, heads, L, S]``, and above what they are the softmax of."""
     joined: Array
     """What the heads gave, ``[L, N, E]``."""
     scale: float
@@ -66,7 +67,7 @@ def _ran(q: Array, k: Array, v: Array, w: Array, b: Any, heads: int, mask: Any, 
         hidden = np.where(padding, -np.inf, 0.0) if np.asarray(padding).dtype == bool else np.asarray(padding)
         scores = scores + hidden.reshape(-1, 1, 1, scores.shape[-1])
     p = softmax(scores)
-    return _Run(rows, parts, p, _together(p @ parts[2]), scale)
+    return _Run(rows, parts, scores, p, _together(p @ parts[2]), scale)
 
 
 def _refused(dropout_p: float, training: bool, add_zero_attn: bool, use_separate_proj_weight: bool) -> None:
@@ -118,6 +119,43 @@ def _back(
     ds = run.p * (dp - (dp * run.p).sum(axis=-1, keepdims=True)) * run.scale
     parts = (ds @ run.heads[1], transposed(ds) @ run.heads[0], transposed(run.p) @ dz)
     return _Gradients(run, out, tuple(map(_together, parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What roundings inside are in proportion to: of the weights, of what the heads gave and of each projection's gradient."""
+
+    run: _Run
+    p: Array
+    joined: Array
+    parts: Arrays = ()
+
+
+def sizes(
+    q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None, mask: Any = None, *,
+    num_heads: int, **others: Any,
+) -> Sizes:  # fmt: skip
+    """Of the forward."""
+    run = _ran(q, k, v, w, b, num_heads, mask, padding)
+    off = chances_off(run.scores, run.p)
+    return Sizes(run, off, _together(off @ np.abs(run.heads[2])))
+
+
+def sizes_back(
+    g: Any, q: Array, k: Array, v: Array, w: Array, b: Any = None, u: Any = None, c: Any = None, padding: Any = None,
+    mask: Any = None, *, num_heads: int, need_weights: bool = True, average_attn_weights: bool = True, **others: Any,
+) -> Sizes:  # fmt: skip
+    """Of the gradients too: what ``dP`` and its mean are rounded by before they cancel."""
+    made = sizes(q, k, v, w, b, u, c, padding, mask, num_heads=num_heads)
+    dz = _apart(np.abs(_batched(g[0] if need_weights else g)) @ np.abs(u), num_heads)
+    (queries, keys, values), p = map(np.abs, made.run.heads), made.run.p
+    dp = dz @ transposed(values)
+    if need_weights:
+        shown = np.abs(g[1] if q.ndim == 3 else g[1][None])
+        dp = dp + (shown[:, None] / num_heads if average_attn_weights else shown)
+    ds = p * (dp + (dp * p).sum(axis=-1, keepdims=True)) * made.run.scale
+    parts = (ds @ keys, transposed(ds) @ queries, transposed(made.p) @ dz)
+    return replace(made, parts=tuple(map(_together, parts)))
 
 
 def _of_input(number: int) -> Any:

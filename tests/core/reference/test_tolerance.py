@@ -253,3 +253,27 @@ def test_what_overflows_its_dtype_is_not_accused(dtype, tmp_path):
     [square] = [one for one in trace.graph.ops if one.name == "square"]
     wrong = planted(trace, ("value", square.outputs[0]), (0, 0), np.inf)
     assert check(wrong, square).verdict.agrees is False, "1 squared is in range"
+
+
+def test_exponentials_of_twenty_units_and_a_kept_logarithm_are_not_accused(tmp_path):
+    """torch's softmax down the columns takes a fast exponential; the gradient of ``logsumexp`` is made of a rounded sum."""
+    torch.manual_seed(0)
+    inputs = [(size * torch.randn(n, 3000)).requires_grad_() for n in (2, 3, 8) for size in (0.1, 1.0, 10.0)]
+    far = (torch.randn(3, 2) + 3000).requires_grad_()
+
+    def program():
+        chances = [(x, function(x, dim)) for x in inputs for dim in (0, 1) for function in (torch.softmax, torch.log_softmax)]
+        loss = sum((p * torch.sin(x)).sum() for x, p in chances)
+        (loss + torch.logsumexp(far, 1).sin().sum()).backward()
+
+    found = check_step(recorded(tmp_path / "run", program))
+    assert not found.wrong
+    assert sum(len(verdict.rows) for verdict in found.verdicts.values()) > 200
+
+
+def test_the_gradients_of_heads_that_share_keys_have_rows(tmp_path):
+    q, k, v = (torch.randn(1, heads, 4, 8, requires_grad=True) for heads in (4, 2, 2))
+    attended = recorded(tmp_path / "run", lambda: F.scaled_dot_product_attention(q, k, v, enable_gqa=True).sin().sum().backward())
+    verdict = check(attended, op(attended, "scaled_dot_product_attention")).verdict
+    assert verdict.agrees
+    assert [row.symbol for row in verdict.rows] == ["Z", "dL/dQ", "dL/dK", "dL/dV"]
