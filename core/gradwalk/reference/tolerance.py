@@ -59,9 +59,21 @@ class Tolerance:
             return np.asarray(self._base(value, expected) + self._rate(self.longest) * self.size(computed))
         length = forward_length(step.call, self._inputs, self.outs[0])
         rate = growth(length, self._precision.summed) + self._precision.products * (self._kind == "products")
+        base = np.asarray(self._base(value, expected) + self._numbers())
         if not rate:
-            return self._base(value, expected)
-        return _plus(self._base(value, expected), rate, outputs_of(step.forward(self._small))[step.op.outputs.index(computed)])
+            return base
+        return _plus(base, rate, outputs_of(step.forward(self._small))[step.op.outputs.index(computed)])
+
+    def _numbers(self) -> Any:
+        """What is rounded before it is added: ``0.1`` of ``x + 0.1``, which torch takes in the op's dtype, and ``alpha * y``."""
+        call = self.steps[0].call
+        if not is_one_of(call.formula, "add sub rsub"):
+            return 0.0
+        terms, named = call.filled(self._inputs)
+        alpha = abs(named.get("alpha", 1))
+        size = sum(abs(term) for term in terms if isinstance(term, float))
+        scaled = terms[0 if is_one_of(call.formula, "rsub") else 1]
+        return self._precision.stored * (size * max(alpha, 1) + (0.0 if alpha == 1 else alpha * np.abs(scaled)))
 
     def backward(self, value: int, parts: Array | None = None) -> Array:
         """Of the gradient of the Value ``value``, which the op reads. ``parts`` are the absolute values of what was recorded of

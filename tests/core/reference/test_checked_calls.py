@@ -50,6 +50,14 @@ def layers(x, y, i):
     yield nn.RMSNorm(4)(x).mul(y).sum() + nn.PReLU(4)(x).sum() + F.glu(x).sum() + F.softplus(x).sum() + F.elu(x).sum()
 
 
+def numbers(x, y, i):
+    large = torch.randn(100, 100, requires_grad=True)
+    for one in (large, large.bfloat16(), large.half()):
+        yield (one + 0.1).float().square().sum() + (one - 0.1307).float().sum() + (0.1 - one).float().square().sum()
+        yield torch.add(one, one.flip(0), alpha=0.1).float().sum() + one.sub(one.flip(1), alpha=0.3).float().square().sum()
+        yield one.add(3, alpha=0.1).float().sum() + (one - 1).float().sum()
+
+
 def losses(x, y, i):
     t = torch.rand(3, 4)
     yield F.l1_loss(x, t) + F.smooth_l1_loss(x, t, beta=0.5) + F.huber_loss(x, t) + F.mse_loss(x[:, :1], t)
@@ -61,7 +69,7 @@ def losses(x, y, i):
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
-@pytest.mark.parametrize("calls", [arrays, layers, losses])
+@pytest.mark.parametrize("calls", [arrays, layers, numbers, losses])
 def test_no_call_is_accused_and_nearly_all_are_checked(calls, tmp_path):
     torch.manual_seed(1)
     x, y = torch.randn(3, 4, requires_grad=True), torch.randn(3, 4, requires_grad=True)
