@@ -119,7 +119,19 @@ def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
     window.actions_["pause"].trigger()
     qtbot.waitUntil(lambda: session.state.held is not None and not session.state.trace.done, timeout=10_000)
     qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
-    value = next(v for v in session.state.trace.graph.values if v.name == "w1")
+
+    def weight():
+        return next((v for v in session.state.trace.graph.values if v.name == "w1"), None)
+
+    def goes_on(held):
+        now = session.state.held
+        return now is not None and now is not held and not session.state.trace.done and session.state.position == now.position
+
+    while weight() is None:  # it waits where it was met, maybe before the step has read a weight
+        held = session.state.held
+        window.actions_["next-event"].trigger()
+        qtbot.waitUntil(lambda held=held: goes_on(held), timeout=10_000)
+    value = weight()
     session.select(Selection("value", value.id))
     window.actions_["fetch"].trigger()
     qtbot.waitUntil(lambda: bool(session.state.fetched))
