@@ -77,7 +77,8 @@ def check_command(
     """Look through the recording at PATH for NaN, parameters without gradient and the like, and print what is found.
 
     LIST: nan, no-grad, unchanged, inplace (these by default), spike, vanishing, exploding, zero-grad, dead-relu, update-ratio,
-    and mismatch: every op of the steps that keep their tensors, checked against its NumPy formula.
+    and mismatch: every op of the steps that keep their tensors, checked against its NumPy formula (by default only what was found
+    while a step ran, with --check-steps).
     """
     from .checking import chosen, kinds_of, report_json, report_lines
     from .mismatches import Mismatches

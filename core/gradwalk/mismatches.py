@@ -31,10 +31,12 @@ class Checked:
 
 
 class Mismatches:
-    """The checks of steps as they are looked at. ``kinds`` are those that ``listed`` (the text after --fail-on) asks for."""
+    """The checks of steps as they are looked at. ``kinds`` are those that ``listed`` (the text after --fail-on) asks for; without
+    it what was found while steps ran is read, and nothing is computed.
+    """
 
     def __init__(self, listed: str | None, kinds: Collection[str]) -> None:
-        self._asked = KIND in kinds
+        self._asked = listed is not None and KIND in kinds
         self._by_name = listed is not None and KIND in (kind.strip() for kind in listed.split(","))
         self._steps: list[Checked] = []
 
@@ -112,16 +114,16 @@ def _op_json(trace: Trace, verdict: Verdict) -> dict[str, Any]:
         "by": verdict.by,
         "agrees": verdict.agrees,
         "sentence": verdict.sentence,
-        "rows": [_row_json(row) for row in verdict.rows],
+        "rows": [_row_json(row, verdict.says(row)) for row in verdict.rows],
     }
 
 
-def _row_json(row: Compared) -> dict[str, Any]:
+def _row_json(row: Compared, agrees: bool | None) -> dict[str, Any]:
     return {
         "tensor": {"kind": row.tensor[0], "id": row.tensor[1]},
         "symbol": row.symbol,
         "formula": row.formula,
-        "agrees": row.agrees,
+        "agrees": agrees,
         "place": list(row.place),
         "recorded": _number(row.recorded),
         "expected": _number(row.expected),

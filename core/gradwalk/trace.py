@@ -295,8 +295,15 @@ class Verdict:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether all that was compared agrees; None where nothing was."""
-        return all(row.agrees for row in self.rows) if self.rows else None
+        """Whether all that was compared agrees; None where nothing was, or nothing that decides."""
+        said = [self.says(row) for row in self.rows]
+        return False if False in said else None if None in said or not said else True
+
+    def says(self, row: Compared) -> bool | None:
+        """Whether a row agrees. None where a custom Function differs from the ops inside its forward: that is a mistake, or meant
+        (straight-through, reversed, clipped), and a file alone does not tell which.
+        """
+        return row.agrees or (None if self.by == "ops inside" else False)
 
 
 Arguments: TypeAlias = tuple[tuple[str, str], ...]

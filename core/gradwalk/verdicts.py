@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import IntEnum
 
 import numpy as np
@@ -45,9 +46,14 @@ def mark_of(graph: Graph, verdict: Verdict | None) -> Mark:
     """The mark of an op."""
     if verdict is None:
         return Mark.UNKNOWN
-    if verdict.agrees is None:
+    if not verdict.rows:
         return Mark.UNKNOWN if has_reference(graph, verdict.op) else Mark.NO_REFERENCE
-    return Mark.AGREES if verdict.agrees else Mark.DIFFERS
+    return mark_of_answer(verdict.agrees)
+
+
+def mark_of_answer(agrees: bool | None) -> Mark:
+    """The mark of something that was compared."""
+    return Mark.NO_REFERENCE if agrees is None else Mark.AGREES if agrees else Mark.DIFFERS
 
 
 def mark_of_half(graph: Graph, verdict: Verdict | None, *, backward: bool) -> Mark:
@@ -58,7 +64,7 @@ def mark_of_half(graph: Graph, verdict: Verdict | None, *, backward: bool) -> Ma
     if not rows:
         left_out = verdict.rows and verdict.sentence
         return Mark.UNKNOWN if left_out else mark_of(graph, Verdict(verdict.op, verdict.by, (), verdict.sentence))
-    return Mark.AGREES if all(row.agrees for row in rows) else Mark.DIFFERS
+    return mark_of_answer(replace(verdict, rows=tuple(rows)).agrees)
 
 
 def mark_of_event(graph: Graph, by_op: Mapping[int, Verdict], event: Event) -> Mark:
@@ -75,11 +81,11 @@ def marks_of_edges(graph: Graph, by_op: Mapping[int, Verdict]) -> NDArray[np.int
     marks = np.zeros(len(graph.edges), np.int8)
     look = index(graph)
     for op, verdict in by_op.items():
-        rows = {graph.edges[row.tensor[1]].value: row.agrees for row in verdict.rows if row.tensor[0] == "gradient"}
+        rows = {graph.edges[row.tensor[1]].value: verdict.says(row) for row in verdict.rows if row.tensor[0] == "gradient"}
         without = mark_of_half(graph, verdict, backward=True) if not rows else Mark.NO_REFERENCE
         for edge in (edge for node in look.nodes_of_op[op] for edge in look.edges_from[node]):
-            agrees = rows.get(graph.edges[edge].value)
-            marks[edge] = without if agrees is None else Mark.AGREES if agrees else Mark.DIFFERS
+            value = graph.edges[edge].value
+            marks[edge] = mark_of_answer(rows[value]) if value in rows else without
     for node in graph.nodes:
         if node.leaf != NONE:
             into = [int(marks[edge]) for edge in look.edges_into[node.id] if graph.edges[edge].source != NONE]

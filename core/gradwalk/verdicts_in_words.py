@@ -42,7 +42,7 @@ def verdict_lines(trace: Trace) -> list[str]:
 
 def _line(trace: Trace, verdict: Verdict) -> str:
     name = trace.graph.ops[verdict.op].name
-    wrong = [row for row in verdict.rows if not row.agrees]
+    wrong = [row for row in verdict.rows if verdict.says(row) is False]
     said = "; ".join(_of_row(row) for row in wrong) or verdict.sentence
     return f"{name}: {said}" + (f" (by {verdict.by})" if wrong else "")
 

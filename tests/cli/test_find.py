@@ -43,7 +43,8 @@ def gradwalk(capsys, runs):
 
 
 def test_check_tells_ci(gradwalk):
-    assert gradwalk("check", "clean") == (0, "6 steps; looked for nan, no-grad, unchanged, inplace: nothing found\n", "")
+    looked = "looked for nan, no-grad, unchanged, inplace, mismatch"
+    assert gradwalk("check", "clean") == (0, f"6 steps; {looked}: nothing found\n", "")
     code, said, _ = gradwalk("check", "nan")
     lines = said.splitlines()
     assert code == 1

@@ -18,11 +18,13 @@ from gradwalk.watches import look
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """``right``, ``wrong`` (a custom Function whose gradient is), each two steps, and ``bare``, without tensors."""
+    """``right``, ``wrong`` (a custom Function whose gradient is), each two steps, ``file``, which was not checked while it ran,
+    and ``bare``, without tensors.
+    """
     folder = tmp_path_factory.mktemp("mismatch")
-    for name, level in (("right", "tensors"), ("wrong", "tensors"), ("bare", "structure")):
+    for name, level in (("right", "tensors"), ("wrong", "tensors"), ("file", "tensors"), ("bare", "structure")):
         w = torch.tensor([[1.0, 2.0], [-3.0, 0.5]], requires_grad=True)
-        with record(folder / name, level=level):
+        with record(folder / name, level=level, check_steps=range(2) if name == "wrong" else ()):
             for _ in range(2):
                 h = torch.ones(2, 2).mm(w)
                 loss = (h.pow(3) if name == "right" else Cube.apply(h)).sum()
@@ -38,7 +40,7 @@ def gradwalk(capsys, runs):
     """Run a command in this process: exit code, output, errors. Names of runs are paths."""
 
     def run(*words):
-        code = main([str(runs / word) if word in ("right", "wrong", "bare") else word for word in words])
+        code = main([str(runs / word) if word in ("right", "wrong", "file", "bare") else word for word in words])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -58,8 +60,9 @@ def test_a_wrong_gradient_is_told_with_its_place_and_numbers(gradwalk):
     code, said, _ = gradwalk("check", "wrong", "--fail-on", "mismatch", "--step", "0")
     lines = said.splitlines()
     assert code == 1
-    assert lines[0].startswith("mismatch: step 0, backward #11 CubeBackward: dL/dh of Cube is ")
-    assert re.search(r" is 12\.5 at \[[01], 1\] where the ops inside it give 18\.75: largest difference 6\.25, 0\.333", lines[0])
+    assert lines[0].startswith("mismatch: step 0, backward #11 CubeBackward: dL/dx of Cube is ")
+    assert re.search(r" at \[[01], [01]\] where central differences give ", lines[0])
+    assert ", 0.333 of the largest element, " in lines[0]
     assert lines[0].rpartition(", ")[2].startswith("test_mismatch.py:")
     assert lines[1] == "1 step; looked for mismatch: 1 finding"
     assert " of step 0 checked: " in lines[2]
@@ -67,7 +70,25 @@ def test_a_wrong_gradient_is_told_with_its_place_and_numbers(gradwalk):
     again = gradwalk("check", "wrong", "--fail-on", "all")
     assert again[0] == 1
     assert "[2 times, up to step 1]" in again[1]
-    assert gradwalk("check", "wrong")[0] == 0, "it costs, so it is looked for on request"
+    code, said, _ = gradwalk("check", "wrong")
+    assert (code, " checked: " in said) == (1, False), "what was found while it ran is read, nothing is computed"
+    assert gradwalk("check", "file")[0] == 0, "to compute costs, so it is done on request"
+
+
+def test_on_a_file_alone_a_custom_function_is_not_accused_by_the_ops_inside_it(gradwalk):
+    code, said, _ = gradwalk("check", "file", "--fail-on", "mismatch", "--json")
+    assert code == 0
+    step = json.loads(said)["reference"][0]
+    (cube,) = [op for op in step["ops"] if op["name"] == "Cube"]
+    assert (step["differ"], cube["agrees"], [row["agrees"] for row in cube["rows"]]) == (0, None, [True, None])
+    row = cube["rows"][1]
+    assert (row["place"][1], row["recorded"], row["expected"]) == (1, 12.5, 18.75)
+    assert row["max_relative_error"] == pytest.approx(1 / 3)
+    said = gradwalk("check", "file", "--fail-on", "mismatch")[1]
+    assert (
+        "2 without reference: custom Function, not checked while it ran; Cube gives another dL/dh than the ops inside its "
+        "forward (--check-steps decides)"
+    ) in said
 
 
 def test_the_verdict_on_each_op_as_json(gradwalk):
@@ -79,9 +100,7 @@ def test_the_verdict_on_each_op_as_json(gradwalk):
     ops = {op["name"]: op for op in told["reference"][0]["ops"]}
     assert ops["mm"]["agrees"]
     assert [row["symbol"] for row in ops["mm"]["rows"]] == ["Z", "dL/dW"]
-    wrong = ops["Cube"]["rows"][1]
-    assert (wrong["agrees"], wrong["place"][1], wrong["recorded"], wrong["expected"]) == (False, 1, 12.5, 18.75)
-    assert wrong["max_relative_error"] == pytest.approx(1 / 3)
+    assert (ops["Cube"]["agrees"], ops["Cube"]["by"], ops["Cube"]["rows"][0]["agrees"]) == (False, "central differences", False)
     assert ops["Cube"]["source"].endswith(f"test_mismatch.py:{ops['Cube']['source'].rpartition(':')[2]}")
     assert "reference" not in json.loads(gradwalk("check", "wrong", "--json")[1])
 
@@ -96,7 +115,7 @@ def test_without_tensors_it_says_so(gradwalk):
 
 
 def test_what_was_found_while_a_step_ran_is_an_alert(runs):
-    with open_recording(runs / "wrong") as recording:
+    with open_recording(runs / "file") as recording:
         trace = recording[0]
         cube = next(op.id for op in trace.graph.ops if op.custom)
         row = Compared(("value", trace.graph.ops[cube].outputs[0]), "Z", "Z", (1, 0), 2.0, 1.0, 1.0, 0.5, 8e6, 1e5)
@@ -108,4 +127,4 @@ def test_what_was_found_while_a_step_ran_is_an_alert(runs):
         )
         assert finding.alert.event == 4
         assert not look([trace], ["mismatch"]).findings
-        assert not look([checked]).findings, "it is off where nothing is asked for"
+        assert look([checked]).findings, "it is read where nothing is asked for"

@@ -1,4 +1,4 @@
-"""Check this step: by its key in the real window, on a net with a wrong custom Function; what is marked where, Cancel."""
+"""Check this step: by its key in the real window, on a net with a wrong gradient; what is marked where, Cancel."""
 
 from __future__ import annotations
 
@@ -35,18 +35,23 @@ WITHOUT = 5
 """A step that keeps no tensors."""
 
 
-class Cubes(nn.Module):
+class Spoiled(nn.Module):
+    """What ``exp`` keeps for its backward is written to through NumPy, which autograd cannot see: its gradient is wrong."""
+
     def forward(self, x):
-        return Cube.apply(x)
+        kept = torch.exp(x)
+        out = kept.neg()
+        kept.detach().numpy()[...] *= 1.5
+        return out
 
 
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first, self.cubes, self.last = nn.Linear(6, 5), Cubes(), nn.Linear(5, 4)
+        self.first, self.spoiled, self.last = nn.Linear(6, 5), Spoiled(), nn.Linear(5, 4)
 
     def forward(self, x):
-        return torch.special.erfcx(self.last(self.cubes(torch.tanh(self.first(x)))))
+        return torch.special.erfcx(self.last(self.spoiled(torch.tanh(self.first(x)))))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +105,7 @@ def more_of(notice):
     return next(button for button in notice.findChildren(QPushButton) if button.isVisible() and button.text())
 
 
-SUMMARY = r"Step 0: (\d+) ops checked, (\d+) agree, 1 differs: Cube backward; 1 has no reference\."
+SUMMARY = r"Step 0: (\d+) ops checked, (\d+) agree, 1 differs: exp backward; 1 has no reference\."
 
 
 def test_a_step_is_checked_by_its_key_and_marked_everywhere(looking, qtbot):
@@ -115,28 +120,28 @@ def test_a_step_is_checked_by_its_key_and_marked_everywhere(looking, qtbot):
     assert found, window.notice.text
     assert int(found[1]) == int(found[2]) + 1 > 5
     seen = marks(canvas)
-    assert seen.pop("Cube") is Mark.DIFFERS
+    assert seen.pop("exp") is Mark.DIFFERS
     assert seen.pop("special_erfcx") is Mark.NO_REFERENCE
     assert set(seen.values()) == {Mark.AGREES}
     frames = {
         frame.title: Mark(int(mark)) for frame, mark in zip(canvas.scene.picture.frames, canvas.look.checks.frames, strict=True)
     }
-    assert (frames["cubes"], frames["first"]) == (Mark.DIFFERS, Mark.UNKNOWN)
+    assert (frames["spoiled"], frames["first"]) == (Mark.DIFFERS, Mark.UNKNOWN)
     assert canvas.legend_rect() is None or canvas._is_checked()
     # in the list of events: the op ran as it should, its Node did not
     assert not events.list.isColumnHidden(CHECK)
     rows = [events.model.row_at(row) for row in range(events.model.rowCount())]
     texts = {(row.phase, row.name): events.model.text_of(row, CHECK) for row in rows}
-    assert texts["forward", "Cube"] == "agrees"
-    assert texts["backward", "CubeBackward"] == "differs"
+    assert texts["forward", "exp"] == "agrees"
+    assert texts["backward", "ExpBackward0"] == "differs"
     assert texts["forward", "special_erfcx"] == "no reference"
     assert texts["backward", "TanhBackward0"] == "agrees"
     assert not any(text for (phase, _), text in texts.items() if phase == "update")
     looking.session.set(filter="$check(differs)")
-    assert [events.model.row_at(row).name for row in range(events.model.rowCount())] == ["CubeBackward"]
+    assert [events.model.row_at(row).name for row in range(events.model.rowCount())] == ["ExpBackward0"]
     assert events.found.text().startswith("1 of ")
     lit, _ = canvas._bright()
-    assert [canvas.scene.picture.cards[place].title for place in np.flatnonzero(lit.cards)] == ["Cube"]
+    assert [canvas.scene.picture.cards[place].title for place in np.flatnonzero(lit.cards)] == ["exp"]
     looking.session.next_step()
     assert events.model.rowCount() == 0, "the next step is not checked"
 
@@ -149,8 +154,8 @@ def test_the_summary_leads_to_what_differs(looking, qtbot):
     assert button.text() == "Go to it"
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     state = looking.session.state
-    assert state.selection == Selection("op", op_of(looking, "Cube"))
-    assert state.trace.graph.nodes[state.last_event.ref].name == "CubeBackward", "the playhead stands just after what differs"
+    assert state.selection == Selection("op", op_of(looking, "exp"))
+    assert state.trace.graph.nodes[state.last_event.ref].name == "ExpBackward0", "the playhead stands just after what differs"
     text = looking._window.desk.views["inspector"].check.result.text()
     assert (text.count(AGREES), text.count(DIFFERS)) == (1, 1)
 
@@ -187,7 +192,7 @@ def test_the_table_of_gradients_has_the_verdict_of_what_gave_each_and_sorts_by_i
     )
     view.list.sortByColumn(GRADIENT_CHECK, Qt.SortOrder.DescendingOrder)
     first = view.model.index(0, NAME).data()
-    assert first.startswith("tanh"), "the gradient that Cube gave"
+    assert first.startswith("tanh"), "the gradient that exp gave"
     assert view.model.index(0, GRADIENT_CHECK).data() == "differs"
     assert view.model.index(1, GRADIENT_CHECK).data() == "no reference"
     copied = view.model.as_text([0], [NAME, GRADIENT_CHECK], "\t").splitlines()
@@ -221,8 +226,28 @@ def test_cancel_ends_it_and_what_was_found_stays(looking, qtbot, monkeypatch):
     go_on.set()
     qtbot.waitUntil(lambda: not looking.checker.busy)
     assert len(asked) == 3
-    assert re.fullmatch(r"Step 0: stopped after 3 of \d+ ops; 3 ops checked, 3 agree\.", looking._window.notice.text)
+    said = r"Step 0: stopped after 3 of \d+ ops; 3 ops checked, 2 agree, 1 differs: exp backward\."
+    assert re.fullmatch(said, looking._window.notice.text)
     assert len(looking.session.state.verdicts.by_op) == 3
+
+
+def test_a_wrong_custom_function_that_was_checked_while_it_ran_is_found_with_one_key(shell, qtbot, focus, tmp_path):
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    with gradwalk.record(tmp_path / "run", check_steps=[0]):
+        Cube.apply(net(torch.randn(4, 3))).sum().backward()
+    with open_recording(tmp_path / "run") as opened:
+        shell.session.open(opened)
+        canvas = shell._window.graph
+        qtbot.waitUntil(lambda: shell._window.desk.isVisible() and canvas.scene is not None and canvas.fits)
+        focus(canvas)
+        qtbot.waitUntil(lambda: "mismatch" in {row.finding.alert.kind for row in shell.session.state.alerts.rows})
+        qtbot.keyClick(canvas, Qt.Key.Key_F8)
+        state = shell.session.state
+        assert state.trace.graph.nodes[state.last_event.ref].name == "CubeBackward"
+        check(shell, qtbot)
+        assert re.search(r" 1 differs: Cube backward", shell._window.notice.text)
+        assert marks(canvas)["Cube"] is Mark.DIFFERS
 
 
 def test_verdicts_stay_with_their_step_and_go_with_the_recording(looking, qtbot, recording):
@@ -273,10 +298,10 @@ def test_what_was_found_while_the_step_ran_is_shown_without_a_run(looking, qtbot
     canvas = looking._window.graph
     looking.session.unfold_all()
     qtbot.waitUntil(lambda: canvas.fits and not canvas.busy)
-    assert marks(canvas)["Cube"] is Mark.DIFFERS
+    assert marks(canvas)["exp"] is Mark.DIFFERS
     assert not looking._window.desk.views["events"].list.isColumnHidden(CHECK)
     check(looking, qtbot)
-    assert re.match(r"Step 5: \d+ ops checked, .* 1 differs: Cube backward", looking._window.notice.text)
+    assert re.match(r"Step 5: \d+ ops checked, .* 1 differs: exp backward", looking._window.notice.text)
 
 
 def test_one_op_that_is_looked_at_is_marked_too(looking, qtbot):

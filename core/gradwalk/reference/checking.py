@@ -1,8 +1,9 @@
 """One op of a step against its formula: is what was recorded what the mathematics gives, forwards and backwards?
 
 The formula is computed in float64 from the recorded inputs (and for the gradients from the recorded gradients of the outputs). A
-custom Function has no formula: there the formulas of the ops inside its forward, and their chain backwards, stand for it. What
-rounding explains is ``tolerance.py``, derived in ``docs/the-check.md``.
+custom Function has no formula: there the formulas of the ops inside its forward, and their chain backwards, are what it is shown
+next to; where it differs from them nothing is decided, for its backward may be meant so. What rounding explains is
+``tolerance.py``, derived in ``docs/the-check.md``.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class _Checking:
 
     def _check(self, rows: tuple[Compared, ...] = (), sentence: str = "", steps: tuple[Step, ...] = ()) -> Check:
         by: Judge = "ops inside" if self.op.custom else "formula"
-        return Check(Verdict(self.op.id, by, rows, sentence), steps)
+        made = Verdict(self.op.id, by, rows, sentence)
+        return Check(replace(made, sentence=_undecided(self.op, made) or sentence), steps)
 
     def _forward(self, tolerance: Tolerance, outputs: dict[int, int]) -> tuple[Compared, ...]:
         steps = tolerance.steps
@@ -151,6 +153,15 @@ def _as_whole(seen: Any, expected: Any) -> Any:
     if seen.dtype.kind not in "iu" or np.asarray(expected).dtype.kind != "f" or np.shape(expected) != seen.shape:
         return expected
     return np.where(np.abs(expected) < 2.0**62, np.trunc(expected), seen)
+
+
+def _undecided(op: Op, made: Verdict) -> str:
+    """What is said of a custom Function that differs from the ops inside its forward; nothing of any other."""
+    differs = [row.symbol for row in made.rows if made.says(row) is None]
+    if not differs:
+        return ""
+    of = " and ".join(differs)
+    return f"{NOT_CHECKED}; {op.name} gives another {of} than the ops inside its forward (--check-steps decides)"
 
 
 def _sentence(op: Op, error: BaseException) -> str:

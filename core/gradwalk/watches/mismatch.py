@@ -19,7 +19,7 @@ _JUDGES = {
 
 def mismatch(trace: Trace, limits: Limits) -> list[Alert]:
     """An alert per tensor that does not agree: the output of an op, or the gradient of one of its inputs."""
-    return [_alert(trace, verdict, row) for verdict in trace.verdicts for row in verdict.rows if not row.agrees]
+    return [_alert(trace, verdict, row) for verdict in trace.verdicts for row in verdict.rows if verdict.says(row) is False]
 
 
 def _alert(trace: Trace, verdict: Verdict, row: Compared) -> Alert:

@@ -37,7 +37,7 @@ WATCHES = (
     Watch(dead_relu.KIND, "dead ReLU", False, in_step=dead_relu.dead_relu),
     Watch(update_ratio.KIND, "update large beside its weight", False, in_step=update_ratio.update_ratio),
     Watch(inplace.KIND, "in-place write after save", True, in_step=inplace.inplace),
-    Watch(mismatch.KIND, "op that differs from its reference, where checked", False, in_step=mismatch.mismatch),
+    Watch(mismatch.KIND, "op that differs from its reference, where checked", True, in_step=mismatch.mismatch),
 )
 KINDS = tuple(watch.kind for watch in WATCHES)
 ON = tuple(watch.kind for watch in WATCHES if watch.on)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradwalk.reference.code import code_of
 from gradwalk.reference.registry import Formula
 from gradwalk.trace import Compared, TensorKey, Trace, Verdict
-from gradwalk.verdicts import WORDS, Mark, mark_of
+from gradwalk.verdicts import WORDS, mark_of, mark_of_answer
 
 from ..inspection.subject import has_come, is_there
 from ..numbers import NOT_YET, count, number
@@ -61,9 +61,10 @@ def _not_yet(row: Compared, theme: Theme) -> str:
 
 
 def _row(place: int, row: Compared, made: Verdict, theme: Theme, *, opened: bool) -> str:
-    colour = theme.update if row.agrees else theme.danger
-    mark = f'<span style="color:{colour}"><b>{AGREES if row.agrees else DIFFERS}</b></span>'
-    word = f'<span style="color:{colour}"><b>{WORDS[Mark.AGREES if row.agrees else Mark.DIFFERS]}</b></span>'
+    said = made.says(row)
+    colour, sign = {True: (theme.update, AGREES), False: (theme.danger, DIFFERS), None: (theme.subtle, NONE_THERE)}[said]
+    mark = f'<span style="color:{colour}"><b>{sign}</b></span>'
+    word = f'<span style="color:{colour}"><b>{WORDS[mark_of_answer(said)]}</b></span>'
     way = link("close error map" if opened else "error map", f"{MAP}{place}", theme) if has_map(row, made) else ""
     return (
         f'<tr><td width="20">{mark}</td><td>{mono(row.symbol)}&nbsp;&nbsp;{word}</td><td align="right">{way}</td></tr>'

@@ -335,7 +335,7 @@ def test_a_loss_spike(recorded):
 
 def test_the_table_of_kinds():
     assert len(set(KINDS)) == len(WATCHES)
-    assert ON == ("nan", "no-grad", "unchanged", "inplace")
+    assert ON == ("nan", "no-grad", "unchanged", "inplace", "mismatch")
     assert all((watch.in_step is None) != (watch.in_steps is None) for watch in WATCHES)
 
 
