@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .refusal import RefusalError
+
+
+def tolerance_option(default: float) -> Callable[[Any], Any]:
+    """``--tolerance T``: a number from 0 on, no NaN and no infinity."""
+    return click.option(
+        "--tolerance",
+        type=click.FloatRange(min=0),
+        callback=_finite,
+        default=default,
+        show_default=True,
+        metavar="T",
+        help="How far figures may be apart, of the largest element.",
+    )
+
+
+def _finite(context: click.Context, option: click.Parameter, number: float) -> float:
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{number} is no tolerance; give a number such as 1e-4", context, option)
+    return number
 
 
 @click.command("compare", short_help="Two or three recordings side by side, however written.")
@@ -17,14 +38,7 @@ from .refusal import RefusalError
     "--step", type=int, metavar="N", help="Which step; -1 is the last (default: the first that is apart, else the last)."
 )
 @click.option("--rank", type=click.IntRange(min=0), metavar="N", help="Which rank of distributed runs (default: the lowest).")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    default=1e-4,
-    show_default=True,
-    metavar="T",
-    help="How far figures may be apart, of the largest element.",
-)
+@tolerance_option(1e-4)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compare_command(paths: tuple[Path, ...], step: int | None, rank: int | None, tolerance: float, as_json: bool) -> int:
     """Put A, B and C side by side: each quantity on one row, its number in each; exit code 1 where one is apart.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_compare import compare_command
+from .cli_compare import compare_command, tolerance_option
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -119,14 +119,7 @@ def _end_to_end(path: Path, alone: bool, step: int | None, rank: int | None, as_
 @click.option("--other-step", type=int, metavar="N", help="Which step of SECOND (default: the same).")
 @rank_option
 @click.option("--other-rank", type=click.IntRange(min=0), metavar="N", help="Which rank of SECOND (default: the same).")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    default=1e-6,
-    show_default=True,
-    metavar="T",
-    help="How far figures may be apart, of the largest element.",
-)
+@tolerance_option(1e-6)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def diff_command(
     first: Path,

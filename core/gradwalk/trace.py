@@ -306,6 +306,9 @@ class Verdict:
         return row.agrees or (None if self.by == "ops inside" else False)
 
 
+AGAIN = "its backward, run again on what it had in the step"
+"""The formula of a row that holds the gradient which a custom Function gave in the step."""
+
 Arguments: TypeAlias = tuple[tuple[str, str], ...]
 """Arguments that are no tensors, as ``(name, text)``."""
 

@@ -81,11 +81,14 @@ def marks_of_edges(graph: Graph, by_op: Mapping[int, Verdict]) -> NDArray[np.int
     marks = np.zeros(len(graph.edges), np.int8)
     look = index(graph)
     for op, verdict in by_op.items():
-        rows = {graph.edges[row.tensor[1]].value: verdict.says(row) for row in verdict.rows if row.tensor[0] == "gradient"}
+        rows = dict[int, Mark]()
+        for row in verdict.rows:
+            if row.tensor[0] == "gradient":
+                value = graph.edges[row.tensor[1]].value
+                rows[value] = max(rows.get(value, Mark.UNKNOWN), mark_of_answer(verdict.says(row)))
         without = mark_of_half(graph, verdict, backward=True) if not rows else Mark.NO_REFERENCE
         for edge in (edge for node in look.nodes_of_op[op] for edge in look.edges_from[node]):
-            value = graph.edges[edge].value
-            marks[edge] = mark_of_answer(rows[value]) if value in rows else without
+            marks[edge] = rows.get(graph.edges[edge].value, without)
     for node in graph.nodes:
         if node.leaf != NONE:
             into = [int(marks[edge]) for edge in look.edges_into[node.id] if graph.edges[edge].source != NONE]

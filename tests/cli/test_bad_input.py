@@ -71,6 +71,14 @@ def test_a_wrong_command_line_exits_with_2(gradwalk, arguments):
     assert "Error: " in result.stderr
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+def test_a_tolerance_is_a_number(gradwalk, recorded, number):
+    for command in ("compare", "diff"):
+        result = gradwalk(command, recorded, recorded, "--tolerance", number)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "'--tolerance'" in result.stderr
+
+
 def test_a_window_without_a_display_is_refused(gradwalk, recorded, environment):
     environment.pop("QT_QPA_PLATFORM", None)
     assert "there is no display" in refused(gradwalk())

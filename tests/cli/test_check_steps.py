@@ -86,3 +86,47 @@ def test_a_large_step_that_was_asked_for_is_whole_in_the_file_and_can_be_checked
     assert "not kept whole" not in checked.stdout
     assert "not kept whole" in gradwalk("check", "out", "--fail-on", "mismatch", "--step", "6").stdout
     assert "net.weight" in gradwalk("check", "out", "--step", "5", "--end-to-end").stdout
+
+
+LAST = """
+import sys
+import torch
+
+class Minus(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return -2 * g
+
+w = torch.ones(3, requires_grad=True)
+for step in range(3):
+    Minus.apply(w).sum().backward()
+    with torch.no_grad():
+        w.sub_(w.grad)
+    w.grad = None
+"""
+
+
+def test_the_last_step_of_a_script_is_checked_as_python_ends(gradwalk, write):
+    write("last.py", LAST)
+    done = gradwalk("run", "--no-window", "--record", "out", "--check-steps", "2", "last.py")
+    assert done.returncode == 0, done.stderr
+    assert "not recorded" not in done.stderr
+    shown = gradwalk("show", "out", "--step", "2").stdout.splitlines()
+    assert shown[1] == "checked while it ran: 2 ops agree with the reference, 1 differs, 0 were not compared"
+    assert shown[2].startswith("  Minus: dL/dx at [")
+
+
+def test_steps_that_never_came_are_said(gradwalk, write):
+    write("last.py", LAST)
+    words = ("--every", "2", "--pin", "0,40", "--check-steps", "1,2,8-9")
+    done = gradwalk("run", "--no-window", "--record", "out", *words, "last.py")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "2 steps recorded in out; step 40, asked for with --pin, was not recorded; "
+        "steps 1, 8-9, asked for with --check-steps, were not recorded; open it with"
+    ) in done.stderr
+    assert "step 40, asked for with --pin, was not recorded" in gradwalk("info", "out").stdout

@@ -18,7 +18,7 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from ..callsite import names_for
-from .function_calls import NotAgain
+from .copies import NotAgain
 from .functions import tensors_in
 from .inside import backward_around
 from .places import NOWHERE

@@ -86,11 +86,14 @@ class Differences:
                 if self._in_steps(support):
                     return Found((), math.nan, math.nan, 0.0, why_not="its forward moves in steps, as rounding does")
                 element = self._narrowed(support)
-                if element is None or not self._is_kink(element):
+                if element is None:
+                    break
+                if not self._is_kink(element):
                     return self._wrong(element, tested)
                 self._kinks.append(element)
                 tested = self._along(self._drawn(support))
-            settled, off = settled or tested.settled, max(off, tested.off)
+            if tested.off <= 1:  # else there are kinks that cannot be told one by one
+                settled, off = settled or tested.settled, max(off, tested.off)
         return self._by_element(settled, off)
 
     def _by_element(self, settled: bool, off: float) -> Found:
@@ -110,9 +113,7 @@ class Differences:
         given, slope = self._at(worst[1], worst[2])
         return Found(self._place(worst[1]), given, slope, max(off, worst[0]), len(self._kinks))
 
-    def _wrong(self, element: int | None, along: Tested) -> Found:
-        if element is None:
-            return Found(self._place(int(self._gradient.abs().argmax())), along.given, along.slope, along.off, len(self._kinks))
+    def _wrong(self, element: int, along: Tested) -> Found:
         tested = self._along(self._one(element))
         return Found(self._place(element), *self._at(element, tested), max(tested.off, along.off), len(self._kinks))
 

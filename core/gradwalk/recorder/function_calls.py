@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import BuiltinFunctionType
 from typing import Any
 
 import torch
-from torch import nn
+
+from .copies import NotAgain, copy_of
+from .functions import tensors_in
+from .held import Held
+from .outside import outside_of
+from .random_states import CASTING, RandomStates
 
 MOST_ELEMENTS = 1 << 25
 """Elements of all tensors given to a Function above which it is not run again: in float64 that is 256 MB a copy."""
 
 
-class NotAgain(Exception):  # noqa: N818 - a finding, which becomes a sentence
-    """A Function cannot be run again; the text says why."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Around:
+    """What a call read that it was not given: random states, data outside, and the dtypes that autocast cast to, by device."""
+
+    states: RandomStates
+    outside: Held
+    casting: tuple[tuple[str, bool, torch.dtype], ...]
+
+    def rewind(self) -> None:
+        """All as it was when the Function was called."""
+        self.states.rewind()
+        self.outside.rewind()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionCall:
-    """One call: the arguments, with copies of the tensors among them, and which of them need a gradient."""
+    """One call: the arguments, with copies of what could change in them, and which of them need a gradient."""
 
     function: type
     arguments: tuple[Any, ...]
     needs_gradient: tuple[bool, ...]
+    around: Around | None = None
     why_not: str = ""
     """Why it cannot be run again, if it cannot."""
 
@@ -43,15 +58,13 @@ class FunctionCalls:
         if not any(needs):
             return
         try:
-            if function.__module__.partition(".")[0] == "torch":
-                raise NotAgain("it is a Function of torch's own")
-            if sum(tensor.numel() for tensor in arguments if isinstance(tensor, torch.Tensor)) > MOST_ELEMENTS:
-                raise NotAgain(f"it is given more than {MOST_ELEMENTS:,} elements")
-            self._calls[serial] = FunctionCall(function, tuple(copy_of(argument) for argument in arguments), needs)
+            self._calls[serial] = _call(function, arguments, needs)
         except NotAgain as why:
-            self._calls[serial] = FunctionCall(function, (), needs, str(why))
+            self._calls[serial] = FunctionCall(function, (), needs, why_not=str(why))
         except RuntimeError as error:  # no memory for the copies
-            self._calls[serial] = FunctionCall(function, (), needs, f"its inputs could not be copied ({_first_line(error)})")
+            self._calls[serial] = FunctionCall(
+                function, (), needs, why_not=f"its inputs could not be copied ({_first_line(error)})"
+            )
 
     def take(self, last: int) -> dict[int, FunctionCall]:
         """Those that began up to a serial number, the ``last`` of a step that has ended; they are gone then."""
@@ -62,23 +75,15 @@ class FunctionCalls:
         return taken
 
 
-def copy_of(argument: Any) -> Any:
-    """An argument, with tensors copied. Raises NotAgain for one that has to stay as it is."""
-    if isinstance(argument, torch.Tensor):
-        if type(argument) not in (torch.Tensor, nn.Parameter):
-            raise NotAgain(f"it is given a {type(argument).__name__}, which is more than a plain tensor")
-        if argument.layout is not torch.strided or argument.is_quantized or argument.is_complex() or argument.is_meta:
-            raise NotAgain("it is given a tensor that is complex, quantized, sparse or without elements of its own")
-        return argument.detach().clone()
-    if type(argument) in (list, tuple):
-        return type(argument)(copy_of(part) for part in argument)
-    if type(argument) is dict:
-        return {name: copy_of(part) for name, part in argument.items()}
-    if isinstance(argument, nn.Module):
-        raise NotAgain("it is given a module, which running it again could change")
-    if callable(argument) and not isinstance(argument, BuiltinFunctionType | type):
-        raise NotAgain("it is given a function, which could change more than its result")
-    return argument
+def _call(function: Any, arguments: Sequence[Any], needs: tuple[bool, ...]) -> FunctionCall:
+    if function.__module__.partition(".")[0] == "torch":
+        raise NotAgain("it is a Function of torch's own")
+    tensors = list(tensors_in(arguments))
+    if sum(tensor.numel() for tensor in tensors) > MOST_ELEMENTS:
+        raise NotAgain(f"it is given more than {MOST_ELEMENTS:,} elements")
+    casting = tuple((device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in CASTING)
+    around = Around(RandomStates([tensor.device for tensor in tensors]), outside_of(function), casting)
+    return FunctionCall(function, tuple(copy_of(argument) for argument in arguments), needs, around)
 
 
 def _needs_gradient(argument: Any) -> bool:

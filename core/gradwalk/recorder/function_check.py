@@ -2,27 +2,34 @@
 
 In order: 1. what each was given was copied when it began (``function_calls.py``); 2. when the step has ended, each is run again
 on these copies in float64, with the random states put back (``rerun.py``); 3. the gradient that its backward gives for a random
-dL/d output is compared, input by input; 4. what was found becomes a Verdict about the op. Nothing here raises, nothing of the
-training is touched.
+dL/d output is compared, input by input; 4. what it gave in the step is compared with what it gives of the same once more
+(``in_the_step.py``); 5. what was found becomes a Verdict about the op. Nothing here raises, nothing of the training is touched.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..reference.comparing import ulps
 from ..reference.own import Own, call, input_names, registered
+from ..reference.recorded import Recorded
 from ..tape import index
-from ..trace import NONE, Compared, Graph, Judge, TensorKey, Verdict
-from .aside import RandomStates, aside
+from ..trace import NONE, Compared, Graph, Judge, TensorKey, Trace, Verdict, empty_table
+from .aside import aside
+from .assemble import Draft
+from .capture import kept_of
+from .copies import NotAgain
 from .differences import COARSE_FLOOR, FLOOR, Differences, Found
-from .function_calls import FunctionCall, NotAgain
+from .function_calls import FunctionCall
 from .functions import tensors_in
+from .in_the_step import InTheStep, in_the_step
 from .numbering import Numbers
 from .rerun import Rerun
 from .state import State, Thread
@@ -33,42 +40,53 @@ TOO_COARSE = 1e-4
 """A Function that rounds away more than this part of a number is not compared with central differences."""
 
 
-def function_verdicts(state: State, calls: dict[int, FunctionCall], numbers: Numbers, graph: Graph) -> tuple[Verdict, ...]:
-    """A verdict on each custom Function of a step that needed a gradient. ``graph`` is the step's, numbered as in ``numbers``."""
-    found = []
+def function_verdicts(state: State, calls: dict[int, FunctionCall], numbers: Numbers, draft: Draft) -> tuple[Verdict, ...]:
+    """A verdict on each custom Function of a step that needed a gradient. ``draft`` is the step, numbered as in ``numbers``."""
+    trace, found = _as_recorded(draft), []
     for op, record in enumerate(numbers.ops):
         made = calls.get(record.opened)
-        if made is None or not record.custom or op >= len(graph.ops):
+        if made is None or not record.custom or op >= len(trace.graph.ops):
             continue
         if made.why_not:
             found.append(Verdict(op, "central differences", (), f"not checked: {made.why_not}"))
             continue
-        found.append(_beside(state, made, graph, op))
+        found.append(_beside(state, made, trace, op))
     return tuple(found)
 
 
-def _beside(state: State, made: FunctionCall, graph: Graph, op: int) -> Verdict:
+def _as_recorded(draft: Draft) -> Trace:
+    """The tensors of a step, before its statistics are there."""
+    graph, tensors = draft.known.graph, {key: kept_of(copied) for key, copied in draft.copies}
+    tables = empty_table(len(graph.values)), empty_table(len(graph.edges))
+    return Trace(draft.step, graph, draft.known.tape, *tables, tensors=MappingProxyType(tensors))
+
+
+def _beside(state: State, made: FunctionCall, trace: Trace, op: int) -> Verdict:
     """The verdict on one call; recording is off meanwhile, also in the threads in which autograd runs a backward on a GPU."""
     off, state.off, state.function_calls.run_again = state.off, True, True
     try:
-        return verdict_on(state.thread, made, graph, op)
+        return verdict_on(state.thread, made, trace, op)
     finally:
         state.off, state.function_calls.run_again = off, False
 
 
-def verdict_on(thread: Thread, made: FunctionCall, graph: Graph, op: int) -> Verdict:
+def verdict_on(thread: Thread, made: FunctionCall, trace: Trace, op: int) -> Verdict:
     """The verdict on one call."""
     own = registered(made.function)
     by: Judge = "registered formula" if own.vjps or own.forward else "central differences"
     try:
         devices = [tensor.device for tensor in tensors_in(made.arguments)]
-        with aside(thread, made.function, devices) as states:
-            return _Checking(_again(made, states, _used(graph, op)), made, own, graph, op).verdict(by)
+        with aside(thread, made.function, devices):
+            return _Checking(_again(made, _used(trace.graph, op)), made, own, trace, op).verdict(by)
     except NotAgain as why:
         return Verdict(op, by, (), f"not checked: {why}")
     except Exception as error:  # whatever a Function of the script does on copies, the training goes on
-        text = (str(error).splitlines() or [""])[0][:200]
-        return Verdict(op, by, (), f"not checked: run again in float64 it raises {type(error).__name__}: {text}".rstrip(": "))
+        return Verdict(op, by, (), f"not checked: run again in float64 it raises {_raised(error)}")
+
+
+def _raised(error: Exception) -> str:
+    text = (str(error).splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _used(graph: Graph, op: int) -> frozenset[int]:
@@ -78,19 +96,19 @@ def _used(graph: Graph, op: int) -> frozenset[int]:
     return frozenset(edge.input_nr for edge in edges if not edge.none)
 
 
-def _again(made: FunctionCall, states: RandomStates, used: frozenset[int]) -> Rerun:
+def _again(made: FunctionCall, used: frozenset[int]) -> Rerun:
     """Run it in float64; where it casts to fewer bits, in float64 all the same; where it takes no float64, in its own dtype."""
     try:
-        plain = Rerun(made, states, torch.float64, used, widens=False)
+        plain = Rerun(made, torch.float64, used, widens=False)
     except NotAgain:
         raise
     except Exception:
         coarse = max((UNITS.get(x.dtype, 0.0), n) for n, x in enumerate(made.arguments) if made.needs_gradient[n])
-        return Rerun(made, states, made.arguments[coarse[1]].dtype, used, widens=False)
+        return Rerun(made, made.arguments[coarse[1]].dtype, used, widens=False)
     if plain.unit <= UNITS[torch.float64]:
         return plain
     try:
-        return Rerun(made, states, torch.float64, used, widens=True)
+        return Rerun(made, torch.float64, used, widens=True)
     except Exception:
         return plain
 
@@ -98,8 +116,8 @@ def _again(made: FunctionCall, states: RandomStates, used: frozenset[int]) -> Re
 class _Checking:
     """The work on one call."""
 
-    def __init__(self, again: Rerun, made: FunctionCall, own: Own, graph: Graph, op: int) -> None:
-        self.again, self.made, self.own, self.graph, self.op = again, made, own, graph, op
+    def __init__(self, again: Rerun, made: FunctionCall, own: Own, trace: Trace, op: int) -> None:
+        self.again, self.made, self.own, self.trace, self.graph, self.op = again, made, own, trace, trace.graph, op
         self.names = input_names(made.function)
 
     def verdict(self, by: Judge) -> Verdict:
@@ -115,7 +133,19 @@ class _Checking:
                 told.append(f"not checked: dL/d{name}, as {found.why_not}")
             else:
                 rows.append(self._row(number, found))
+        step = self._in_the_step()
+        if step.why_not and rows:
+            told.append(f"its gradients in the step are not compared, as {step.why_not}")
+        proved = {row.symbol for row in rows}  # a run that gives the same proves nothing by itself
+        rows += [row for n, row in step.rows.items() if f"dL/d{self._name(n)}" in proved or not row.agrees]
         return Verdict(self.op, by, tuple(rows), "; ".join(told))
+
+    def _in_the_step(self) -> InTheStep:
+        try:
+            recorded = Recorded(self.trace, self.graph.ops[self.op])
+            return in_the_step(self.made, recorded, {number: self._name(number) for number in self.again.numbers})
+        except Exception as error:
+            return InTheStep({}, f"run again it raises {_raised(error)}")
 
     def _by_differences(self, number: int) -> Found:
         again = self.again
@@ -126,13 +156,15 @@ class _Checking:
         return differences.found()
 
     def _row(self, number: int, found: Found) -> Compared:
-        largest = float(self.again.gradients[number].double().abs().nan_to_num(0.0, 0.0, 0.0).max())
+        gradient = _array(self.again.gradients[number])
+        largest = float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0))
         expected = found.slope
         absolute = abs(found.given - expected) if math.isfinite(found.given) else math.inf
-        if not self.again.gradients[number].numel() or math.isnan(expected):
+        if not gradient.size or math.isnan(expected):
             absolute = 0.0
         relative = absolute / max(largest, abs(expected)) if max(largest, abs(expected)) else 0.0
-        figures = found.given, expected, absolute, relative, _ulps(absolute, expected), found.off
+        unit = UNITS[self.made.arguments[number].dtype]
+        figures = found.given, expected, absolute, relative, ulps(absolute, expected, unit), found.off
         return Compared(self._key(number), f"dL/d{self._name(number)}", DIFFERENCES, found.place, *figures, kinks=found.kinks)
 
     # ---------------------------------------------------------------- registered formulas
@@ -142,17 +174,23 @@ class _Checking:
         g = [again.g[n].cpu().numpy() if n in again.g else None for n in range(len(again.outputs))]
         outs = [_array(one) for one in again.outputs]
         first = (g[0], outs[0]) if len(outs) == 1 else (tuple(g), tuple(outs))
-        expected = call(written, first, *self._given())
-        return self._compared(self._key(number), f"dL/d{name}", _text_of(written), again.gradients[number], expected)
+        expected = _called(f"dL/d{name}", written, first, *self._given())
+        unit = UNITS[self.made.arguments[number].dtype]
+        return self._compared(self._key(number), f"dL/d{name}", _text_of(written), again.gradients[number], expected, unit)
 
     def _forward(self) -> Iterable[Compared]:
         assert self.own.forward is not None
-        made = call(self.own.forward, (), *self._given())
+        made = _called("its output", self.own.forward, (), *self._given())
         several = made if isinstance(made, tuple) else (made,)
         for place, (seen, expected) in enumerate(zip(self.again.outputs, several, strict=False)):
             values = self.graph.ops[self.op].outputs
             key: TensorKey = ("value", values[min(place, len(values) - 1)])
-            yield self._compared(key, "Z" if len(several) == 1 else f"Z{place}", _text_of(self.own.forward), seen, expected)
+            symbol = "Z" if len(several) == 1 else f"Z{place}"
+            yield self._compared(key, symbol, _text_of(self.own.forward), seen, expected, self._unit_of(key))
+
+    def _unit_of(self, key: TensorKey) -> float:
+        kept = self.trace.tensors.get(key)
+        return UNITS.get(getattr(torch, kept.dtype), UNITS[torch.float64]) if kept is not None else UNITS[torch.float64]
 
     def _given(self) -> tuple[list[Any], dict[str, Any]]:
         """The tensors in their order as NumPy arrays, and the other arguments by name."""
@@ -160,7 +198,7 @@ class _Checking:
         tensors = [_array(argument) for _, argument in arguments if isinstance(argument, torch.Tensor)]
         return tensors, {self._name(n): argument for n, argument in arguments if not isinstance(argument, torch.Tensor)}
 
-    def _compared(self, key: TensorKey, symbol: str, text: str, seen: torch.Tensor, made: Any) -> Compared:
+    def _compared(self, key: TensorKey, symbol: str, text: str, seen: torch.Tensor, made: Any, unit: float) -> Compared:
         given, expected = _array(seen.double()), np.asarray(made, np.float64)
         if given.shape != expected.shape:
             raise NotAgain(f"its formula gives the shape {expected.shape} for {symbol}, which is {given.shape}")
@@ -175,7 +213,7 @@ class _Checking:
         floor = FLOOR if self.again.unit < 1e-12 else max(COARSE_FLOOR, 16 * self.again.unit)
         relative = worst / largest if largest else math.inf if worst else 0.0
         pair = float(given[place]), float(expected[place])
-        return Compared(key, symbol, text, place, *pair, worst, relative, _ulps(worst, pair[1]), relative / floor)
+        return Compared(key, symbol, text, place, *pair, worst, relative, ulps(worst, pair[1], unit), relative / floor)
 
     # ---------------------------------------------------------------- names
 
@@ -197,13 +235,14 @@ def _array(tensor: torch.Tensor) -> Any:
     return tensor.detach().cpu().double().numpy() if tensor.is_floating_point() else tensor.detach().cpu().numpy()
 
 
+def _called(what: str, written: Callable[..., Any], first: tuple[Any, ...], tensors: list[Any], others: dict[str, Any]) -> Any:
+    """What a registered formula gives. Raises NotAgain where it raises."""
+    try:
+        return call(written, first, tensors, others)
+    except Exception as error:
+        raise NotAgain(f"the formula registered for {what} raises {_raised(error)}") from error
+
+
 def _text_of(written: Any) -> str:
     """What is shown of a registered formula: the first line of its docstring, or its name."""
     return (inspect.getdoc(written) or f"{getattr(written, '__name__', 'a formula')}(), registered by the script").splitlines()[0]
-
-
-def _ulps(absolute: float, expected: float) -> float:
-    """The difference in units in the last place of a float64."""
-    if not absolute:
-        return 0.0
-    return absolute / math.ulp(expected) if math.isfinite(expected) and expected else math.inf

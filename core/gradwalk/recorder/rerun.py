@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .aside import RandomStates
-from .function_calls import FunctionCall, NotAgain
+from .copies import NotAgain, copy_of
+from .function_calls import FunctionCall
 from .functions import tensors_in
 from .widened import UNITS, Widened
 
@@ -29,11 +29,9 @@ class Rerun:
     ``g`` times output. Raises what the Function raises, and NotAgain.
     """
 
-    def __init__(
-        self, call: FunctionCall, states: RandomStates, dtype: torch.dtype, used: frozenset[int] = frozenset(), *, widens: bool
-    ) -> None:
-        self._used = used
-        self._call, self._states, self._dtype, self._widens = call, states, dtype, widens
+    def __init__(self, call: FunctionCall, dtype: torch.dtype, used: frozenset[int] = frozenset(), *, widens: bool) -> None:
+        assert call.around is not None
+        self._call, self._around, self._dtype, self._used, self._widens = call, call.around, dtype, used, widens
         self._random = np.random.default_rng(0)
         self.arguments = [self._as_dtype(argument) for argument in call.arguments]
         self.numbers = [number for number, needs in enumerate(call.needs_gradient) if needs]
@@ -82,8 +80,8 @@ class Rerun:
         return torch.where(output.detach().isfinite(), drawn, 0.0)
 
     def _run(self, changed: Mapping[int, Tensor]) -> list[Tensor]:
-        self._states.rewind()
-        given = [changed[n] if n in changed else _fresh(argument) for n, argument in enumerate(self.arguments)]
+        self._around.rewind()
+        given = [changed[n] if n in changed else copy_of(argument) for n, argument in enumerate(self.arguments)]
         function: Any = self._call.function
         return list(tensors_in((function.apply(*given),)))
 
@@ -125,17 +123,6 @@ def _different(x: Tensor) -> int:
     """How many different elements there are."""
     ordered = x.reshape(-1).sort().values
     return 1 + int((ordered[1:] != ordered[:-1]).sum())
-
-
-def _fresh(argument: Any) -> Any:
-    """An argument that the Function may write to."""
-    if isinstance(argument, Tensor):
-        return argument.clone()
-    if type(argument) in (list, tuple):
-        return type(argument)(_fresh(part) for part in argument)
-    if type(argument) is dict:
-        return {name: _fresh(part) for name, part in argument.items()}
-    return argument
 
 
 def scale_of(x: Tensor) -> float:

@@ -294,7 +294,7 @@ class State:
         calls = self.function_calls.take(records[-1].serial)
         try:
             if calls and self.wanted and self.checks.wants(step):
-                draft.verdicts = self.look_at_functions(self, calls, numbers, draft.known.graph)
+                draft.verdicts = self.look_at_functions(self, calls, numbers, draft)
         finally:
             if self.wanted:
                 self.handing.pass_on(draft, cut.label)

@@ -23,6 +23,11 @@ class Widened(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._widens = widens
         self.unit = UNITS[torch.float64]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is compiled: torch need not import its compiler, which it cannot while Python is ending."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -125,8 +125,8 @@ class Encoding(IntEnum):
 class Note:
     """Something that happened beside the steps.
 
-    Kinds: ``exception`` (of the script), ``fault`` (of the recorder), ``nan``, ``dropped``, ``thinned``, ``disk``, ``mark`` and
-    ``end``.
+    Kinds: ``exception`` (of the script), ``fault`` (of the recorder), ``nan``, ``dropped``, ``thinned``, ``disk``, ``mark``,
+    ``no-backward``, ``asked`` (steps that did not come) and ``end``.
     """
 
     kind: str

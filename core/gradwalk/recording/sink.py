@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..refusal import RefusalError
 from ..trace import STATISTICS, TensorKey, Trace
+from .asked import Asked
 from .checks import Checker, Checks
 from .format import MAX_TEXT
 from .retention import Keep, Retention, Ring
@@ -54,6 +55,7 @@ class Sink:
         self.retention = Retention(every_step=level == "tensors", has_room=writer.has_room, pinned=(*pinned, *checked))
         self.checks = Checks(checked)
         self._checker = Checker(writer.add_verdicts)
+        self._asked = Asked("asked for with --pin", pinned), Asked("asked for with --check-steps", checked)
         self._ring = Ring(on_loan=writer.on_loan)
         self._bad_seen = False
         self._clean: set[bytes] = {b""}
@@ -135,6 +137,8 @@ class Sink:
             self.writer.add(replace(trace, tensors=_NOTHING))
         if self.checks.wants(trace.step) and self.level != "structure":
             self._checker.add(trace)
+        for asked in self._asked:
+            asked.came(trace.step)
         if first_bad:
             self._bad_seen = True
             self.writer.note("nan", _describe_bad(trace), trace.step)
@@ -176,6 +180,9 @@ class Sink:
         """Write the last steps' tensors and end the recording: ``clean``, ``error`` or ``stopped``."""
         self._checker.close(stopped=ended == "stopped")
         self._write_ring()
+        for asked in self._asked:
+            if asked.sentence():
+                self.note("asked", asked.sentence())
         self.writer.close(ended)
 
     def _has_bad(self, table: NDArray[np.float64]) -> bool:

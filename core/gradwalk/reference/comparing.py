@@ -73,11 +73,11 @@ def _row(
     there = float(absolute[place])
     return Compared(
         key, symbol, text, place, float(seen[place]), float(expected[place]), worst, relative,
-        _ulps(there, float(expected[place]), unit), float(off[place]),
+        ulps(there, float(expected[place]), unit), float(off[place]),
     )  # fmt: skip
 
 
-def _ulps(difference: float, expected: float, unit: float) -> float:
+def ulps(difference: float, expected: float, unit: float) -> float:
     """A difference in units in the last place of ``expected``: the distance from it to the next number of its dtype."""
     if not difference or not math.isfinite(difference):
         return difference

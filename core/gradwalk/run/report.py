@@ -17,6 +17,7 @@ def sentence_about(folder: Path, rank: int, handed_over: int) -> str:
         with open_recording(folder, rank) as recording:
             steps, kind, ended = len(recording), recording.info.kind, recording.ended
             faults = sum(note.kind == "fault" for note in recording.notes)
+            missed = "; ".join(note.message for note in recording.notes if note.kind == "asked")
             backward = any(event.phase == "backward" for graph in recording.graphs for event in graph.events)
     except (RecordingError, OSError) as error:
         return f"the recording in {folder} cannot be read ({error})"
@@ -31,7 +32,8 @@ def sentence_about(folder: Path, rank: int, handed_over: int) -> str:
         return f"nothing was recorded: no training loop was seen in the script's NumPy code ({folder})"
     if not backward:
         return f"no backward() seen, {_counted(steps)} recorded; {where}"
-    return f"{_counted(steps)} recorded in {folder}; {where}"
+    recorded = f"{_counted(steps)} recorded in {folder}"
+    return f"{recorded}; {missed}; {where}" if missed else f"{recorded}; {where}"
 
 
 def _counted(steps: int) -> str:

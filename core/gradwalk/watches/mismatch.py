@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..tape import moments
-from ..trace import Compared, Trace, Verdict
+from ..trace import AGAIN, Compared, Trace, Verdict
 from .alert import Alert, Limits, edge_position, figure, what, where
 
 KIND = "mismatch"
@@ -15,6 +15,7 @@ _JUDGES = {
     "registered formula": "the formula registered for it gives",
     "central differences": "central differences give",
 }
+AGAIN_GIVES = "its backward, run again, gives"
 
 
 def mismatch(trace: Trace, limits: Limits) -> list[Alert]:
@@ -27,7 +28,8 @@ def _alert(trace: Trace, verdict: Verdict, row: Compared) -> Alert:
     kind, ref = row.tensor
     position = int(moments(trace).ops[op.id]) if kind == "value" else edge_position(trace, ref)
     of = f"{row.symbol} of {op.name}" if kind == "gradient" else row.symbol
-    sentence = f"{what(trace, position)}: {of} {_difference(row, _JUDGES[verdict.by])}{where(trace, position)}"
+    by = AGAIN_GIVES if row.formula == AGAIN else _JUDGES[verdict.by]
+    sentence = f"{what(trace, position)}: {of} {_difference(row, by)}{where(trace, position)}"
     subject = f"{op.name} {op.module} {op.variable} {row.symbol}{where(trace, position)}"
     return Alert(KIND, "error", trace.step, position, subject, sentence)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradwalk.reference.code import code_of
 from gradwalk.reference.registry import Formula
-from gradwalk.trace import Compared, TensorKey, Trace, Verdict
+from gradwalk.trace import AGAIN, Compared, TensorKey, Trace, Verdict
 from gradwalk.verdicts import WORDS, mark_of, mark_of_answer
 
 from ..inspection.subject import has_come, is_there
@@ -69,7 +69,7 @@ def _row(place: int, row: Compared, made: Verdict, theme: Theme, *, opened: bool
     return (
         f'<tr><td width="20">{mark}</td><td>{mono(row.symbol)}&nbsp;&nbsp;{word}</td><td align="right">{way}</td></tr>'
         f'<tr><td></td><td colspan="2">{mono(row.formula, theme.subtle)}</td></tr>'
-        f'<tr><td></td><td colspan="2">{_sides(row, theme)}</td></tr>'
+        f'<tr><td></td><td colspan="2">{_sides(row, made, theme)}</td></tr>'
         f'<tr><td></td><td colspan="2" style="color:{theme.subtle}">{_apart(row)}</td></tr>'
     )
 
@@ -79,11 +79,20 @@ def has_map(row: Compared, made: Verdict) -> bool:
     return made.by in OURS and bool(row.place or row.recorded == row.recorded or row.expected == row.expected)
 
 
-def _sides(row: Compared, theme: Theme) -> str:
+def _heads(row: Compared, made: Verdict) -> tuple[str, str]:
+    """What the two numbers are."""
+    if row.formula == AGAIN:
+        return "recorded", "run again"
+    return {"registered formula": ("Function", "formula"), "central differences": ("backward", "differences")}.get(
+        made.by, ("recorded", "NumPy")
+    )
+
+
+def _sides(row: Compared, made: Verdict, theme: Theme) -> str:
     """Both values where they are furthest apart."""
     if row.recorded != row.recorded and row.expected != row.expected and not row.place:
         return ""
-    pair, heads = _pair(row), [coloured(head, theme.subtle) for head in ("recorded", "NumPy")]
+    pair, heads = _pair(row), [coloured(head, theme.subtle) for head in _heads(row, made)]
     if sum(map(len, pair)) > BESIDE:
         cells = [f"{_cell(head, small=True)}{_cell(mono(each))}" for head, each in zip(heads, pair, strict=True)]
     else:

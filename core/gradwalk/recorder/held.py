@@ -1,0 +1,151 @@
+"""What data holds at one moment, to be put back into the same objects later: numbers, generators' states, parts of containers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from types import CellType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.autograd.grad_mode import _unsafe_preserve_version_counter
+
+from .copies import is_plain
+
+MOST_ELEMENTS = 1 << 25
+"""Elements of all tensors and arrays held at a time."""
+_DEEPEST = 3
+
+
+class TooMuchError(Exception):
+    """There is more data than is held."""
+
+
+class Held:
+    """Some things as they are now. ``put_back`` makes them so again; what has not changed is not touched."""
+
+    def __init__(self) -> None:
+        self._back: list[Callable[[], None]] = []
+        self._rewind: list[Callable[[], None]] = []
+        self._seen: dict[int, Any] = {}
+        self._left = MOST_ELEMENTS
+
+    def put_back(self) -> None:
+        """All is as it was."""
+        for back in self._back:
+            back()
+
+    def rewind(self) -> None:
+        """The same, tensors that are trained left out."""
+        for back in self._rewind:
+            back()
+
+    def hold_variable(self, where: dict[str, Any] | CellType | type, name: str) -> None:
+        """A global, an attribute of a class, or a variable that a function closes over: what it is, and what that holds."""
+        held = _read(where, name)
+        self._add(lambda: None if _read(where, name) is held else _write(where, name, held))
+        self.hold(held)
+
+    def hold(self, thing: Any, depth: int = 0) -> None:
+        """Data, and the data in it. Anything else is only told apart from other things, not looked into. Raises TooMuchError."""
+        if id(thing) in self._seen or depth > _DEEPEST:
+            return
+        self._seen[id(thing)] = thing
+        if isinstance(thing, torch.Tensor):
+            self._hold_tensor(thing)
+        elif isinstance(thing, np.ndarray):
+            self._hold_array(thing)
+        elif isinstance(thing, torch.Generator):
+            self._hold_state(thing.get_state, thing.set_state)
+        elif isinstance(thing, random.Random):
+            self._hold_state(thing.getstate, thing.setstate)
+        elif isinstance(thing, np.random.Generator):
+            bits = thing.bit_generator
+            self._hold_state(lambda: bits.state, lambda state: setattr(bits, "state", state))
+        elif isinstance(thing, np.random.RandomState):
+            self._hold_state(lambda: thing.get_state(legacy=False), thing.set_state)
+        elif isinstance(thing, list | dict | set):
+            self._hold_container(thing, depth)
+        elif is_plain(type(thing)):
+            self._hold_container(vars(thing), depth)
+
+    def _add(self, back: Callable[[], None]) -> None:
+        self._back.append(back)
+        self._rewind.append(back)
+
+    def _hold_state(self, get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
+        state = get()
+        self._add(lambda: put(state))
+
+    def _hold_container(self, thing: list[Any] | dict[Any, Any] | set[Any], depth: int) -> None:
+        parts: Any = type(thing)(thing) if type(thing) in (list, dict, set) else thing.copy()
+        self._add(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
+        for part in parts.values() if isinstance(parts, dict) else parts:
+            self.hold(part, depth + 1)
+
+    def _hold_tensor(self, tensor: torch.Tensor) -> None:
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided or tensor.is_meta:
+            return
+        self._count(tensor.numel())
+        copy, version = tensor.detach().clone(), tensor._version
+        as_now = _unsafe_preserve_version_counter(tensor)
+
+        def back() -> None:
+            if tensor._version != version:
+                with torch.no_grad(), as_now:
+                    tensor.copy_(copy)
+
+        self._back.append(back)
+        if not tensor.requires_grad:
+            self._rewind.append(back)
+
+    def _hold_array(self, array: np.ndarray[Any, Any]) -> None:
+        self._count(array.size)
+        copy = array.copy()
+        self._add(lambda: None if array.tobytes() == copy.tobytes() else np.copyto(array, copy))
+
+    def _count(self, elements: int) -> None:
+        self._left -= elements
+        if self._left < 0:
+            raise TooMuchError(f"more than {MOST_ELEMENTS:,} elements")
+
+
+def _read(where: dict[str, Any] | CellType | type, name: str) -> Any:
+    if isinstance(where, dict):
+        return where.get(name)
+    return where.cell_contents if isinstance(where, CellType) else vars(where).get(name)
+
+
+def _write(where: dict[str, Any] | CellType | type, name: str, held: Any) -> None:
+    if isinstance(where, dict):
+        where[name] = held
+    elif isinstance(where, CellType):
+        where.cell_contents = held
+    else:
+        setattr(where, name, held)
+
+
+def _parts(thing: Any) -> Iterator[Any]:
+    if isinstance(thing, dict):
+        for name, part in thing.items():
+            yield name
+            yield part
+    else:
+        yield from thing
+
+
+def _same_parts(thing: Any, parts: Any) -> bool:
+    if len(thing) != len(parts):
+        return False
+    if isinstance(thing, set):
+        return bool(thing == parts)
+    return all(one is other for one, other in zip(_parts(thing), _parts(parts), strict=True))
+
+
+def _refill(thing: Any, parts: Any) -> None:
+    if isinstance(thing, list):
+        thing[:] = parts
+        return
+    thing.clear()
+    thing.update(parts)
