@@ -16,11 +16,13 @@ from .random_states import CASTING, RandomStates
 
 MOST_ELEMENTS = 1 << 25
 """Elements of all tensors given to a Function above which it is not run again: in float64 that is 256 MB a copy."""
+MOST_IN_A_STEP = 1 << 28
+"""The same of all Functions of a step: the copies wait until it has ended, 1 GB of float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Around:
-    """What a call read that it was not given: random states, data outside, and the dtypes that autocast cast to, by device."""
+    """What a call read that it was not given: random states, small data outside, and what autocast cast to, by device."""
 
     states: RandomStates
     outside: Held
@@ -29,7 +31,7 @@ class Around:
     def rewind(self) -> None:
         """All as it was when the Function was called."""
         self.states.rewind()
-        self.outside.rewind()
+        self.outside.put_back()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,7 @@ class FunctionCalls:
 
     def __init__(self) -> None:
         self._calls: dict[int, FunctionCall] = {}
+        self._left = MOST_IN_A_STEP
         self.run_again = False
         """Whether Functions are being run again, beside the training."""
 
@@ -58,7 +61,7 @@ class FunctionCalls:
         if not any(needs):
             return
         try:
-            self._calls[serial] = _call(function, arguments, needs)
+            self._calls[serial] = self._call(function, arguments, needs)
         except NotAgain as why:
             self._calls[serial] = FunctionCall(function, (), needs, why_not=str(why))
         except RuntimeError as error:  # no memory for the copies
@@ -70,20 +73,27 @@ class FunctionCalls:
         """Those that began up to a serial number, the ``last`` of a step that has ended; they are gone then."""
         if not self._calls:
             return {}
+        self._left = MOST_IN_A_STEP
         taken = {serial: call for serial, call in self._calls.items() if serial <= last}
         self._calls = {serial: call for serial, call in self._calls.items() if serial > last}
         return taken
 
-
-def _call(function: Any, arguments: Sequence[Any], needs: tuple[bool, ...]) -> FunctionCall:
-    if function.__module__.partition(".")[0] == "torch":
-        raise NotAgain("it is a Function of torch's own")
-    tensors = list(tensors_in(arguments))
-    if sum(tensor.numel() for tensor in tensors) > MOST_ELEMENTS:
-        raise NotAgain(f"it is given more than {MOST_ELEMENTS:,} elements")
-    casting = tuple((device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in CASTING)
-    around = Around(RandomStates([tensor.device for tensor in tensors]), outside_of(function), casting)
-    return FunctionCall(function, tuple(copy_of(argument) for argument in arguments), needs, around)
+    def _call(self, function: Any, arguments: Sequence[Any], needs: tuple[bool, ...]) -> FunctionCall:
+        if function.__module__.partition(".")[0] == "torch":
+            raise NotAgain("it is a Function of torch's own")
+        tensors = list(tensors_in(arguments))
+        elements = sum(tensor.numel() for tensor in tensors)
+        if elements > MOST_ELEMENTS:
+            raise NotAgain(f"it is given more than {MOST_ELEMENTS:,} elements")
+        if elements > self._left:
+            raise NotAgain(
+                f"the custom Functions of the step are given more than {MOST_IN_A_STEP:,} elements, and it is one of the last"
+            )
+        casting = tuple((device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in CASTING)
+        around = Around(RandomStates([tensor.device for tensor in tensors]), outside_of(function, small=True), casting)
+        made = FunctionCall(function, tuple(copy_of(argument) for argument in arguments), needs, around)
+        self._left -= elements
+        return made
 
 
 def _needs_gradient(argument: Any) -> bool:

@@ -15,6 +15,8 @@ from .copies import is_plain
 
 MOST_ELEMENTS = 1 << 25
 """Elements of all tensors and arrays held at a time."""
+SMALL = 1 << 14
+"""Elements, or parts of a container, up to which data is small."""
 _DEEPEST = 3
 
 
@@ -23,28 +25,23 @@ class TooMuchError(Exception):
 
 
 class Held:
-    """Some things as they are now. ``put_back`` makes them so again; what has not changed is not touched."""
+    """Some things as they are now. With ``small`` only small ones, and no tensor that is trained."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, small: bool) -> None:
+        self._small = small
         self._back: list[Callable[[], None]] = []
-        self._rewind: list[Callable[[], None]] = []
         self._seen: dict[int, Any] = {}
         self._left = MOST_ELEMENTS
 
     def put_back(self) -> None:
-        """All is as it was."""
+        """All is as it was; what has not changed is not touched."""
         for back in self._back:
-            back()
-
-    def rewind(self) -> None:
-        """The same, tensors that are trained left out."""
-        for back in self._rewind:
             back()
 
     def hold_variable(self, where: dict[str, Any] | CellType | type, name: str) -> None:
         """A global, an attribute of a class, or a variable that a function closes over: what it is, and what that holds."""
         held = _read(where, name)
-        self._add(lambda: None if _read(where, name) is held else _write(where, name, held))
+        self._back.append(lambda: None if _read(where, name) is held else _write(where, name, held))
         self.hold(held)
 
     def hold(self, thing: Any, depth: int = 0) -> None:
@@ -70,22 +67,23 @@ class Held:
         elif is_plain(type(thing)):
             self._hold_container(vars(thing), depth)
 
-    def _add(self, back: Callable[[], None]) -> None:
-        self._back.append(back)
-        self._rewind.append(back)
-
     def _hold_state(self, get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
         state = get()
-        self._add(lambda: put(state))
+        self._back.append(lambda: put(state))
 
     def _hold_container(self, thing: list[Any] | dict[Any, Any] | set[Any], depth: int) -> None:
+        if len(thing) > SMALL and self._small:
+            return
         parts: Any = type(thing)(thing) if type(thing) in (list, dict, set) else thing.copy()
-        self._add(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
-        for part in parts.values() if isinstance(parts, dict) else parts:
-            self.hold(part, depth + 1)
+        self._back.append(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
+        if len(thing) <= SMALL:
+            for part in parts.values() if isinstance(parts, dict) else parts:
+                self.hold(part, depth + 1)
 
     def _hold_tensor(self, tensor: torch.Tensor) -> None:
         if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided or tensor.is_meta:
+            return
+        if self._small and (tensor.requires_grad or tensor.numel() > SMALL):
             return
         self._count(tensor.numel())
         copy, version = tensor.detach().clone(), tensor._version
@@ -97,13 +95,13 @@ class Held:
                     tensor.copy_(copy)
 
         self._back.append(back)
-        if not tensor.requires_grad:
-            self._rewind.append(back)
 
     def _hold_array(self, array: np.ndarray[Any, Any]) -> None:
+        if self._small and array.size > SMALL:
+            return
         self._count(array.size)
         copy = array.copy()
-        self._add(lambda: None if array.tobytes() == copy.tobytes() else np.copyto(array, copy))
+        self._back.append(lambda: None if array.tobytes() == copy.tobytes() else np.copyto(array, copy))
 
     def _count(self, elements: int) -> None:
         self._left -= elements

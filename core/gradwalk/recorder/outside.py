@@ -12,9 +12,9 @@ from .held import Held, TooMuchError
 _METHODS = ("forward", "backward", "vjp", "setup_context")
 
 
-def outside_of(function: type) -> Held:
-    """All of it as it is now, by the names that the methods use. Raises NotAgain where that is too much to hold."""
-    held = Held()
+def outside_of(function: type, *, small: bool = False) -> Held:
+    """All of it (or what is ``small``) as it is now, by the names that the methods use. Raises NotAgain where it is too much."""
+    held = Held(small=small)
     try:
         for where, name in _variables(function):
             held.hold_variable(where, name)

@@ -487,6 +487,15 @@ def test_a_formula_that_raises_is_not_the_functions_fault(tmp_path):
     assert verdict.sentence == "not checked: the formula registered for dL/dx raises NameError: name 'xx' is not defined"
 
 
+def test_the_copies_of_a_step_have_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradwalk.recorder.function_calls.MOST_IN_A_STEP", 25)
+    right = plain(lambda ctx, x: x.sin(), lambda ctx, g: g * 1)
+    x = torch.zeros(10, requires_grad=True)
+    found = checked(tmp_path, (right, x), (right, x), (right, x))
+    assert [one.agrees for one in found] == [True, True, None]
+    assert found[2].sentence.startswith("not checked: the custom Functions of the step are given more than 25 elements")
+
+
 def test_a_batch_of_no_elements_is_no_fault(tmp_path):
     right = plain(lambda ctx, x: x.sin(), lambda ctx, g: g * 1)
     (verdict,) = checked(tmp_path, (right, torch.ones(0, 3, requires_grad=True)))
