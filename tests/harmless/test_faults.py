@@ -152,6 +152,35 @@ def repeating():
     return net, w, optimizer
 
 
+class Draws(torch.autograd.Function):
+    """Draws, counts its calls, and writes to a table of its class."""
+
+    calls, table = 0, torch.ones(2)
+
+    @staticmethod
+    def forward(ctx, x):
+        Draws.calls += 1
+        Draws.table.mul_(2)
+        ctx.factor = torch.rand(())
+        return x * ctx.factor
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.factor
+
+
+def checked():
+    """Steps that are checked while they run."""
+    Draws.calls, Draws.table = 0, torch.ones(2)
+    w = torch.randn(3, requires_grad=True)
+    for _ in range(2):
+        Draws.apply(w * w).sum().backward()
+        with torch.no_grad():
+            w -= 0.1 * w.grad
+        w.grad = None
+    return w, Draws.calls, Draws.table, Draws.table._version, torch.rand(2)
+
+
 def raising():
     """A step that an exception of the user's ends."""
     w = torch.randn(3, requires_grad=True)
@@ -227,7 +256,8 @@ class Bench:
         self.faults.begin(plan)
 
         def recorded():
-            with gradwalk.record(self.folder / str(next(self.number))):
+            steps = range(2) if self.program is checked else ()
+            with gradwalk.record(self.folder / str(next(self.number)), check_steps=steps):
                 return self.program()
 
         found = outcome(lambda: ended(recorded))
@@ -256,6 +286,7 @@ def spread(calls, at_once):
         pytest.param(rich, some, id="a training"),
         pytest.param(repeating, some, id="a training that repeats"),
         pytest.param(raising, some, id="a training that raises"),
+        pytest.param(checked, some, id="a training that is checked"),
         pytest.param(rich, lambda count: range(1, count + 1), id="every call", marks=pytest.mark.slow),
     ],
 )

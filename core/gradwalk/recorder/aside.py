@@ -19,21 +19,23 @@ def aside(thread: Thread, function: type, devices: Sequence[torch.device]) -> It
     """
     states, outside = RandomStates(devices), outside_of(function)
     attributes = [(owner, set(vars(owner))) for owner in own_classes(function)]
-    casting = [(device, torch.is_autocast_enabled(device)) for device in CASTING]
-    thread.aside.append([])
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad())
-            for device, _ in casting:
-                torch.set_autocast_enabled(device, False)
-            yield
-    finally:
-        for device, was in casting:
-            torch.set_autocast_enabled(device, was)
-        states.rewind()
-        outside.put_back()
+    with ExitStack() as stack:  # each is put back whatever becomes of the others
+        thread.aside.append([])
+        stack.callback(thread.aside.pop)
         for owner, names in attributes:
-            for name in vars(owner).keys() - names:
-                delattr(owner, name)
-        thread.aside.pop()
+            stack.callback(_take_away, owner, names)
+        for back in outside.parts:
+            stack.callback(back)
+        stack.callback(states.rewind)
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in CASTING:
+            stack.callback(torch.set_autocast_enabled, device, torch.is_autocast_enabled(device))
+            torch.set_autocast_enabled(device, False)
+        yield
+
+
+def _take_away(owner: type, names: set[str]) -> None:
+    """Attributes that a class did not have are gone."""
+    for name in vars(owner).keys() - names:
+        delattr(owner, name)

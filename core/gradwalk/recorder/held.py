@@ -29,19 +29,20 @@ class Held:
 
     def __init__(self, *, small: bool) -> None:
         self._small = small
-        self._back: list[Callable[[], None]] = []
+        self.parts: list[Callable[[], None]] = []
+        """Each puts one of them back; what has not changed is not touched."""
         self._seen: dict[int, Any] = {}
         self._left = MOST_ELEMENTS
 
     def put_back(self) -> None:
-        """All is as it was; what has not changed is not touched."""
-        for back in self._back:
+        """All is as it was."""
+        for back in self.parts:
             back()
 
     def hold_variable(self, where: dict[str, Any] | CellType | type, name: str) -> None:
         """A global, an attribute of a class, or a variable that a function closes over: what it is, and what that holds."""
         held = _read(where, name)
-        self._back.append(lambda: None if _read(where, name) is held else _write(where, name, held))
+        self.parts.append(lambda: None if _read(where, name) is held else _write(where, name, held))
         self.hold(held)
 
     def hold(self, thing: Any, depth: int = 0) -> None:
@@ -69,13 +70,13 @@ class Held:
 
     def _hold_state(self, get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
         state = get()
-        self._back.append(lambda: put(state))
+        self.parts.append(lambda: put(state))
 
     def _hold_container(self, thing: list[Any] | dict[Any, Any] | set[Any], depth: int) -> None:
         if len(thing) > SMALL and self._small:
             return
         parts: Any = type(thing)(thing) if type(thing) in (list, dict, set) else thing.copy()
-        self._back.append(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
+        self.parts.append(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
         if len(thing) <= SMALL:
             for part in parts.values() if isinstance(parts, dict) else parts:
                 self.hold(part, depth + 1)
@@ -94,14 +95,14 @@ class Held:
                 with torch.no_grad(), as_now:
                     tensor.copy_(copy)
 
-        self._back.append(back)
+        self.parts.append(back)
 
     def _hold_array(self, array: np.ndarray[Any, Any]) -> None:
         if self._small and array.size > SMALL:
             return
         self._count(array.size)
         copy = array.copy()
-        self._back.append(lambda: None if array.tobytes() == copy.tobytes() else np.copyto(array, copy))
+        self.parts.append(lambda: None if array.tobytes() == copy.tobytes() else np.copyto(array, copy))
 
     def _count(self, elements: int) -> None:
         self._left -= elements
