@@ -50,16 +50,22 @@ def in_the_step(made: FunctionCall, recorded: Recorded, names: Mapping[int, str]
     if not _alike(own.outputs, [values[value] for value in recorded.op.outputs]):
         return InTheStep({}, "run again it gives another output")
     wide = None if own.drew else _wide(made, recorded, incoming)
-    return InTheStep({number: _row(made, number, given[number], names[number], seen[number], own, wide) for number in seen})
+    rows = {number: _row(number, given[number], names[number], seen[number], own, wide) for number in seen}
+    if not own.cast or all(row.agrees for row in rows.values()):
+        return InTheStep(rows)
+    own = _run(made, recorded, incoming, wide=False, cast_backward=True)  # ``backward()`` was called under autocast too
+    inside = {number: _row(number, given[number], names[number], seen[number], own, wide) for number in seen}
+    return InTheStep(inside if all(row.agrees for row in inside.values()) else rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Once:
-    """What came of one run: outputs, gradients by the argument's number, and whether it drew random numbers."""
+    """One run: outputs, gradients by the argument's number, whether it drew random numbers, and whether autocast was on."""
 
     outputs: list[torch.Tensor]
     gradients: dict[int, torch.Tensor]
     drew: bool
+    cast: bool
 
 
 def _edges(made: FunctionCall, recorded: Recorded, number: int) -> Iterator[Edge]:
@@ -86,7 +92,9 @@ def _wide(made: FunctionCall, recorded: Recorded, incoming: Mapping[int, Any]) -
         return None
 
 
-def _run(made: FunctionCall, recorded: Recorded, incoming: Mapping[int, Any], *, wide: bool) -> _Once:
+def _run(
+    made: FunctionCall, recorded: Recorded, incoming: Mapping[int, Any], *, wide: bool, cast_backward: bool = False
+) -> _Once:
     assert made.around is not None
     arguments = [copy_of(argument) for argument in made.arguments]
     leaves = {}
@@ -98,15 +106,17 @@ def _run(made: FunctionCall, recorded: Recorded, incoming: Mapping[int, Any], *,
             arguments[number] = arguments[number].double()
     made.around.rewind()
     function: Any = made.function
-    with Widened(widens=wide), _Casting(made, on=not wide):
-        outputs = list(tensors_in((function.apply(*arguments),)))
+    with Widened(widens=wide):
+        with _Casting(made, on=not wide):
+            outputs = list(tensors_in((function.apply(*arguments),)))
         seeds = {n: incoming[value] for n, value in enumerate(recorded.op.outputs) if value in incoming}
-        asked = [outputs[n] for n in seeds]
         g = [torch.from_numpy(np.array(seed)).to(outputs[n].device, outputs[n].dtype) for n, seed in seeds.items()]
-        found = torch.autograd.grad(asked, list(leaves.values()), g, allow_unused=True)
+        with _Casting(made, on=cast_backward):
+            found = torch.autograd.grad([outputs[n] for n in seeds], list(leaves.values()), g, allow_unused=True)
     pairs = zip(leaves.items(), found, strict=True)
     gradients = {n: torch.zeros_like(leaf) if gradient is None else gradient.detach() for (n, leaf), gradient in pairs}
-    return _Once([one.detach() for one in outputs], gradients, made.around.states.drawn_from())
+    cast = not wide and any(enabled for _, enabled, _ in made.around.casting)
+    return _Once([one.detach() for one in outputs], gradients, made.around.states.drawn_from(), cast)
 
 
 class _Casting:
@@ -150,7 +160,7 @@ def _slack(made: Any, tensor: torch.Tensor) -> tuple[float, float]:
     return ROUNDINGS * unit * float(np.abs(made[np.isfinite(made)]).max(initial=0.0)), unit
 
 
-def _row(made: FunctionCall, number: int, edge: Edge, name: str, seen: Any, own: _Once, wide: _Once | None) -> Compared:
+def _row(number: int, edge: Edge, name: str, seen: Any, own: _Once, wide: _Once | None) -> Compared:
     again = own.gradients[number]
     expected = _array(again)
     allowed, unit = _slack(expected, again)
