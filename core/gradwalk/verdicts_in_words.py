@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .trace import Compared, Trace, Verdict
+from .trace import AGAIN, Compared, Trace, Verdict
 
 MOST_STEPS = 100
 """Checked steps that ``info`` counts."""
@@ -43,10 +43,12 @@ def verdict_lines(trace: Trace) -> list[str]:
 def _line(trace: Trace, verdict: Verdict) -> str:
     name = trace.graph.ops[verdict.op].name
     wrong = [row for row in verdict.rows if verdict.says(row) is False]
-    said = "; ".join(_of_row(row) for row in wrong) or verdict.sentence
-    return f"{name}: {said}" + (f" (by {verdict.by})" if wrong else "")
+    return f"{name}: {'; '.join(_of_row(row, verdict) for row in wrong) or verdict.sentence}"
 
 
-def _of_row(row: Compared) -> str:
+def _of_row(row: Compared, verdict: Verdict) -> str:
     where = f" at [{', '.join(map(str, row.place))}]" if row.place else ""
-    return f"{row.symbol}{where} is {row.recorded:.6g}, and {row.expected:.6g} is expected"
+    seen = f"{row.symbol}{where} is {row.recorded:.6g}"
+    if row.formula == AGAIN:
+        return f"{seen}, and its backward, run again, gives {row.expected:.6g}"
+    return f"{seen}, and {row.expected:.6g} is expected (by {verdict.by})"

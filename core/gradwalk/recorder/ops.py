@@ -21,6 +21,7 @@ from .pending import pending_of
 from .records import OpRecord, Place, Slot
 from .state import State, clock
 from .tags import tags_of
+from .unwritten import mark_unwritten
 from .updates import note_zeroed
 from .values import describe
 from .views import with_bases
@@ -85,12 +86,14 @@ def observe_op(
     state: State, record: OpRecord, read: list[torch.Tensor], made: list[torch.Tensor], written: Container[int]
 ) -> None:
     """Measure and copy what an op read and made. After ``steps.add``, which may have begun a new step."""
-    if state.looking and record.name not in _UNWRITTEN:
+    unread = mark_unwritten(record, made, written)
+    if state.looking:
         for tensor, slot in zip(read, record.inputs, strict=True):
-            if id(tensor) not in written:
+            if id(tensor) not in written and slot not in unread:
                 state.observe(slot, tensor)
         for tensor, slot in zip(made, record.outputs, strict=True):
-            state.observe(slot, tensor)
+            if not slot.unwritten:
+                state.observe(slot, tensor)
 
 
 def finish_op(
@@ -130,8 +133,6 @@ def finish_op(
 
 NOTHING: Container[int] = frozenset()
 _ZEROING = frozenset(("zero_", "_foreach_zero_"))
-_UNWRITTEN = frozenset(("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"))
-"""Ops whose result holds whatever was in the memory before."""
 _names: dict[Any, str] = {}
 
 

@@ -91,6 +91,8 @@ class Slot:
     base: Slot | None = None
     written = False
     """Whether it was made by an in-place write."""
+    unwritten = 0
+    """How much of its memory nobody has written (``unwritten.Unwritten``)."""
     gradient_of: Slot | None = None
     zeroed = False
     """Whether it is a gradient that has just been zeroed."""

@@ -17,6 +17,8 @@ import gradwalk
 from gradwalk.reference.own import input_names
 from gradwalk.reference.whole import check_step
 from gradwalk.trace import AGAIN
+from gradwalk.verdicts_in_words import verdict_lines
+from gradwalk.watches import look
 
 sys.path.insert(0, str(Path(__file__).parent))
 from planted import CASES, function_of
@@ -49,7 +51,7 @@ def verdicts(tmp_path_factory):
         with gradwalk.record(folder / name, check_steps=[0]):
             train(pairs, cast)
         with gradwalk.open_recording(folder / name) as recording:
-            assert [note.kind for note in recording.notes] == ["end"]
+            assert [(note.kind, note.message) for note in recording.notes] == [("end", "clean")]
             trace = recording[0]
         found[name] = {trace.graph.ops[one.op].name: one for one in trace.verdicts if trace.graph.ops[one.op].custom}
         assert {one.op for one in trace.verdicts} == {op.id for op in trace.graph.ops if op.phase in ("forward", "loss")}
@@ -258,7 +260,7 @@ def test_a_check_changes_nothing_of_the_training(tmp_path):
         assert draws() == unrecorded
     with gradwalk.open_recording(tmp_path / "run") as recording:
         assert recording.checked_steps().tolist() == [0, 2, 3]
-        assert [note.kind for note in recording.notes] == ["end"]
+        assert [(note.kind, note.message) for note in recording.notes] == [("end", "clean")]
         (verdict,) = [one for one in recording[2].verdicts if recording[2].graph.ops[one.op].custom]
         assert (verdict.by, verdict.agrees) == ("central differences", True)
         assert recording[1].verdicts == ()
@@ -365,6 +367,13 @@ def test_a_gradient_that_was_wrong_in_this_step_only_is_told(tmp_path):
     by_differences, in_the_step = second.rows
     assert by_differences.agrees
     assert (in_the_step.place, in_the_step.recorded, in_the_step.expected) == ((0, 1), 14.0, 4.0)
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        assert (
+            verdict_lines(recording[1])[1] == "  Keeps: dL/dx in the step at [0, 1] is 14, and its backward, run again, gives 4"
+        )
+        (finding,) = look([recording[1]], ["mismatch"]).findings
+    assert "backward #" in finding.alert.sentence
+    assert ": dL/dx in the step of Keeps is 14 at [0, 1] where its backward, run again, gives 4: " in finding.alert.sentence
 
 
 class Overflows(Function):
