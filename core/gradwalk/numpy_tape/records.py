@@ -64,6 +64,8 @@ class Slot:
     steps: tuple[int, ...] = ()
     """How many bytes it is from one index of each axis to the next."""
     itemsize: int = 1
+    unwritten: int = 0
+    """How much of its memory nobody has written (``unwritten.py``)."""
 
     @property
     def strides(self) -> Strides | None:

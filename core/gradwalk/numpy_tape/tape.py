@@ -25,6 +25,7 @@ from .passes import Passes, Update
 from .places import Places, names_for
 from .records import BEFORE, MOST_NAMES, OpRecord, Slot
 from .steps import Steps
+from .unwritten import ALL, MAKERS, hands_on, mark_made, mark_written
 from .updates import first_read, rebound, take_over
 from .values import Values
 
@@ -101,7 +102,7 @@ class Tape:
                 raise
             if record is not None:
                 record.begin, record.duration = begin, time.perf_counter() - begin
-            made = self._after(record, place, operands, result, arguments[target] if target is not None else None)
+            made = self._after(name, record, place, operands, result, arguments[target] if target is not None else None)
             if self._gate.armed and record is not None:
                 self._holding.after(record)
             return made
@@ -140,7 +141,8 @@ class Tape:
                 slot.rename(text, place.depth)
             elif not slot.name:
                 slot.name, slot.depth = text, _DEEPEST
-            self.steps.see(slot, made)
+            if not (slot.unwritten and hands_on(record, slot)):
+                self.steps.see(slot, made)
             if self._gate.armed:
                 self._holding.know(original, slot)
             record.inputs.append(slot)
@@ -156,15 +158,15 @@ class Tape:
         if trace is not None and trace.tb_next is not None:
             trace.tb_next = trace.tb_next.tb_next
 
-    def _after(self, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
+    def _after(self, name: str, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
         try:
-            return self._note(record, place, operands, result, target)
+            return self._note(name, record, place, operands, result, target)
         except Exception as fault:  # the program goes on with what NumPy gave
             self.fault(fault)
             found = operands.original(result)
             return result if found is None else found
 
-    def _note(self, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
+    def _note(self, name: str, record: OpRecord | None, place: Place, operands: Operands, result: Any, target: Any) -> Any:
         written = [*operands.out, target] if target is not None else list(operands.out)
         sources = [(original, self._values.slot_of(original)) for original, _, _ in operands.arrays]
         made: list[tuple[Any, Slot]] = []
@@ -183,6 +185,9 @@ class Tape:
             return original
 
         wrapped = map_results(result, wrap)
+        if name in MAKERS:
+            for _, slot in made:
+                slot.unwritten = ALL
         _name([slot for _, slot in made], place)
         if record is not None and (made or written):
             self._commit(record, made, written)
@@ -191,14 +196,18 @@ class Tape:
     def _commit(self, record: OpRecord, made: list[tuple[Any, Slot]], written: list[Any]) -> None:
         same = record.inputs[0] if record.name in REARRANGING and record.inputs else None
         for value, slot in made:
-            self.steps.see(slot, value, same if same is not None and _size(same) == _size(slot) else None)
+            mark_made(slot, record.inputs)
+            if not slot.unwritten:
+                self.steps.see(slot, value, same if same is not None and _size(same) == _size(slot) else None)
             slot.maker = record
             record.outputs.append(slot)
             if not slot.shape and slot.dtype.startswith("float"):
                 self._scalar_at = record.moment
         touched = [pair for array in written for pair in self._values.written(array)]
         for array, old, new in touched:
-            self.steps.see(new, plain(array))
+            mark_written(record, old, new, touched[0][2])
+            if not new.unwritten:
+                self.steps.see(new, plain(array))
             if self._gate.armed:
                 self._holding.know(array, new)
             new.maker = record
