@@ -140,10 +140,15 @@ def test_where_nothing_is_wrong_it_says_so_and_stays(opened, qtbot):
         (
             "detach",
             "detach",
-            r"step 0: first\.weight requires grad, but its path to loss is cut: "
-            rf"detach cuts it off at {HERE} \(in none of 3 steps\)",
+            r"step 0, forward #\d+ detach in net: first\.weight requires grad, but its path to loss is cut: "
+            rf"detach cuts it off at {HERE}; it gets no gradient in any of the 3 steps",
         ),
-        ("unused", "", r"step 0: spare\.weight is never used: no op of this step reads it \(in none of 3 steps\)"),
+        (
+            "unused",
+            "",
+            r"step 0: spare\.weight is never used: no op of the step reads it; net \(Net\) runs without it, "
+            rf"{HERE}; it gets no gradient in any of the 3 steps",
+        ),
         (
             "inplace",
             "add_",
@@ -182,8 +187,8 @@ def test_vanishing_gradients_are_found_when_they_are_watched_for_and_that_is_kep
         qtbot.waitUntil(lambda: len(view.model.rows) == 1 and shell.watcher.settled)
         qtbot.keyClick(shell._window.graph, Key.Key_F8)
         assert re.fullmatch(
-            r"step 0: the gradient vanishes on its way back, from RMS [\d.]+ at last\.\w+ to [\d.]+e-\d+ at first\.weight, "
-            rf"{HERE}; "
+            r"step 0, backward #\d+ AccumulateGrad: the gradient vanishes on its way back, "
+            rf"from RMS [\d.]+ at last\.\w+ to [\d.]+e-\d+ at first\.weight, {HERE}; "
             r"\d+ weights of 32 get less than 1e-07",
             shell._window.notice.text,
         ), shell._window.notice.text
