@@ -170,6 +170,14 @@ def test_f8_finds_what_is_wrong_with_a_network(wrong, event, sentence, looked, s
         else:
             assert state.position == state.events
             assert label_of(state.trace.graph.values[state.selection.id]) == "spare.weight"
+        if wrong == "unused":  # it has no card: the graph marks the module that runs without it, the table its row
+            graph, shown = shell._window.graph, shell._window.graph.shown_selection()
+            assert shown is not None
+            assert state.trace.graph.modules[graph.scene.picture.frames[shown.frame].module].path == "net"
+            shell._window.desk.show_dock("gradients")
+            gradients = shell._window.desk.views["gradients"]
+            assert gradients.model.index(gradients.list.row, 0).data() == "spare.weight"
+            shell._window.desk.show_dock("alerts")
         if wrong == "unused":  # two parameters at one place: F8 goes from one to the other
             qtbot.keyClick(shell._window.graph, Key.Key_F8)
             assert (view.list.row, shell.session.state.alert.key) == (1, ("no-grad", "spare.bias"))
