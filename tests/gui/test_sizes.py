@@ -65,6 +65,19 @@ def test_at_200_percent(recording):
     assert done.stdout.splitlines() == ["scale 2", ""]
 
 
+def test_with_a_notice_and_the_bar_of_a_held_training_too(looks):
+    window = looks._window
+    window.resize(*SIZES[0])
+    window.notice.say("step 0: spare.weight is never used: no op of the step reads it")
+    window.held.show()
+    settle(window)
+    assert window.notice.isVisible()
+    assert faults(window) == []
+    outline = window.desk.views["outline"]
+    assert outline.tree.isHeaderHidden()
+    assert outline.tree.viewport().height() >= outline.tree.visualRect(outline.model.index(0, 0)).height()
+
+
 def test_what_does_not_fit_in_a_low_tensor_panel_scrolls(looks):
     window = looks._window
     window.resize(*SIZES[0])
