@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from typing import cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBar, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gradwalk.same import Same
 from gradwalk.tape import event_at, name_of, phases
@@ -158,10 +170,10 @@ class Transport(QToolBar):
 
     def _fit(self) -> None:
         """The places take what the others leave; where that is too little, parts go into the menu."""
-        places, gap = (self._phase, self._step), self.layout().spacing()
+        places, layout = (self._phase, self._step), cast("QLayout", self.layout())
+        gap, margins = layout.spacing(), layout.contentsMargins()
         going = [self._parts[name] for name in (*GOING, "measure")]
         fixed = [action for action in self.actions() if action not in (*going, self._more) and self._is_there(action)]
-        margins = self.layout().contentsMargins()
         taken = sum(self._width(action) + gap for action in fixed if self.widgetForAction(action) not in places)
         room = self.width() - margins.left() - margins.right() - RESERVE - taken - 2 * gap
         widths = [self._width(action) + gap for action in going]
