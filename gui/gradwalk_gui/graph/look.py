@@ -74,7 +74,7 @@ class Look:
 
 
 def look_at(facts: Facts, position: int, verdicts: Verdicts = NO_VERDICTS) -> Look:
-    """The look of a scene at a playhead, with the marks of ``verdicts``, which are there whatever the playhead."""
+    """The look of a scene at a playhead, with the marks of ``verdicts``; they are pale on what is yet to run."""
     when = facts.when
     arrived = _latest(when, position)
     places = when.places
