@@ -51,7 +51,6 @@ def _paint(painter: QPainter, surface: Surface, mark: Mark, middles: Points, siz
 def passed(look: Look, cards: Ints) -> NDArray[np.bool_]:
     """Of which cards the playhead has passed all that their mark speaks of: the op, and the gradients that it gives."""
     halves = look.halves[cards]
-    halves = look.halves[cards]
     to_come: NDArray[np.bool_] = ((halves == State.PENDING) | (halves == State.PARTLY)).max(axis=1, initial=False)
     return ~to_come
 
