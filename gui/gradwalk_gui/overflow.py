@@ -8,8 +8,8 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QToolBar, QToolButton
 
-Entries = Callable[[], Sequence[QAction]]
-"""What stands in the menu for a thing of the bar; asked when the menu opens."""
+Entries = tuple[str, Callable[[], Sequence[QAction]]]
+"""What stands in the menu for a thing of the bar, asked when the menu opens; of several under a title."""
 RESERVE = 12
 """Pixels of the bar that are left alone, so that Qt never hides anything of its own."""
 
@@ -34,26 +34,34 @@ class More(QToolButton):
         self._left_out = left_out
 
     def fill(self) -> list[QAction]:
-        """Fill the menu; its entries."""
+        """Fill the menu; its entries, and those of its menus."""
         self._menu.clear()
-        for entries in self._left_out:
-            if not self._menu.isEmpty():
-                self._menu.addSeparator()
-            for action in entries():
-                self._menu.addAction(action)
-        return [action for action in self._menu.actions() if not action.isSeparator()]
+        found: list[QAction] = []
+        for title, entries in self._left_out:
+            actions = list(entries())
+            menu = self._menu if len(actions) == 1 else self._menu.addMenu(title)
+            menu.addActions(actions)
+            found += actions
+        return found
 
 
-def fitting(widths: Sequence[int], room: int, more: int) -> int:
-    """How many of the things that may go, of these ``widths`` and the least needed first, must go into the menu.
+def gone_of(widths: Sequence[int], room: int, more: int) -> list[int]:
+    """Which of the things that may go, of these ``widths`` and the least needed first, must go into the menu.
 
-    ``room`` is what all of them have together, ``more`` the width of the button that is needed then.
+    ``room`` is what all of them have together, ``more`` the width of the button that is needed then. What still has room beside
+    a wide one that had to go comes back.
     """
-    if sum(widths) <= room:
-        return 0
-    left = sum(widths) + more
-    for number, width in enumerate(widths, 1):
-        left -= width
-        if left <= room:
-            return number
-    return len(widths)
+    left = room - sum(widths)
+    if left >= 0:
+        return []
+    left -= more
+    gone: list[int] = []
+    for number, width in enumerate(widths):
+        if left < 0:
+            left += width
+            gone.append(number)
+    for number in reversed(gone[:-1]):
+        if widths[number] <= left:
+            left -= widths[number]
+            gone.remove(number)
+    return gone

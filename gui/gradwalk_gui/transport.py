@@ -26,7 +26,7 @@ from gradwalk.tape import event_at, name_of, phases
 from .actions import Actions, tip
 from .commands import BY_ID, MEASURES
 from .icons import icon, themed
-from .overflow import RESERVE, More, fitting
+from .overflow import RESERVE, More, gone_of
 from .panel import phase_colour
 from .session import SPEEDS, Session
 from .state import Play, State, Steps
@@ -172,18 +172,20 @@ class Transport(QToolBar):
         """The places take what the others leave; where that is too little, parts go into the menu."""
         places, layout = (self._phase, self._step), cast("QLayout", self.layout())
         gap, margins = layout.spacing(), layout.contentsMargins()
-        going = [self._parts[name] for name in (*GOING, "measure")]
+        names = (*GOING, "measure")
+        going = [self._parts[name] for name in names]
         fixed = [action for action in self.actions() if action not in (*going, self._more) and self._is_there(action)]
         taken = sum(self._width(action) + gap for action in fixed if self.widgetForAction(action) not in places)
         room = self.width() - margins.left() - margins.right() - RESERVE - taken - 2 * gap
         widths = [self._width(action) + gap for action in going]
         least = LEAST_DIGITS * self._step.digit
-        gone = fitting(widths, room - 2 * least, self.more.sizeHint().width() + gap)
-        left = room - sum(widths[gone:]) - (self.more.sizeHint().width() + gap if gone else 0)
+        more = self.more.sizeHint().width() + gap
+        gone = gone_of(widths, room - 2 * least, more)
+        left = room - sum(width for number, width in enumerate(widths) if number not in gone) - (more if gone else 0)
         for number, action in enumerate(going):
-            action.setVisible(number >= gone)
-        self._more.setVisible(gone > 0)
-        self.more.hold([partial(self._entries, name) for name in (*GOING, "measure")[:gone]])
+            action.setVisible(number not in gone)
+        self._more.setVisible(bool(gone))
+        self.more.hold([("Colour by", partial(self._entries, names[number])) for number in gone])
         for place in places:
             place.fit(max(left // 2, least))
             place.say_again()

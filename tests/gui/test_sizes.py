@@ -14,7 +14,7 @@ from rooms import SIZES, faults, settle
 from gradwalk.tape import index
 from gradwalk.trace import NONE
 from gradwalk_gui.commands import BY_ID
-from gradwalk_gui.overflow import fitting
+from gradwalk_gui.overflow import gone_of
 from gradwalk_gui.settings import FONT_SCALES
 from gradwalk_gui.state import Selection
 from gradwalk_gui.transport import GOING
@@ -78,6 +78,26 @@ def test_with_a_notice_and_the_bar_of_a_held_training_too(looks):
     assert outline.tree.viewport().height() >= outline.tree.visualRect(outline.model.index(0, 0)).height()
 
 
+@pytest.mark.parametrize("bar", ["notice", "held"])
+def test_in_the_smallest_window_a_bar_pushes_nothing_over_another(bar, looks):
+    window = looks._window
+    window.resize(*SMALLEST)
+    settle(window)
+    assert window.desk.docks["ribbons"].title_bar.isVisible()
+    if bar == "notice":
+        window.notice.say("step 0: spare.weight is never used")
+    else:
+        window.held.show()
+    settle(window)
+    assert faults(window) == []
+    assert not window.desk.docks["ribbons"].title_bar.isVisible()
+    window.notice.hide()
+    window.held.hide()
+    settle(window)
+    assert window.desk.docks["ribbons"].title_bar.isVisible()
+    assert faults(window) == []
+
+
 def test_what_does_not_fit_in_a_low_tensor_panel_scrolls(looks):
     window = looks._window
     window.resize(*SIZES[0])
@@ -124,7 +144,15 @@ def test_with_the_largest_text_more_goes_into_the_menu(looks):
 
 
 @pytest.mark.parametrize(
-    ("widths", "room", "gone"), [([30, 40, 50], 120, 0), ([30, 40, 50], 110, 2), ([30, 40, 50], 10, 3), ([], -5, 0)]
+    ("widths", "room", "gone"),
+    [
+        ([30, 40, 50], 120, []),
+        ([30, 40, 50], 110, [1]),
+        ([30, 40, 50], 10, [0, 1, 2]),
+        ([30, 40, 150], 120, [2]),
+        ([30, 40, 150], 70, [0, 2]),
+        ([], -5, []),
+    ],
 )
-def test_how_many_must_go(widths, room, gone):
-    assert fitting(widths, room, 25) == gone
+def test_which_must_go(widths, room, gone):
+    assert gone_of(widths, room, 25) == gone

@@ -32,6 +32,7 @@ def heat_map(window, plots, qtbot):
     shown = plots.heat().map
     qtbot.waitUntil(lambda: shown.heat.at == 24 and not plots.gatherer.busy)
     qtbot.waitUntil(lambda: plots._pages.currentWidget() is plots.heat())
+    qtbot.waitUntil(lambda: len(shown.groups) == len(shown.heat.parameters))  # what came last is shown a moment later
     plots.grab()
     return shown
 
