@@ -98,12 +98,17 @@ def least_update(trace: Trace, leaves: Leaves) -> Numbers:
     """
     found: Numbers = np.full(len(leaves.values), np.nan)
     there = leaves.written != NONE
-    old, new = trace.values[:, leaves.values[there]], trace.values[:, leaves.written[there]]
+    found[there] = least_ratios(trace.values[:, leaves.values[there]], trace.values[:, leaves.written[there]])
+    return found
+
+
+def least_ratios(old: Numbers, new: Numbers) -> Numbers:
+    """The same from tables ``[8, ...]`` of statistics before and after."""
     with np.errstate(all="ignore"):
         norms = np.abs(np.sqrt(new[SQUARES]) - np.sqrt(old[SQUARES]))
         sums = np.abs(new[SUM] - old[SUM]) / np.sqrt(old[COUNT])
         ratio = np.maximum(norms, sums) / np.sqrt(old[SQUARES])
-        found[there] = np.where((old[COUNT] > 0) & (old[SQUARES] > 0), ratio, np.nan)
+        found: Numbers = np.where((old[COUNT] > 0) & (old[SQUARES] > 0), ratio, np.nan)
     return found
 
 

@@ -16,6 +16,8 @@ MEASURES = (
     ("norm", "L2 norm"),
     ("max", "Largest |gradient|"),
     ("zeros", "Fraction of zeros"),
+    ("update", "|update| / |weight|"),
+    ("bad", "NaN and Inf count"),
 )
 DEEPEST = 9
 """The greatest depth that has a key."""

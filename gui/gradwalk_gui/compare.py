@@ -88,6 +88,7 @@ class Compare(QDialog):
         self._path_row = QWidget()
         row = QHBoxLayout(self._path_row)
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
         row.addWidget(self.path, 1)
         row.addWidget(self.browse)
         self._form = QFormLayout()

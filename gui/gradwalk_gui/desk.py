@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 from . import docks, settings
@@ -31,6 +31,8 @@ class View(Protocol):
 Factory: TypeAlias = Callable[[Session, Theme], QWidget]
 APART = QSize(760, 680)
 """The size of a panel that opens in a window of its own."""
+TITLED_FROM = 490
+"""The height from which on the time line has a title."""
 FOCUSED = ("graph", "events", "op-ribbon", "step-ribbon")
 """The panels in which keys without Ctrl or Alt act."""
 
@@ -151,6 +153,12 @@ class Desk(QMainWindow):
         """The first time that the desk has its real size is the time to give the panels theirs."""
         super().showEvent(event)
         QTimer.singleShot(0, self, self._settle)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the time line, which names its rows, does without its title."""
+        timeline = self.docks["ribbons"]
+        timeline.title_bar.collapse(event.size().height() < TITLED_FROM and not timeline.isFloating())
+        super().resizeEvent(event)
 
     def _settle(self) -> None:
         if self._wanted is None or not self.isVisible():

@@ -66,6 +66,7 @@ class DockTitle(QWidget):
         self.setObjectName("dockTitle")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._dock = dock
+        self._collapsed = False
         self._buttons = {
             name: self._button(what)
             for name, what in (("maximise", "Maximise panel"), ("float", "Float panel"), ("close", "Close panel"))
@@ -85,6 +86,21 @@ class DockTitle(QWidget):
         """Colour the buttons."""
         for name, button in self._buttons.items():
             button.setIcon(themed(name, theme))
+
+    def collapse(self, collapsed: bool) -> None:
+        """Take no room, or the usual one."""
+        if collapsed != self._collapsed:
+            self._collapsed = collapsed
+            self.setVisible(not collapsed)
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Nothing while it is collapsed: a dock gives its title room even where it is hidden."""
+        return QSize(super().sizeHint().width(), 0) if self._collapsed else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """The same."""
+        return QSize(super().minimumSizeHint().width(), 0) if self._collapsed else super().minimumSizeHint()
 
     @property
     def maximise(self) -> QToolButton:

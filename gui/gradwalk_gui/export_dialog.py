@@ -121,6 +121,7 @@ class ExportDialog(QDialog):
         form.setVerticalSpacing(8)
         what, where = QHBoxLayout(), QHBoxLayout()
         what.setSpacing(24)
+        where.setSpacing(8)
         what.addWidget(self.shown)
         what.addWidget(self.whole)
         what.addStretch(1)

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFileDialog, QToolButton, QWidget
+
+from .icons import icon
 
 RECORDINGS = "Recordings and run folders (*.mcap run.json)"
 SCRIPTS = "Python scripts (*.py)"
+_ARROWS = {"backButton": "previous", "forwardButton": "next", "toParentButton": "chevron-up"}
+"""The buttons of Qt's own dialog whose icons are black in any theme, and ours for them."""
 
 
 def kind_of(path: Path) -> Literal["script", "recording"]:
@@ -79,7 +84,18 @@ def name_dialog(parent: QWidget, title: str, path: Path, chosen: Callable[[str],
 
 
 def _show(dialog: QFileDialog, chosen: Callable[[str], object]) -> QFileDialog:
+    _ink_arrows(dialog)
     dialog.fileSelected.connect(chosen)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
     return dialog
+
+
+def _ink_arrows(dialog: QFileDialog) -> None:
+    """Give the arrows of Qt's own dialog the colour of the text; a native dialog has none of them."""
+    groups = QPalette.ColorGroup.Active, QPalette.ColorGroup.Disabled
+    ink, faint = (dialog.palette().color(group, QPalette.ColorRole.ButtonText).name() for group in groups)
+    for name, ours in _ARROWS.items():
+        button = dialog.findChild(QToolButton, name)
+        if button is not None:
+            button.setIcon(icon(ours, ink, faint))

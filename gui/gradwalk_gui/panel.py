@@ -18,7 +18,7 @@ from .turns import turns
 
 GRID = 8
 """Every gap is a multiple of this, or half of it; logical pixels."""
-LEAST = 36
+LEAST = 32
 """Height that a list or a plot can be pressed to, so that all panels fit into the smallest window."""
 
 

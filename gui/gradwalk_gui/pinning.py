@@ -11,7 +11,7 @@ from gradwalk.trace import NONE, Graph
 
 from .inspection.facts import title_of
 from .inspection.subject import subject_of
-from .probes import Probe, free_ink, from_text, to_text
+from .probes import Figure, Probe, free_ink, from_text, to_text
 from .session import Session
 from .state import Selection, State, still_there
 
@@ -49,7 +49,9 @@ def pin(session: Session, selection: Selection | None = None, *, toggle: bool = 
     probe = probe_of(state.trace.graph, subject)
     others = tuple(known for known in state.probes if known.thing != probe.thing)
     if len(others) == len(state.probes):
-        session.set(probes=(*others, replace(probe, figure=state.view.measure, ink=free_ink(others, INKS))))
+        measure = state.view.measure
+        figure: Figure = "rms" if measure == "update" or measure == "bad" else measure  # no figures of one tensor
+        session.set(probes=(*others, replace(probe, figure=figure, ink=free_ink(others, INKS))))
     elif toggle:
         session.set(probes=others)
 

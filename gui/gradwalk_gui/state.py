@@ -54,7 +54,7 @@ class View:
     mode: Literal["ops", "tensors"] = "ops"
     halves: Literal["both", "forward", "backward"] = "both"
     flow: Literal["right", "down"] = "right"
-    measure: Literal["rms", "norm", "max", "zeros"] = "rms"
+    measure: Literal["rms", "norm", "max", "zeros", "update", "bad"] = "rms"
     folded: frozenset[str] = frozenset()
     """Paths of the module calls that are drawn as one card."""
     auto_fold: bool = True

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import cast
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBar, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gradwalk.same import Same
 from gradwalk.tape import event_at, name_of, phases
@@ -14,14 +26,17 @@ from gradwalk.tape import event_at, name_of, phases
 from .actions import Actions, tip
 from .commands import BY_ID, MEASURES
 from .icons import icon, themed
+from .overflow import RESERVE, More, gone_of
 from .panel import phase_colour
 from .session import SPEEDS, Session
 from .state import Play, State, Steps
 from .theme import Theme
 
 TRANSPORT = ("first-event", "previous-phase", "previous-event", "play", "next-event", "next-phase", "last-event")
-PLACE_DIGITS = 23
-"""Room for the phase and for the step, so that the bar does not jump while playing; widths of a digit."""
+PLACE_DIGITS, LEAST_DIGITS = 23, 13
+"""Room for the phase and for the step, so that the bar does not jump while playing; widths of a digit. In a narrow bar less."""
+GOING = ("theme", "export-image", "fit-all", "loop", "faster", "slower")
+"""What goes into the menu of the bar's end where there is no room for it, in this order; after that what colours mean."""
 
 
 class ActionButton(QToolButton):
@@ -51,6 +66,7 @@ class Place(QWidget):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.what, self.where = QLabel(), QLabel()
+        self._said = "", "", ""
         self.what.setObjectName("section")
         self.where.setObjectName("strong")
         column = QVBoxLayout(self)
@@ -61,13 +77,20 @@ class Place(QWidget):
         self.setAccessibleName(name)
         self.fit()
 
-    def fit(self) -> None:
-        """Take the size that suits the font. Of a widget whose size is fixed the window need not ask again at another text."""
+    @property
+    def digit(self) -> int:
+        """The width of a digit."""
         self.ensurePolished()
-        self.setFixedSize(self.where.fontMetrics().horizontalAdvance("0") * PLACE_DIGITS, self.sizeHint().height())
+        return self.where.fontMetrics().horizontalAdvance("0")
+
+    def fit(self, width: int = 0) -> None:
+        """Take the size that suits the font, or a width. A window need not ask a widget of a fixed size at another text."""
+        wide = self.digit * PLACE_DIGITS
+        self.setFixedSize(min(width, wide) if width else wide, self.sizeHint().height())
 
     def say(self, what: str, where: str, colour: str = "") -> None:
         """Show the two lines, the first in a colour."""
+        self._said = what, where, colour
         self.what.setText(what)
         sheet = f"color: {colour};" if colour else ""
         if sheet != self.what.styleSheet():
@@ -77,9 +100,13 @@ class Place(QWidget):
         self.where.setToolTip(where)
         self.setAccessibleDescription(f"{what} {where}")
 
+    def say_again(self) -> None:
+        """Show the lines in another width."""
+        self.say(*self._said)
+
 
 class Transport(QToolBar):
-    """The tool bar of the window."""
+    """The tool bar of the window. In a narrow one the two places give way first, then buttons go into the menu at its end."""
 
     def __init__(self, session: Session, actions: Actions, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__("Transport", parent)
@@ -87,6 +114,8 @@ class Transport(QToolBar):
         self.setMovable(False)
         self._session, self._actions, self._theme = session, actions, theme
         self._buttons: dict[str, ActionButton] = {}
+        self._parts: dict[str, QAction] = {}
+        """What of the bar may go into the menu."""
         for name in TRANSPORT:
             self._add_button(name)
         self._buttons["play"].setObjectName("play")
@@ -115,31 +144,74 @@ class Transport(QToolBar):
         for value, title in MEASURES:
             self._measure.addItem(title, value)
         self._measure.activated.connect(lambda i: session.set_view(measure=MEASURES[i][0]))
-        self.addWidget(self._measure)
+        self._parts["measure"] = self.addWidget(self._measure)
         for name in ("fit-all", "export-image", "theme"):
             self._add_button(name)
+        self.more = More(self)
+        self._more = self.addWidget(self.more)
         session.changed.connect(self._on_changed)
-        self._show_stop()
         self.set_theme(theme)
+        self._show_stop()
         self._show(session.state)
 
     def set_theme(self, theme: Theme) -> None:
         """Colour the icons."""
         self._theme = theme
-        for place in (self._phase, self._step):
-            place.fit()
         for name, button in self._buttons.items():
             button.setIcon(themed(BY_ID[name].icon, theme) if name != "stop" else icon("stop", theme.danger))
+        self.more.setIcon(themed("more", theme))
         self._show(self._session.state)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the places what room there is, and leave out what there is none for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """The places take what the others leave; where that is too little, parts go into the menu."""
+        places, layout = (self._phase, self._step), cast("QLayout", self.layout())
+        gap, margins = layout.spacing(), layout.contentsMargins()
+        names = (*GOING, "measure")
+        going = [self._parts[name] for name in names]
+        fixed = [action for action in self.actions() if action not in (*going, self._more) and self._is_there(action)]
+        taken = sum(self._width(action) + gap for action in fixed if self.widgetForAction(action) not in places)
+        room = self.width() - margins.left() - margins.right() - RESERVE - taken - 2 * gap
+        widths = [self._width(action) + gap for action in going]
+        least = LEAST_DIGITS * self._step.digit
+        more = self.more.sizeHint().width() + gap
+        gone = gone_of(widths, room - 2 * least, more)
+        left = room - sum(width for number, width in enumerate(widths) if number not in gone) - (more if gone else 0)
+        for number, action in enumerate(going):
+            action.setVisible(number not in gone)
+        self._more.setVisible(bool(gone))
+        self.more.hold([("Colour by", partial(self._entries, names[number])) for number in gone])
+        for place in places:
+            place.fit(max(left // 2, least))
+            place.say_again()
+
+    def _is_there(self, action: QAction) -> bool:
+        return action is not self._stop or self._actions["stop"].isEnabled()
+
+    def _width(self, action: QAction) -> int:
+        widget = self.widgetForAction(action)
+        widget.ensurePolished()
+        return widget.sizeHint().width()
+
+    def _entries(self, name: str) -> list[QAction]:
+        """What stands in the menu for a part of the bar."""
+        return [self._actions[f"measure-{value}"] for value, _ in MEASURES] if name == "measure" else [self._actions[name]]
 
     def _show_stop(self) -> None:
         self._stop.setVisible(self._actions["stop"].isEnabled())
+        self._fit()
 
     def _add_button(self, name: str) -> QAction:
         button = ActionButton(self._actions[name], 20)
         button.setObjectName(f"button-{name}")
         self._buttons[name] = button
-        return self.addWidget(button)
+        self._parts[name] = self.addWidget(button)
+        return self._parts[name]
 
     def _line(self) -> None:
         holder = QWidget()

@@ -40,6 +40,18 @@ class Transformer(nn.Module):
         return self.last(x)
 
 
+class Normed(nn.Module):
+    """Convolutions and batch norms with their running statistics, as in a ResNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.layer1 = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer1(self.bn1(self.conv1(x)).relu())
+
+
 def deep(layers: int) -> nn.Module:
     """Many modules that are all different, so that nothing is a stack."""
     return nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), (nn.ReLU, nn.Tanh)[i % 2](), nn.LayerNorm(4)) for i in range(layers)))

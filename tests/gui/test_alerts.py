@@ -140,10 +140,15 @@ def test_where_nothing_is_wrong_it_says_so_and_stays(opened, qtbot):
         (
             "detach",
             "detach",
-            r"step 0: first\.weight requires grad, but its path to loss is cut: "
-            rf"detach cuts it off at {HERE} \(in none of 3 steps\)",
+            r"step 0, forward #\d+ detach in net: first\.weight requires grad, but its path to loss is cut: "
+            rf"detach cuts it off at {HERE}; it gets no gradient in any of the 3 steps",
         ),
-        ("unused", "", r"step 0: spare\.weight is never used: no op of this step reads it \(in none of 3 steps\)"),
+        (
+            "unused",
+            "",
+            r"step 0: spare\.weight is never used: no op of the step reads it; net \(Net\) runs without it, "
+            rf"{HERE}; it gets no gradient in any of the 3 steps",
+        ),
         (
             "inplace",
             "add_",
@@ -165,6 +170,14 @@ def test_f8_finds_what_is_wrong_with_a_network(wrong, event, sentence, looked, s
         else:
             assert state.position == state.events
             assert label_of(state.trace.graph.values[state.selection.id]) == "spare.weight"
+        if wrong == "unused":  # it has no card: the graph marks the module that runs without it, the table its row
+            graph, shown = shell._window.graph, shell._window.graph.shown_selection()
+            assert shown is not None
+            assert state.trace.graph.modules[graph.scene.picture.frames[shown.frame].module].path == "net"
+            shell._window.desk.show_dock("gradients")
+            gradients = shell._window.desk.views["gradients"]
+            assert gradients.model.index(gradients.list.row, 0).data() == "spare.weight"
+            shell._window.desk.show_dock("alerts")
         if wrong == "unused":  # two parameters at one place: F8 goes from one to the other
             qtbot.keyClick(shell._window.graph, Key.Key_F8)
             assert (view.list.row, shell.session.state.alert.key) == (1, ("no-grad", "spare.bias"))
@@ -182,8 +195,8 @@ def test_vanishing_gradients_are_found_when_they_are_watched_for_and_that_is_kep
         qtbot.waitUntil(lambda: len(view.model.rows) == 1 and shell.watcher.settled)
         qtbot.keyClick(shell._window.graph, Key.Key_F8)
         assert re.fullmatch(
-            r"step 0: the gradient vanishes on its way back, from RMS [\d.]+ at last\.\w+ to [\d.]+e-\d+ at first\.weight, "
-            rf"{HERE}; "
+            r"step 0, backward #\d+ AccumulateGrad: the gradient vanishes on its way back, "
+            rf"from RMS [\d.]+ at last\.\w+ to [\d.]+e-\d+ at first\.weight, {HERE}; "
             r"\d+ weights of 32 get less than 1e-07",
             shell._window.notice.text,
         ), shell._window.notice.text

@@ -11,6 +11,7 @@ import pytest
 import torch
 from custom import Cube
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QPushButton
 from torch import nn
 
@@ -22,6 +23,7 @@ from gradwalk.recording.writer import Writer
 from gradwalk.reference import whole
 from gradwalk.sample import SampleRecording
 from gradwalk.verdicts import Mark
+from gradwalk_gui.check_mark import mark_icon
 from gradwalk_gui.graph.hit import Hit
 from gradwalk_gui.graph.hover_text import described, hover_of
 from gradwalk_gui.inspection.gradient_table import CHECK as GRADIENT_CHECK
@@ -144,6 +146,38 @@ def test_a_step_is_checked_by_its_key_and_marked_everywhere(looking, qtbot):
     assert [canvas.scene.picture.cards[place].title for place in np.flatnonzero(lit.cards)] == ["exp"]
     looking.session.next_step()
     assert events.model.rowCount() == 0, "the next step is not checked"
+
+
+def test_marks_in_the_tables_are_pale_before_the_playhead(looking, qtbot):
+    check(looking, qtbot)
+    desk, session, theme = looking._window.desk, looking.session, looking._window.theme
+    desk.show_dock("gradients")
+    gradients, events = desk.views["gradients"].model, desk.views["events"]
+    came = gradients.table.came
+    row = next(row for row in range(len(came)) if gradients.mark_of(row) is Mark.AGREES)
+    cell = gradients.index(int(gradients.order.tolist().index(row)), GRADIENT_CHECK)
+
+    def shown():
+        icon = gradients.data(cell, Qt.ItemDataRole.DecorationRole)
+        return icon.pixmap(14, 14).toImage() == mark_icon(theme, Mark.AGREES).pixmap(14, 14).toImage()
+
+    session.go_to(0, int(came[row]))
+    qtbot.waitUntil(lambda: not shown())
+    assert gradients.data(cell, Qt.ItemDataRole.ForegroundRole).name() == theme.subtle.lower()
+    session.go_to(0, int(came[row]) + 1)
+    qtbot.waitUntil(shown)
+    assert gradients.data(cell, Qt.ItemDataRole.ForegroundRole) is None
+    forward = next(n for n in range(events.model.rowCount()) if events.model.mark_of(events.model.row_at(n)) is Mark.AGREES)
+
+    def strong():
+        box = events.list.visualRect(events.model.index(forward, CHECK))
+        image = events.list.viewport().grab(box).toImage()
+        return sum(image.pixelColor(x, y) == QColor(theme.update) for x in range(image.width()) for y in range(image.height()))
+
+    session.go_to(0, forward)
+    assert strong() == 0
+    session.go_to(0, events.model.row_at(forward).position + 1)
+    qtbot.waitUntil(lambda: strong() > 0)
 
 
 def test_the_summary_leads_to_what_differs(looking, qtbot):

@@ -6,7 +6,8 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QDialog, QDialogButtonBox
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QPushButton, QToolButton
 
 from gradwalk.device import Cuda
 from gradwalk_gui import start_dialog
@@ -15,7 +16,7 @@ from gradwalk_gui.export_dialog import Export, ExportDialog
 from gradwalk_gui.open_dialog import RecordingDialog, kind_of, recording_path
 from gradwalk_gui.session import Session
 from gradwalk_gui.start_dialog import CudaProbe, StartDialog, new_name
-from gradwalk_gui.theme import LIGHT
+from gradwalk_gui.theme import DARK, LIGHT
 from gradwalk_gui.views.log import LogView
 
 
@@ -208,6 +209,29 @@ def test_the_dialog_takes_a_run_folder(qtbot, recording):
     with qtbot.waitSignal(dialog.fileSelected) as chosen:
         dialog.accept()
     assert chosen.args == [str(recording)]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_the_arrows_of_the_file_dialog_can_be_seen(theme, opened, qtbot):
+    opened.session.set(theme=theme.name)
+    opened._window.run(BY_ID["open"])
+    dialog = next(d for d in opened._window.findChildren(QFileDialog) if d.isVisible())
+    up = dialog.findChild(QToolButton, "toParentButton")
+    image = up.grab().toImage()
+    ground, middle = QColor(theme.panel).lightness(), []
+    for x in range(image.width()):
+        middle += [image.pixelColor(x, y).lightness() for y in range(image.height())]
+    assert up.isEnabled()
+    assert max(abs(one - ground) for one in middle[image.height() * 4 : -image.height() * 4]) > 120
+    dialog.reject()
+
+
+def test_fields_and_their_buttons_stand_apart(opened, qtbot):
+    opened._window.run(BY_ID["export-image"])
+    dialog = next(d for d in opened._window.findChildren(ExportDialog) if d.isVisible())
+    browse = next(button for button in dialog.findChildren(QPushButton) if button.text() == "Choose...")
+    assert browse.geometry().left() - dialog.file.geometry().right() >= 8
+    dialog.reject()
 
 
 # Others

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..tape import event_at, module_of, moments, name_of, site_of
-from ..trace import NONE, Trace
+from ..trace import NONE, Frame, Site, Trace
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """``sentence`` names step, event, cause and source; ``event`` is a tape position, or NONE where no event is to blame.
+    """``sentence`` names step, event, cause and source; ``event`` is a tape position, or NONE where no event is to blame: of a
+    parameter that no op reads.
 
     Alerts of one ``kind`` about one ``subject`` are about the same thing, in whatever step. ``carried`` says that the step did
     not cause it but began with it.
@@ -51,15 +52,28 @@ class Limits:
 def where(trace: Trace, position: int) -> str:
     """``, model.py:88``: the source of the event at a tape position; an empty string where it is not known."""
     site = site_of(trace.graph, event_at(trace, position)) if position != NONE else None
-    return "" if site is None else f", {site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}"
+    return "" if site is None else f", {line_of(site)}"
+
+
+def line_of(site: Site | Frame) -> str:
+    """``model.py:88``."""
+    return f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}"
 
 
 def what(trace: Trace, position: int) -> str:
-    """``step 1240, forward #212 matmul in decoder.5.attn``."""
+    """``step 1240, forward #212 matmul in decoder.5.attn``; of NONE the step alone."""
+    if position == NONE:
+        return f"step {trace.step}"
     event = event_at(trace, position)
-    module = module_of(trace.graph, event)
+    name, module = name_of(trace.graph, event), module_of(trace.graph, event)
+    called = f" {name}" if name != event.phase else ""
     inside = f" in {module}" if module else ""
-    return f"step {trace.step}, {event.phase} #{position} {name_of(trace.graph, event)}{inside}"
+    return f"step {trace.step}, {event.phase} #{position}{called}{inside}"
+
+
+def told(trace: Trace, position: int, cause: str, then: str = "") -> str:
+    """The sentence of an alert: step, event, ``cause``, source, and what else there is to say of it."""
+    return f"{what(trace, position)}{cause}{where(trace, position)}{then}"
 
 
 def figure(number: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,12 @@ class Brief:
     """Which leaves an update wrote to."""
     largest: tuple[float, str]
     """The largest RMS of a gradient, and whose it is."""
+    tape: NDArray[np.int32]
+
+    @property
+    def ran(self) -> Trace:
+        """``first`` with the number and the order of events of this step, to tell an event of it."""
+        return replace(self.first, step=self.step, tape=self.tape)
 
 
 def brief_of(trace: Trace, first: Trace) -> Brief:
@@ -49,4 +55,5 @@ def brief_of(trace: Trace, first: Trace) -> Brief:
         changed,
         updated,
         (float(rms[top]), leaves.names[top]) if known else (0.0, ""),
+        trace.tape,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tape import event_at, shape_of, stats_of
 from ..trace import NONE, Op, Trace
-from .alert import Alert, Limits, what, where
+from .alert import Alert, Limits, told, where
 
 KIND = "dead-relu"
 _OTHERS = ("leaky_relu", "prelu", "rrelu", "leakyrelu")
@@ -24,7 +24,7 @@ def dead_relu(trace: Trace, limits: Limits) -> list[Alert]:
             continue
         dead = _dead(trace, op, limits)
         if dead:
-            sentence = f"{what(trace, position)} is dead: {dead}{where(trace, position)}"
+            sentence = told(trace, position, f" is dead: {dead}")
             subject = f"{op.name} {op.module} {op.variable}{where(trace, position)}"
             found.append(Alert(KIND, "warning", trace.step, position, subject, sentence))
     return found

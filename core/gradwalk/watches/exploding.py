@@ -6,7 +6,7 @@ import numpy as np
 
 from ..leaves import gradient_rms, leaves_of
 from ..trace import Trace
-from .alert import Alert, Limits, counted, edge_position, figure, where
+from .alert import Alert, Limits, counted, edge_position, figure, told
 
 KIND = "exploding"
 
@@ -20,8 +20,7 @@ def exploding(trace: Trace, limits: Limits) -> list[Alert]:
         return []
     largest = int(np.nanargmax(rms))
     position = edge_position(trace, int(leaves.edges[largest]))
-    sentence = (
-        f"step {trace.step}: the gradient of {leaves.names[largest]} has RMS {figure(rms[largest])}{where(trace, position)}; "
-        f"{counted(int(large.sum()), 'parameter')} of {len(rms)} get more than {figure(limits.exploding)}"
-    )
+    cause = f": the gradient of {leaves.names[largest]} has RMS {figure(rms[largest])}"
+    many = f"; {counted(int(large.sum()), 'parameter')} of {len(rms)} get more than {figure(limits.exploding)}"
+    sentence = told(trace, position, cause, many)
     return [Alert(KIND, "warning", trace.step, position, "", sentence)]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ..same import Same
 from ..tape import Moments, event_at, label_of, moments
 from ..trace import NONE, Graph, Node, Trace
-from .alert import Alert, Limits, what, where
+from .alert import Alert, Limits, told, where
 
 KIND = "inplace"
 _COMPLAINT = "modified by an inplace operation"
@@ -102,5 +102,5 @@ def _writers(key: Same[Graph]) -> dict[int, tuple[int, ...]]:
 def _alert(trace: Trace, value: int, position: int, consequence: str) -> Alert:
     name = label_of(trace.graph.values[value])
     named = name if trace.graph.values[value].name else "a tensor"
-    sentence = f"{what(trace, position)} wrote in place to {named}{where(trace, position)}, which {consequence}"
+    sentence = told(trace, position, f" wrote in place to {named}", f", which {consequence}")
     return Alert(KIND, "error", trace.step, position, f"{name}{where(trace, position)}", sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from ..trace import Trace
 from .alert import Alert, Limits
 from .brief import Brief, brief_of
 from .table import ON, WATCHES
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Looker:
         """Per kind the step of its first alert."""
         self._briefs: list[Brief] = []
         self._firsts: dict[int, Trace] = {}
-        self._masks: dict[bytes, NDArray[np.bool_]] = {}
+        self._numbers: dict[tuple[str, bytes], NDArray[Any]] = {}
         self._steps = self._unread = 0
 
     def take(self, recorded: Trace) -> None:
@@ -62,7 +65,8 @@ class Looker:
                 self._add(alert)
         if self._over and trace.done and trace.error is None:
             brief = brief_of(trace, self._firsts.setdefault(id(trace.graph), trace))
-            self._briefs.append(replace(brief, changed=self._shared(brief.changed), updated=self._shared(brief.updated)))
+            changed, updated = self._shared(brief.changed), self._shared(brief.updated)
+            self._briefs.append(replace(brief, changed=changed, updated=updated, tape=self._shared(brief.tape)))
 
     def peek(self, recorded: Trace) -> tuple[Finding, ...]:
         """What is new in a step that goes on: it is looked at as it is now, and not taken."""
@@ -86,9 +90,9 @@ class Looker:
         findings = [*self._found.values(), *(self.over_steps() if over is None else over)]
         return Report(tuple(sorted(findings, key=lambda one: one.alert.step)), self._steps, self._unread)
 
-    def _shared(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """An equal mask of an earlier step: most are, and a million are not to take room."""
-        return self._masks.setdefault(mask.tobytes(), mask)
+    def _shared(self, numbers: NDArray[Kind]) -> NDArray[Kind]:
+        """Equal numbers of an earlier step: most are, and those of a million steps are not to take room."""
+        return self._numbers.setdefault((numbers.dtype.char, numbers.tobytes()), numbers)
 
     def _add(self, alert: Alert) -> None:
         if alert.carried and self._begun.get(alert.kind, alert.step) < alert.step:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..tape import moments
-from ..trace import AGAIN, Compared, Trace, Verdict
-from .alert import Alert, Limits, edge_position, figure, what, where
+from ..trace import AGAIN, NONE, Compared, Trace, Verdict
+from .alert import Alert, Limits, edge_position, figure, told, where
 
 KIND = "mismatch"
 _JUDGES = {
@@ -26,10 +26,12 @@ def mismatch(trace: Trace, limits: Limits) -> list[Alert]:
 def _alert(trace: Trace, verdict: Verdict, row: Compared) -> Alert:
     op = trace.graph.ops[verdict.op]
     kind, ref = row.tensor
-    position = int(moments(trace).ops[op.id]) if kind == "value" else edge_position(trace, ref)
+    position = edge_position(trace, ref) if kind == "gradient" else NONE
+    if position == NONE:
+        position = int(moments(trace).ops[op.id])
     of = f"{row.symbol} of {op.name}" if kind == "gradient" else row.symbol
     by = AGAIN_GIVES if row.formula == AGAIN else _JUDGES[verdict.by]
-    sentence = f"{what(trace, position)}: {of} {_difference(row, by)}{where(trace, position)}"
+    sentence = told(trace, position, f": {of} {_difference(row, by)}")
     subject = f"{op.name} {op.module} {op.variable} {row.symbol}{where(trace, position)}"
     return Alert(KIND, "error", trace.step, position, subject, sentence)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..tape import event_at, index, moments, name_of, stats_of, value_label
 from ..trace import NONE, STATISTICS, Event, Graph, Trace
-from .alert import Alert, Limits, counted, figure, what, where
+from .alert import Alert, Limits, counted, figure, told, where
+from .unread import without
 
 KIND = "nan"
 MOST = 5
@@ -104,7 +105,7 @@ def _sentence(trace: Trace, position: int, word: str, first: bool, carried: int)
     dtype = f", {trace.graph.values[op.outputs[0]].dtype}" if op is not None and op.outputs else ""
     on = f"; {counted(carried, 'later event')} carried it on" if first and carried else ""
     name = name_of(trace.graph, event)
-    sentence = f"{what(trace, position)} made {'the first ' if first else ''}{word}; {inputs}{dtype}{where(trace, position)}{on}"
+    sentence = told(trace, position, f" made {'the first ' if first else ''}{word}; {inputs}{dtype}", on)
     return Alert(KIND, "error", trace.step, position, f"{name}{where(trace, position)}", sentence)
 
 
@@ -160,8 +161,11 @@ def _from_the_start(trace: Trace, bad: _Bad) -> list[Alert]:
         stats = stats_of(trace.values, value)
         many = "" if stats is None else f" ({_share(stats.nan if bad.nan_values[value] else stats.inf, stats.count)})"
         word, name = "NaN" if bad.nan_values[value] else "Inf", value_label(graph, value)
-        by = f"; {what(trace, position).partition(', ')[2]} reads it{where(trace, position)}" if position != NONE else ""
-        sentence = f"step {trace.step}: {'the leaf' if leaf else 'the input'} {name} holds {word}{many} from the start{by}"
+        named = f"{'the leaf' if leaf else 'the input'} {name}"
+        if position != NONE:
+            sentence = told(trace, position, f" reads {named}, which held {word}{many} from the start")
+        else:
+            sentence = told(trace, NONE, f": {named} holds {word}{many} from the start; {without(trace, value)}")
         found.append(Alert(KIND, "error", trace.step, position, f"{name} from the start", sentence, carried=leaf))
     return found
 

@@ -9,7 +9,7 @@ from statistics import median
 
 from ..tape import phases
 from ..trace import NONE
-from .alert import Alert, Limits, figure
+from .alert import Alert, Limits, figure, told
 from .brief import Brief
 
 KIND = "spike"
@@ -42,12 +42,13 @@ def spike(briefs: Sequence[Brief], limits: Limits) -> list[Alert]:
 
 def _alert(brief: Brief, usual: float, steps: int, last: Brief | None) -> Alert:
     assert brief.loss is not None
-    position = next((start for phase, start, _ in phases(brief.first) if phase == "loss"), NONE)
+    ran = brief.ran
+    position = next((start for phase, start, _ in phases(ran) if phase == "loss"), NONE)
     times = f", {figure(brief.loss / usual)} times" if usual > 0 else ", far above"
     blame = ""
     if last is not None and last.largest[1]:
         rms, name = last.largest
         blame = f"; in the step before, the largest gradient was that of {name} (RMS {figure(rms)})"
     median_before = f"the median of the {steps} steps before ({figure(usual)})"
-    sentence = f"step {brief.step}: the loss jumped to {figure(brief.loss)}{times} {median_before}{blame}"
+    sentence = told(ran, position, f": the loss jumped to {figure(brief.loss)}{times} {median_before}", blame)
     return Alert(KIND, "warning", brief.step, position, str(brief.step), sentence)

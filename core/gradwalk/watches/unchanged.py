@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..leaves import COUNT, leaves_of
-from ..trace import NONE, STATISTICS
-from .alert import Alert, Limits, counted, figure, position_of, where
+from ..tape import phases
+from ..trace import NONE, STATISTICS, Trace
+from .alert import Alert, Limits, counted, edge_position, figure, position_of, told, where
 from .brief import Brief
 
 KIND = "unchanged"
@@ -31,15 +32,24 @@ def unchanged(briefs: Sequence[Brief], limits: Limits) -> list[Alert]:
 
 
 def _alert(name: str, brief: Brief, leaf: int, times: int) -> Alert:
-    trace, leaves = brief.first, leaves_of(brief.first.graph)
+    trace, leaves = brief.ran, leaves_of(brief.first.graph)
     gradient = trace.gradients[:, int(leaves.edges[leaf])]
-    position = position_of(trace, int(leaves.writers[leaf]))
+    position, then = position_of(trace, int(leaves.writers[leaf])), ""
     often = f" (the same in {counted(times, 'step')})" if times > 1 else ""
     if not brief.updated[leaf]:
+        position = edge_position(trace, int(leaves.edges[leaf]))
         size = f" of RMS {figure((gradient[_SQUARES] / gradient[COUNT]) ** 0.5)}" if gradient[COUNT] > 0 else ""
-        why = f"it got a gradient{size}, but no update wrote to it; was it given to the optimizer?"
+        why, then = f"it got a gradient{size}", f", but {_none_of_the_updates(trace)} wrote to it; was it given to the optimizer?"
     elif gradient[_ZERO] == gradient[COUNT] > 0:
-        why = f"its update left it as it was, for its gradient is exactly 0{where(trace, position)}"
+        why = "its update left it as it was, for its gradient is exactly 0"
     else:
-        why = f"its update left every element as it was{where(trace, position)}; is the learning rate 0, or too small?"
-    return Alert(KIND, "error", brief.step, position, name, f"step {brief.step}: {name} is unchanged: {why}{often}")
+        why, then = "its update left every element as it was", "; is the learning rate 0, or too small?"
+    sentence = told(trace, position, f": {name} is unchanged: {why}", f"{then}{often}")
+    return Alert(KIND, "error", brief.step, position, name, sentence)
+
+
+def _none_of_the_updates(trace: Trace) -> str:
+    """``none of the updates from #31 on, train.py:41,``."""
+    first = next((start for phase, start, _ in phases(trace) if phase == "update"), NONE)
+    at = where(trace, first)
+    return f"none of the updates from #{first} on{at}{',' if at else ''}" if first != NONE else "no update"

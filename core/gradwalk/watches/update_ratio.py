@@ -6,7 +6,7 @@ import numpy as np
 
 from ..leaves import exact_update, least_update, leaves_of
 from ..trace import NONE, Trace
-from .alert import Alert, Limits, figure, position_of, where
+from .alert import Alert, Limits, figure, position_of, told
 
 KIND = "update-ratio"
 
@@ -29,6 +29,6 @@ def update_ratio(trace: Trace, limits: Limits) -> list[Alert]:
         if ratio > limits.update_ratio:
             position, name = position_of(trace, int(leaves.writers[leaf])), leaves.names[leaf]
             size = f"{'at least ' if exact is None else ''}{figure(ratio)}"
-            sentence = f"step {trace.step}: the update of {name} is {size} times its weights{where(trace, position)}"
+            sentence = told(trace, position, f": the update of {name} is {size} times its weights")
             found.append(Alert(KIND, "warning", trace.step, position, name, sentence))
     return found

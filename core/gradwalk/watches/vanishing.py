@@ -6,7 +6,7 @@ import numpy as np
 
 from ..leaves import gradient_rms, leaves_of
 from ..trace import Trace
-from .alert import Alert, Limits, counted, edge_position, figure, where
+from .alert import Alert, Limits, counted, edge_position, figure, told
 
 KIND = "vanishing"
 
@@ -27,9 +27,9 @@ def vanishing(trace: Trace, limits: Limits) -> list[Alert]:
         return []
     least = int(np.nanargmin(np.where(small, rms, np.nan)))
     position = edge_position(trace, int(leaves.edges[least]))
-    sentence = (
-        f"step {trace.step}: the gradient vanishes on its way back, from RMS {figure(rms[largest])} at {leaves.names[largest]} "
-        f"to {figure(rms[least])} at {leaves.names[least]}{where(trace, position)}; "
-        f"{counted(int(small.sum()), 'weight')} of {int(weights.sum())} get less than {figure(limits.vanishing)}"
+    cause = (
+        f": the gradient vanishes on its way back, from RMS {figure(rms[largest])} at {leaves.names[largest]} "
+        f"to {figure(rms[least])} at {leaves.names[least]}"
     )
-    return [Alert(KIND, "warning", trace.step, position, "", sentence)]
+    many = f"; {counted(int(small.sum()), 'weight')} of {int(weights.sum())} get less than {figure(limits.vanishing)}"
+    return [Alert(KIND, "warning", trace.step, position, "", told(trace, position, cause, many))]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..leaves import COUNT, leaves_of
 from ..trace import NONE, STATISTICS, Trace
-from .alert import Alert, Limits, edge_position, where
+from .alert import Alert, Limits, edge_position, told
 
 KIND = "zero-grad"
 _ZERO = STATISTICS.index("zero")
@@ -20,6 +20,6 @@ def zero_grad(trace: Trace, limits: Limits) -> list[Alert]:
     found = []
     for leaf in there[(table[COUNT] > 0) & (table[_ZERO] == table[COUNT])].tolist():
         position, name = edge_position(trace, int(leaves.edges[leaf])), leaves.names[leaf]
-        sentence = f"step {trace.step}: the gradient of {name} is exactly 0 in every element{where(trace, position)}"
+        sentence = told(trace, position, f": the gradient of {name} is exactly 0 in every element")
         found.append(Alert(KIND, "warning", trace.step, position, name, sentence))
     return found

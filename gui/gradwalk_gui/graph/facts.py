@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradwalk.ragged import Ragged
+from gradwalk.tape import moments
 from gradwalk.trace import STATISTICS, Trace
 
 from .events_on_cards import Cards
 from .magnitudes import MeasureName, magnitudes
 from .meeting import sum_magnitude
+from .ratios import places_of, ratios_of
 from .scene import Scene
 from .when import When, when_of
 
@@ -29,6 +31,14 @@ class Facts:
     when: When
     magnitudes: NDArray[np.float64]
     """Per edge."""
+    at: NDArray[np.int32]
+    """Per edge the tape position from which on its magnitude is there: its gradient's, of a ratio the update's; or NONE."""
+    given: Ragged
+    """Per card the edges whose magnitude its backward half shows."""
+    cells: Ragged
+    """Per cell of the stacks' strips the same."""
+    least: bool
+    """Whether a ratio is only the least that it can be."""
     bad: tuple[str, ...]
     """Per card ``NaN`` or ``Inf`` where its forward values hold one, else an empty string."""
     sums: dict[int, float]
@@ -39,30 +49,24 @@ class Facts:
         """The card of each thing of the Graph."""
         return self.when.fixed.cards
 
-    @property
-    def given(self) -> Ragged:
-        """Per card the edges whose magnitude its backward half shows."""
-        return self.when.fixed.given
-
     def sum_at(self, card: int) -> float:
         """The magnitude of the sum of the gradients that meet at a card, -1 where it cannot be told."""
         if card not in self.sums:
-            self.sums[card] = sum_magnitude(self.trace, self.when.fixed.meets[card], self.measure)
+            measure = "rms" if self.measure == "update" else self.measure
+            self.sums[card] = sum_magnitude(self.trace, self.when.fixed.meets[card], measure)
         return self.sums[card]
 
 
 def gather(trace: Trace, scene: Scene, measure: MeasureName) -> Facts:
     """The facts of a step for a scene of its Graph."""
     when = when_of(trace, scene)
-    return Facts(
-        trace,
-        scene,
-        measure,
-        when,
-        magnitudes(trace.gradients, measure),
-        _badness(trace, when.fixed.values),
-        {},
-    )
+    bad = _badness(trace, when.fixed.values)
+    if measure == "update":
+        ratios, places = ratios_of(trace, moments(trace).events), places_of(scene)
+        shown = ratios.magnitudes, ratios.at, places.cards, places.cells, ratios.least
+    else:
+        shown = magnitudes(trace.gradients, measure), when.edges, when.fixed.given, when.fixed.cells, False
+    return Facts(trace, scene, measure, when, *shown, bad, {})
 
 
 def _badness(trace: Trace, values: Ragged) -> tuple[str, ...]:

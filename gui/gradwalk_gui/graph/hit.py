@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.tape import index
+from gradwalk.tape import index, label_of
 from gradwalk.trace import NONE
+from gradwalk.watches.unread import holder_of
 
 from ..folding import tree_of
 from ..state import Selection
@@ -128,7 +129,7 @@ class Shown:
 
 
 def where_is(scene: Scene, cards: Cards, selection: Selection | None) -> Shown | None:
-    """Where a selection shows, or None. What is inside a folded module shows on its card."""
+    """Where a selection shows, or None. What is inside a folded module shows on its card, what no op reads on its module."""
     if selection is None:
         return None
     if selection.kind == "module":
@@ -185,6 +186,12 @@ def _module(scene: Scene, module: int) -> Shown | None:
     return _card(place, backward=False)
 
 
+def _unread(scene: Scene, value: int) -> Shown | None:
+    """A parameter that no op reads has no card: it shows on the module that it may be in."""
+    holder = holder_of(scene.graph, label_of(scene.graph.values[value]))
+    return None if holder is None else _module(scene, holder.id)
+
+
 def _value(scene: Scene, cards: Cards, value: int) -> Shown | None:
     places = _places(scene)
     if value in places.card_of_value:
@@ -198,4 +205,6 @@ def _value(scene: Scene, cards: Cards, value: int) -> Shown | None:
     if leaf is not None and leaf in cards.of_node:
         return _card(cards.of_node[leaf], backward=False)
     reader = next((op.id for op in scene.graph.ops if value in op.inputs), NONE)
+    if reader == NONE:
+        return _unread(scene, value)
     return _card(cards.of_op.get(shown_op(scene.graph, reader)), backward=False)

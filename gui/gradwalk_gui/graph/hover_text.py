@@ -16,6 +16,7 @@ from ..numbers import count, number, shape_text
 from .check_text import check_rows
 from .hit import Hit
 from .look import Look, gradient_text, loss_text, shape_line, version_text
+from .magnitudes import meaning
 from .parts import BACKWARD, FORWARD, Card
 from .scene import Scene
 
@@ -218,7 +219,8 @@ def described(scene: Scene, look: Look, place: int) -> str:
     if card.kind != "input" and card.forward:
         parts.append(_moment(look, place, FORWARD))
     if card.backward:
-        parts.append(f"gradient {gradient_text(look, place)}")
+        word = meaning(look.facts.measure) if look.facts.measure in ("update", "bad") else "gradient"
+        parts.append(f"{word} {gradient_text(look, place)}")
     mark = Mark(int(look.checks.cards[place]))
     parts += [f"NumPy reference: {WORDS[mark]}"] * bool(mark)
     return ", ".join(part for part in parts if part)

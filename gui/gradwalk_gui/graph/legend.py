@@ -61,7 +61,7 @@ def _swatches_width() -> float:
 
 
 def _word(measure: MeasureName, unscaled: bool) -> str:
-    return f"{meaning(measure)}, unscaled" if unscaled else meaning(measure)
+    return f"{meaning(measure)}, unscaled" if unscaled and measure in ("rms", "norm", "max") else meaning(measure)
 
 
 def paint_legend(

@@ -17,7 +17,7 @@ from ..verdicts import NO_VERDICTS, Verdicts
 from .check_marks import CheckMarks, marks_in
 from .events_on_cards import Place
 from .facts import Facts
-from .magnitudes import NOT_THERE, text
+from .magnitudes import NOT_THERE, MeasureName, magnitudes, text
 from .meeting import meeting_text
 from .parts import BACKWARD, FORWARD, Card
 from .when import When
@@ -25,6 +25,8 @@ from .when import When
 NOT_YET = "not yet"
 NOT_RUN = "not run"
 CLEARED = "cleared"
+NO_UPDATE, NO_WEIGHT = "no update", "-"
+"""In place of |update| / |weight|: where the weight is not written, or was 0; and where there is no weight."""
 NOT_WRITTEN = "not written out"
 """Of an op whose gradient a hand-written backward takes together with others, as ``2 (y_pred - y)`` for a sum of squares."""
 
@@ -72,7 +74,7 @@ class Look:
 
 
 def look_at(facts: Facts, position: int, verdicts: Verdicts = NO_VERDICTS) -> Look:
-    """The look of a scene at a playhead, with the marks of ``verdicts``, which are there whatever the playhead."""
+    """The look of a scene at a playhead, with the marks of ``verdicts``; they are pale on what is yet to run."""
     when = facts.when
     arrived = _latest(when, position)
     places = when.places
@@ -82,8 +84,8 @@ def look_at(facts: Facts, position: int, verdicts: Verdicts = NO_VERDICTS) -> Lo
         _halves(facts, position),
         _lanes(facts, position, arrived),
         _card_magnitudes(facts, position),
-        _at(facts.magnitudes, arrived, NOT_THERE),
-        _largest(facts, when.fixed.cells, position),
+        _lane_magnitudes(facts, position, arrived),
+        _largest(facts, facts.cells, position),
         (when.waits[:, 0] < position) & (position <= when.waits[:, 1]),
         places[position] if position < len(places) else None,
         places[position - 1] if 0 < position <= len(places) else None,
@@ -151,15 +153,21 @@ def _largest(facts: Facts, edges: Ragged, position: int) -> NDArray[np.float64]:
 
 
 def _there(facts: Facts, edges: Ragged, position: int) -> NDArray[np.bool_]:
-    at = facts.when.edges[edges.flat]
+    at = facts.at[edges.flat]
     return (at >= 0) & (at < position)
+
+
+def _lane_magnitudes(facts: Facts, position: int, arrived: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The magnitude of the gradient that came last on each lane, -1 before it is there."""
+    at = _at(facts.at.astype(np.float64), arrived, NONE)
+    return np.where((at >= 0) & (at < position), _at(facts.magnitudes, arrived, NOT_THERE), NOT_THERE)
 
 
 def _card_magnitudes(facts: Facts, position: int) -> NDArray[np.float64]:
     """What each backward half shows: the largest gradient that it gives, or for a tensor its own, the sum of those that came."""
     result = _largest(facts, facts.given, position)
     summed = facts.when.fixed.summed
-    if len(summed):
+    if len(summed) and facts.measure != "update":
         there = facts.given.reduced(np.logical_and, _there(facts, facts.given, position), empty=False)
         for card in summed[there[summed]].tolist():
             total = facts.sum_at(card)
@@ -184,6 +192,8 @@ def gradient_text(look: Look, place: int) -> str:
     """The text of a backward half: a number, ``0 (exactly)``, ``not yet``, ``None (no path)``, ``not run`` or ``cleared``."""
     facts = look.facts
     given = facts.given[place]
+    if facts.measure == "update":
+        return _ratio_text(look, place)
     if 0 <= facts.when.cleared.get(place, NONE) < look.position and look.halves[place, BACKWARD] == State.DONE:
         return CLEARED
     if look.card_magnitudes[place] != NOT_THERE:
@@ -198,6 +208,16 @@ def gradient_text(look: Look, place: int) -> str:
     return NOT_RUN if len(given) and look.trace.error is not None else NO_PATH
 
 
+def _ratio_text(look: Look, place: int) -> str:
+    """The text of a backward half where it shows |update| / |weight|: of the weights whose gradient it gives."""
+    facts, given = look.facts, look.facts.given[place]
+    if look.card_magnitudes[place] != NOT_THERE:
+        return f"{'≥ ' if facts.least else ''}{text(float(look.card_magnitudes[place]), facts.measure)}"
+    if any(at >= look.position for at in facts.at[given].tolist()) or (len(given) and not look.trace.done):
+        return NOT_YET
+    return NO_UPDATE if len(given) else NO_WEIGHT
+
+
 def loss_text(look: Look, place: int, card: Card) -> str:
     """The value of the loss once it is known."""
     if look.halves[place, FORWARD] != State.DONE:
@@ -209,8 +229,11 @@ def loss_text(look: Look, place: int, card: Card) -> str:
 def sum_text(look: Look, place: int, card: Card) -> str:
     """The line ``g1 + g2 = sum`` of a card where gradients meet."""
     facts = look.facts
-    parts = [float(facts.magnitudes[edge]) if 0 <= facts.when.edges[edge] < look.position else None for edge in card.meets]
-    return meeting_text(parts, facts.sum_at(place), facts.measure)
+    measure: MeasureName = "rms" if facts.measure == "update" else facts.measure
+    all_ = magnitudes(look.trace.gradients[:, list(card.meets)], measure).tolist()
+    came = [0 <= facts.when.edges[edge] < look.position for edge in card.meets]
+    parts = [magnitude if there else None for magnitude, there in zip(all_, came, strict=True)]
+    return meeting_text(parts, facts.sum_at(place), measure)
 
 
 def version_text(look: Look, place: int) -> str:

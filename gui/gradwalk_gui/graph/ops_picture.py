@@ -13,7 +13,7 @@ from ..structure import Structure
 from .category import category_of
 from .draft import Draft
 from .folds import Folds
-from .frames import common_module, shown_op, up_from
+from .frames import common_module, short_name, shown_op, up_from
 from .noise import is_view
 from .parts import Card, Lane
 
@@ -138,10 +138,7 @@ def home_of(graph: Graph, value: int, readers: list[int]) -> int:
     if is_leaf(graph, value):
         return common
     name = graph.values[value].name
-    return next(
-        (call for call in up_from(graph, common) if graph.modules[call].path and name.startswith(f"{graph.modules[call].path}.")),
-        NONE,
-    )
+    return next((call for call in up_from(graph, common) if short_name(name, graph.modules[call].path) != name), NONE)
 
 
 def value_card(graph: Graph, value: int) -> Card:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath
 
+from ..numbers import EXACTLY_ZERO
 from ..panel import mix
 from ..theme import Theme
 from . import styles
-from .look import Look, State, gradient_text, shape_line, sum_text
+from .look import CLEARED, Look, State, gradient_text, shape_line, sum_text
 from .magnitudes import NOT_THERE, fraction, is_bad
 from .paint_strip import paint_strip
 from .parts import BACKWARD, FORWARD, Card
@@ -44,7 +45,7 @@ def paint_card(painter: QPainter, surface: Surface, scene: Scene, look: Look, pl
     if card.backward:
         outline = lower_half(rect, styles.RADIUS, split) if card.forward else rounded(rect, styles.RADIUS)
         edge = lower_half(rect, styles.RADIUS, split, closed=False) if card.forward else outline
-        bad = "bad" if is_bad(float(look.card_magnitudes[place])) else ""
+        bad = "bad" if is_bad(float(look.card_magnitudes[place]), surface.measure) else ""
         paint_half(painter, surface, (outline, edge), backward, _warm(surface.theme), bad)
     painter.setPen(Qt.PenStyle.NoPen)
     ran = State.DONE in (forward, backward) or State.PARTLY in (forward, backward)
@@ -170,15 +171,15 @@ def paint_gradient(painter: QPainter, surface: Surface, look: Look, place: int, 
     """A gradient as a gauge with its number, or in words where there is no number."""
     magnitude = float(look.card_magnitudes[place])
     shown = gradient_text(look, place)
-    if magnitude == NOT_THERE or shown in ("0 (exactly)", "cleared"):
+    if magnitude == NOT_THERE or shown in (EXACTLY_ZERO, CLEARED):
         ink = (
             colour(surface.theme.update)
-            if shown == "cleared"
+            if shown == CLEARED
             else colour(surface.theme.text if magnitude == 0 else surface.theme.faint)
         )
         draw_text(painter, surface, at, width, shown, styles.NOTE, ink)
         return
-    ink = colour(surface.theme.bad if is_bad(magnitude) else surface.theme.text)
+    ink = colour(surface.theme.bad if is_bad(magnitude, surface.measure) else surface.theme.text)
     number_width = text_width(surface, shown, styles.NUMBER)
     gauge = width - number_width - 10
     if gauge >= 16:
@@ -203,7 +204,7 @@ def paint_gauge(painter: QPainter, surface: Surface, at: QPointF, width: float, 
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(colour(theme.card_border, 150))
     painter.drawRoundedRect(track, 2.5, 2.5)
-    if magnitude == NOT_THERE:
+    if magnitude == NOT_THERE or (magnitude == 0 and surface.measure == "bad"):
         return
     filled = QRectF(track.left(), track.top(), max(width * fraction(magnitude, surface.measure), 5.0), 5.0)
     painter.setPen(pen(colour(theme.subtle), 0.8))

@@ -12,7 +12,7 @@ from gradwalk.verdicts import Mark
 from ..check_mark import mark_sprite, paint_mark
 from .batches import draw_sprites
 from .curves import Points
-from .look import Look
+from .look import Look, State
 from .scene import Scene
 from .surface import Level, Surface
 
@@ -31,16 +31,28 @@ def paint_checks(painter: QPainter, surface: Surface, scene: Scene, look: Look, 
     for mark in (Mark.DIFFERS,) if surface.level == Level.BLOCKS else (Mark.NO_REFERENCE, Mark.AGREES, Mark.DIFFERS):
         on_cards = cards[look.checks.cards[cards] == mark]
         in_frames = frames[look.checks.frames[frames] == mark] if mark is Mark.DIFFERS else frames[:0]
-        middles = np.concatenate([corners(scene.cards[on_cards], size), titles(scene.frames[in_frames])])
-        if not len(middles):
-            continue
-        if surface.vector:
-            for x, y in middles.tolist():
-                paint_mark(painter, surface.theme, mark, QPointF(x, y), size)
-            continue
+        run = passed(look, on_cards)
+        marks = np.concatenate([corners(scene.cards[on_cards[run]], size), titles(scene.frames[in_frames])])
+        _paint(painter, surface, mark, marks, size, there=True)
+        _paint(painter, surface, mark, corners(scene.cards[on_cards[~run]], size), size, there=False)
+
+
+def _paint(painter: QPainter, surface: Surface, mark: Mark, middles: Points, size: float, *, there: bool) -> None:
+    """Equal marks around some points."""
+    if surface.vector:
+        for x, y in middles.tolist():
+            paint_mark(painter, surface.theme, mark, QPointF(x, y), size, there=there)
+    elif len(middles):
         scale = painter.worldTransform().m11() * painter.device().devicePixelRatio()
-        ones = np.ones(len(middles))
-        draw_sprites(painter, middles, mark_sprite(surface.theme, mark, max(round(size * scale), 1)), ones, ones)
+        sprite = mark_sprite(surface.theme, mark, max(round(size * scale), 1), there=there)
+        draw_sprites(painter, middles, sprite, np.ones(len(middles)), np.ones(len(middles)))
+
+
+def passed(look: Look, cards: Ints) -> NDArray[np.bool_]:
+    """Of which cards the playhead has passed all that their mark speaks of: the op, and the gradients that it gives."""
+    halves = look.halves[cards]
+    to_come: NDArray[np.bool_] = ((halves == State.PENDING) | (halves == State.PARTLY)).max(axis=1, initial=False)
+    return ~to_come
 
 
 def size_of(zoom: float) -> float:

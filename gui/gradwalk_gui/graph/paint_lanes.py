@@ -60,7 +60,7 @@ def _paint_backward(painter: QPainter, surface: Surface, curve: Points, look: Lo
     _stroke(painter, body, _faded(ink, 44 if theme.dark else 34), width + 7)
     _stroke(painter, body, colour(theme.subtle), width + 1.8, cap=Qt.PenCapStyle.FlatCap)
     _stroke(painter, body, ink, width, cap=Qt.PenCapStyle.FlatCap)
-    if is_bad(magnitude):
+    if is_bad(magnitude, surface.measure):
         _stroke(painter, body, colour(theme.ground), width, (1.6, 2.8), Qt.PenCapStyle.FlatCap)
     else:
         _stroke(painter, body, colour(theme.backward), max(width * 0.42, 1.4), (6.0, 5.0), Qt.PenCapStyle.FlatCap)
@@ -114,11 +114,13 @@ def paint_plate(painter: QPainter, surface: Surface, scene: Scene, look: Look, l
         return
     theme, whole = surface.theme, rect_of(plate)
     word, shown = styles.gradient_word(surface.measure), text(magnitude, surface.measure)
+    shown = f"≥ {shown}" if look.facts.least else shown
+    bad = is_bad(magnitude, surface.measure)
     sign = styles.SIGN if word == "‖g‖" else styles.PLATE
     number_width = text_width(surface, shown, styles.PLATE)
     word_width = text_width(surface, word, sign) + 5
     room = whole.width() - 10
-    if word_width + number_width > room or is_bad(magnitude) or surface.level < Level.NUMBERS:
+    if word_width + number_width > room or bad or surface.level < Level.NUMBERS:
         word, word_width = "", 0.0
     if number_width > room + 4:
         return
@@ -132,5 +134,5 @@ def paint_plate(painter: QPainter, surface: Surface, scene: Scene, look: Look, l
     painter.drawRoundedRect(rect, rect.height() / 2, rect.height() / 2)
     middle = rect.center().y()
     draw_text(painter, surface, QPointF(rect.left() + 6, middle), word_width, word, sign, colour(theme.subtle))
-    number_ink = colour(theme.bad if is_bad(magnitude) else theme.text)
+    number_ink = colour(theme.bad if bad else theme.text)
     draw_text(painter, surface, QPointF(rect.left() + 6 + word_width, middle), number_width + 2, shown, styles.PLATE, number_ink)

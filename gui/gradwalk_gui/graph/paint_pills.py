@@ -120,7 +120,7 @@ def _paint_body(painter: QPainter, surface: Surface, look: Look, place: int, car
     painter.setBrush(fill)
     painter.drawRoundedRect(rect, radius, radius)
     forward_bad = look.facts.bad[place] if done else ""
-    if forward_bad or is_bad(float(look.card_magnitudes[place])):
+    if forward_bad or is_bad(float(look.card_magnitudes[place]), surface.measure):
         painter.fillPath(hatch(rounded(rect, radius), 11.0, 1.1, crossed=True), colour(theme.bad, HATCH))
 
 
@@ -185,14 +185,15 @@ def _paint_gradient_row(painter: QPainter, surface: Surface, look: Look, place: 
     ink = (
         colour(theme.update)
         if shown == "cleared"
-        else colour(theme.bad if is_bad(magnitude) else theme.text if there else theme.faint)
+        else colour(theme.bad if is_bad(magnitude, surface.measure) else theme.text if there else theme.faint)
     )
-    name_width = text_width(surface, card.under, styles.NOTE) + 6
+    under = styles.gradient_word("update") if surface.measure == "update" else card.under
+    name_width = text_width(surface, under, styles.NOTE) + 6
     width = text_width(surface, shown, style)
     swatch = 2 * SWATCH + 6 if there else 0.0
     total = min(name_width + swatch + width, room.width() - 24)
     left, middle = room.center().x() - total / 2, room.center().y()
-    draw_text(painter, surface, QPointF(left, middle), name_width, card.under, styles.NOTE, colour(theme.subtle))
+    draw_text(painter, surface, QPointF(left, middle), name_width, under, styles.NOTE, colour(theme.subtle))
     if there:
         painter.setPen(pen(colour(theme.subtle), 0.8))
         painter.setBrush(magnitude_colour(theme, magnitude, surface.measure))

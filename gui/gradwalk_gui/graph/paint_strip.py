@@ -25,7 +25,7 @@ def paint_strip(painter: QPainter, surface: Surface, look: Look, place: int, roo
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if magnitude == NOT_THERE:
             painter.setPen(pen(colour(theme.ghost), 1.0, (1.0, 2.0)))
-        elif is_bad(magnitude):
+        elif is_bad(magnitude, surface.measure):
             painter.setPen(pen(colour(theme.bad), 1.0))
             outline = QPainterPath()
             outline.addRect(rect)

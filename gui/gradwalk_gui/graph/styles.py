@@ -63,4 +63,4 @@ MARGIN = 22.0
 
 def gradient_word(measure: str) -> str:
     """What stands before a gradient's number."""
-    return {"rms": "rms", "norm": "‖g‖", "max": "max", "zeros": "zeros"}[measure]
+    return {"rms": "rms", "norm": "‖g‖", "max": "max", "zeros": "zeros", "update": "Δw/w", "bad": "NaN"}[measure]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gradwalk.tape import label_of
 from gradwalk.trace import NONE, Graph, Op, Value
 
+from ..graph.frames import short_name
 from ..numbers import shape_text
 from ..state import Selection
 
@@ -78,14 +79,21 @@ def _above(graph: Graph, module: int) -> list[int]:
 
 
 def _homes(graph: Graph) -> dict[int, int]:
-    """The module call that each leaf belongs to: where its first reader ran."""
+    """The module call that each leaf, and each buffer by its name, belongs to: where its first reader ran."""
     homes: dict[int, int] = {}
     for op in graph.ops:
         if op.phase == "forward":
             for value in op.inputs:
-                if graph.values[value].role == "leaf":
+                if graph.values[value].role == "leaf" or _is_buffer(graph, value, op.module):
                     homes.setdefault(value, op.module)
     return homes
+
+
+def _is_buffer(graph: Graph, value: int, module: int) -> bool:
+    """Whether an input bears the name of a module call, as ``bn1.running_mean`` that of ``net.bn1``."""
+    of = graph.values[value]
+    bears = of.role == "input" and module != NONE
+    return bears and short_name(of.name, graph.modules[module].path) != of.name
 
 
 def _leaf(value: Value, parent: int) -> Item:

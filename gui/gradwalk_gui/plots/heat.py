@@ -9,15 +9,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gradwalk.leaves import leaves_of
+from gradwalk.leaves import Leaves, least_ratios, leaves_of
 from gradwalk.paths import path_of
 from gradwalk.recording.tables import Asked, Tables
 from gradwalk.same import Same
 from gradwalk.tape import index
 from gradwalk.trace import NONE, Graph
 
-from ..graph.magnitudes import MeasureName, magnitudes
-from ..probes import asked_of
+from ..graph.magnitudes import NOT_THERE, MeasureName, magnitudes
+from ..probes import Figure, asked_of
 
 Numbers = NDArray[np.float64]
 ABSENT, NO_GRADIENT = -3.0, -2.0
@@ -64,7 +64,10 @@ class Heat:
     @property
     def asked(self) -> Asked:
         """What it needs of a step."""
-        return asked_of(self.measure, gradient=True)
+        if self.measure == "update":
+            return Asked(values=frozenset(("count", "sum", "sumsq")))
+        figure: Figure = "max" if self.measure == "bad" else self.measure
+        return asked_of(figure, gradient=True)
 
     @property
     def columns(self) -> int:
@@ -84,14 +87,22 @@ class Heat:
     def take(self, end: int, tables: Sequence[Tables]) -> None:
         """Take the steps up to ``end``."""
         for table in tables:
-            rows, edges = self._rows(table.graph)
+            rows, leaves = self._rows(table.graph)
             self._make_room(end)
             found = np.full((len(rows), len(table.places)), NO_GRADIENT)
-            there = edges != NONE
-            found[there] = magnitudes(table.gradients[:, edges[there]], self.measure)
+            there = np.flatnonzero(leaves.edges != NONE)
+            found[there] = self._found(table, leaves, there)
             self._put(rows, table.places // self.per, found)
         self._make_room(end)
         self.at = end
+
+    def _found(self, table: Tables, leaves: Leaves, of: NDArray[np.intp]) -> Numbers:
+        """The magnitude of some of the leaves in each step, -1 where it is not known."""
+        if self.measure != "update":
+            return magnitudes(table.gradients[:, leaves.edges[of]], self.measure)
+        written = leaves.written[of]
+        ratios = least_ratios(table.values[:, leaves.values[of]], table.values[:, written])
+        return np.where(np.isfinite(ratios) & (written != NONE)[:, None], ratios, NOT_THERE)
 
     def _put(self, rows: NDArray[np.intp], columns: NDArray[np.int64], found: Numbers) -> None:
         """Of the numbers of one column, and of what is there already, the largest."""
@@ -101,12 +112,12 @@ class Heat:
         place = np.ix_(rows, columns[starts])
         self._cells[place] = np.maximum(self._cells[place], np.maximum.reduceat(found, starts, axis=1))
 
-    def _rows(self, graph: Graph) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The rows of a Graph's parameters, and the edges whose gradients are theirs."""
-        parameters, edges = _parameters(Same(graph))
+    def _rows(self, graph: Graph) -> tuple[NDArray[np.intp], Leaves]:
+        """The rows of a Graph's parameters, and the leaves that these are."""
+        parameters, leaves = _parameters(Same(graph))
         if any(parameter.path not in self._row_of or parameter.used > self._known(parameter).used for parameter in parameters):
             self._add(parameters)
-        return np.array([self._row_of[one.path] for one in parameters], dtype=np.intp), edges
+        return np.array([self._row_of[one.path] for one in parameters], dtype=np.intp), leaves
 
     def _known(self, parameter: Parameter) -> Parameter:
         return self.parameters[self._row_of[parameter.path]]
@@ -146,7 +157,7 @@ class Heat:
 
 
 @lru_cache(maxsize=16)
-def _parameters(key: Same[Graph]) -> tuple[tuple[Parameter, ...], NDArray[np.intp]]:
+def _parameters(key: Same[Graph]) -> tuple[tuple[Parameter, ...], Leaves]:
     graph = key.thing
     leaves = leaves_of(graph)
     made = []
@@ -154,7 +165,7 @@ def _parameters(key: Same[Graph]) -> tuple[tuple[Parameter, ...], NDArray[np.int
         readers = [op for op in index(graph).consumers[value] if graph.ops[op].phase == "forward"]
         around = _modules_around(graph, graph.ops[readers[0]].module) if readers else ()
         made.append(Parameter(path_of(graph, "value", value), name, around, bool(readers)))
-    return tuple(made), leaves.edges
+    return tuple(made), leaves
 
 
 def _modules_around(graph: Graph, module: int) -> tuple[str, ...]:

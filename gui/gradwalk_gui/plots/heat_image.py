@@ -26,7 +26,7 @@ def heat_image(cells: NDArray[np.float64], measure: MeasureName, theme: Theme, w
     ground, faint = np.uint32(rgb(theme.panel)), np.uint32(rgb(theme.ghost))
     pixels = np.where(none, np.where((x % 4 == 0) & (y % 4 == 0), faint, ground), pixels)
     pixels = np.where(bad & (((x + y) % 6 == 0) | ((x - y) % 6 == 0)), ground, pixels)
-    pixels = np.where(zero & (measure != "zeros") & ((x + y) % 5 == 0), faint, pixels)
+    pixels = np.where(zero & (measure not in ("zeros", "bad")) & ((x + y) % 5 == 0), faint, pixels)
     if height >= rows * GAP_FROM:
         pixels[np.flatnonzero(np.diff(down)) + 1] = ground
     made = np.ascontiguousarray(pixels, dtype=np.uint32)

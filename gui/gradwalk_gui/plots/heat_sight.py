@@ -135,7 +135,8 @@ class HeatSight(QWidget):
         group, heat = self.groups[row], self.heat
         numbers = heat.cells(group.rows, slice(step // heat.per, step // heat.per + 1))[:, 0]
         most = float(np.maximum.reduce(numbers))
-        told = {NO_GRADIENT: NO_PATH, ABSENT: NOT_THERE}.get(most) or text(most, heat.measure)
+        least = "≥ " if heat.measure == "update" and most >= 0 else ""
+        told = {NO_GRADIENT: NO_PATH, ABSENT: NOT_THERE}.get(most) or f"{least}{text(most, heat.measure)}"
         which = f"step {int(self.steps[step]):,}"
         if heat.per > 1:
             which = f"steps {int(self.steps[step]):,} to {int(self.steps[min(step + heat.per, len(self.steps)) - 1]):,}"

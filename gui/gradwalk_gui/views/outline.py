@@ -18,6 +18,8 @@ from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 
 AT_FIRST = 400
 """The most lines that are shown at first with two levels open; with more it is one."""
+TITLES_FROM = 80
+"""The height from which on the columns have titles."""
 
 
 class OutlineView(Panel):
@@ -37,6 +39,7 @@ class OutlineView(Panel):
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
         self.message.setMargin(2 * GRID)
+        self.message.setMinimumHeight(LEAST)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.message)
         self._pages.addWidget(self.tree)
@@ -67,8 +70,9 @@ class OutlineView(Panel):
         tree.setColumnWidth(FOLD, 44)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A narrow outline leaves the room to the names."""
+        """A narrow outline leaves the room to the names, a low one to its rows."""
         super().resizeEvent(event)
+        self.tree.setHeaderHidden(self.height() < TITLES_FROM)
         self.tree.setColumnWidth(DETAIL, max(48, min(104, round(self.width() * 0.3))))
 
     def apply_theme(self) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from gradwalk.trace import TensorKey
 
 from ..inspection.kept import nearest_kept
 from ..numbers import shape_text
-from ..panel import GRID, Panel
+from ..panel import GRID, LEAST, Panel
 from ..sections.look import Look, look_of
 from ..sections.tensors import DistributionPart, show_in
 from ..session import Session
@@ -44,17 +44,27 @@ class TensorView(Panel):
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
         self.message.setMargin(2 * GRID)
-        sheet = QWidget(self)
+        self._arrange()
+        self.begin()
+
+    def _arrange(self) -> None:
+        """In a low panel all of it scrolls; where there is room the grid takes what is left."""
+        sheet = QWidget()
+        sheet.setObjectName("sheet")
         column = QVBoxLayout(sheet)
         column.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
         column.setSpacing(GRID // 2)
         for widget in (self.name, self.about, self.distribution):
             column.addWidget(widget)
         column.addWidget(self.pane, 1)
+        self.area = QScrollArea(self)
+        self.area.setWidget(sheet)
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setMinimumHeight(LEAST)
         self._pages = QStackedLayout(self)
-        self._pages.addWidget(sheet)
+        self._pages.addWidget(self.area)
         self._pages.addWidget(self.message)
-        self.begin()
 
     def apply_theme(self) -> None:
         """Recolour."""

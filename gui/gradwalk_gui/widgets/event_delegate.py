@@ -54,7 +54,7 @@ class EventDelegate(QStyledItemDelegate):
         elif index.column() == NAME:
             self._paint_event(painter, self._name_room(box, row, run, option.widget) or box.adjusted(4, 0, -6, 0), row, run)
         elif index.column() == CHECK:
-            paint_mark(painter, self.theme, self._model.mark_of(row), box.center(), MARK)
+            paint_mark(painter, self.theme, self._model.mark_of(row), box.center(), MARK, there=run)
         else:
             self._paint_text(painter, box, row, index.column(), run)
         self._paint_playhead(painter, box, index.row(), index.column())

@@ -28,6 +28,7 @@ from ..inspection.gradient_table import (
     GradientTable,
     changed_between,
     figure,
+    has_come,
     order_of,
     said,
     text_of,
@@ -172,23 +173,24 @@ class GradientModel(QAbstractTableModel):
             return _RIGHT
         if role == Qt.ItemDataRole.FontRole:
             return font(12 if column == NAME else 11, numbers=column in (SHAPE, MAX) or MAX < column < CHECK)
-        if role == Qt.ItemDataRole.ForegroundRole and column == RMS:
-            return self._ink(row)
-        return None
+        return self._ink(table, row, column) if role == Qt.ItemDataRole.ForegroundRole else None
 
     def _picture(self, table: GradientTable, row: int, column: int) -> QIcon | None:
         if column == RMS:
             return chip(_level(table, row, self.position), self.theme)
-        return mark_icon(self.theme, self.mark_of(row)) if self.mark_of(row) else None
+        mark = self.mark_of(row)
+        return mark_icon(self.theme, mark, there=has_come(table, row, self.position)) if mark else None
 
     def text_at(self, row: int, column: int) -> str:
         """The text of a cell."""
         assert self.table is not None
         return WORDS[self.mark_of(row)] if column == CHECK else text_of(self.table, row, column, self.position)
 
-    def _ink(self, row: int) -> QColor | None:
-        assert self.table is not None
-        text = said(self.table, row, self.position)
+    def _ink(self, table: GradientTable, row: int, column: int) -> QColor | None:
+        if column != RMS:
+            pale = column == CHECK and not has_come(table, row, self.position)
+            return QColor(self.theme.subtle) if pale else None
+        text = said(table, row, self.position)
         return QColor(self.theme.bad) if text in ("NaN", "Inf") else QColor(self.theme.subtle) if text == NOT_YET else None
 
     def tip_of(self, row: int) -> str:

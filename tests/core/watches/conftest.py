@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,10 +20,10 @@ def recorded(tmp_path: Path) -> Iterator[Recorded]:
     """Record a program and open what was written; an error of autograd ends the program, not the test."""
     opened: list[Recording] = []
 
-    def run(program: Callable[[], object], level: str = "statistics") -> Recording:
+    def run(program: Callable[[], object], level: str = "statistics", check_steps: Sequence[int] = ()) -> Recording:
         folder = tmp_path / f"run{len(opened)}"
         torch.manual_seed(0)
-        with suppress(RuntimeError), record(folder, level=level):  # type: ignore[arg-type]
+        with suppress(RuntimeError), record(folder, level=level, check_steps=check_steps):  # type: ignore[arg-type]
             program()
         opened.append(open_recording(folder))
         return opened[-1]

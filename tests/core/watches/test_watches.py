@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from trainings import MLP, train
 
 from gradwalk.builder import GraphBuilder
 from gradwalk.tape import event_at, name_of
 from gradwalk.trace import Trace, empty_table
 from gradwalk.watches import KINDS, ON, WATCHES, look
 
-HERE = r"test_watches\.py:\d+"
-
-
-class MLP(nn.Module):
-    def __init__(self, *, width: int = 16) -> None:
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(8, width), nn.Linear(width, 1)
-
-    def hidden(self, x: torch.Tensor, step: int) -> torch.Tensor:
-        return self.fc1(x).relu()
-
-    def forward(self, x: torch.Tensor, step: int) -> torch.Tensor:
-        return self.fc2(self.hidden(x, step))
-
-
-def train(
-    net: nn.Module, steps: int, *, lr: float = 0.05, parameters: Any = None, target: Callable[[int], float] = lambda _: 1.0
-):
-    optimizer = torch.optim.SGD(net.parameters() if parameters is None else parameters, lr=lr)
-    x = torch.randn(32, 8)
-    for step in range(steps):
-        optimizer.zero_grad()
-        loss = (net(x, step) - target(step)).pow(2).mean()
-        loss.backward()
-        optimizer.step()
+HERE = r"(?:test_watches|trainings)\.py:\d+"
 
 
 def found(recording, *kinds: str) -> list[str]:
@@ -77,8 +52,8 @@ def test_a_planted_nan_is_told_from_what_it_leads_to(recorded):
     later = look([recording[38]]).findings
     assert [one.alert.carried for one in later] == [True] * 4
     assert re.fullmatch(
-        rf"step 38: the leaf fc1\.weight holds NaN \(128 of 128\) from the start; "
-        rf"forward #\d+ linear in net\.fc1 reads it, {HERE}",
+        rf"step 38, forward #\d+ linear in net\.fc1 reads the leaf fc1\.weight, "
+        rf"which held NaN \(128 of 128\) from the start, {HERE}",
         later[0].alert.sentence,
     ), later[0].alert.sentence
 
@@ -108,9 +83,9 @@ def test_an_input_with_nan_and_a_mask_with_inf(recorded):
 
     assert found(recorded(masked), "nan") == []
     (sentence,) = found(recorded(poisoned), "nan")
-    assert re.fullmatch(rf"step 0: the input x holds NaN \(1 of 2\) from the start; forward #0 mul reads it, {HERE}", sentence), (
-        sentence
-    )
+    assert re.fullmatch(
+        rf"step 0, forward #0 mul reads the input x, which held NaN \(1 of 2\) from the start, {HERE}", sentence
+    ), sentence
 
 
 def test_a_row_that_is_masked_throughout(recorded):
@@ -132,8 +107,8 @@ def test_a_detach_leaves_parameters_without_gradient(recorded):
     assert len(sentences) == 2
     for name, sentence in zip(("weight", "bias"), sentences, strict=True):
         assert re.fullmatch(
-            rf"step 0: fc1\.{name} requires grad, but its path to loss is cut: detach cuts .* off at "
-            rf"{HERE} \(in none of 3 steps\)",
+            rf"step 0, forward #\d+ detach in net: fc1\.{name} requires grad, but its path to loss is cut: detach cuts .* off "
+            rf"at {HERE}; it gets no gradient in any of the 3 steps",
             sentence,
         ), sentence
 
@@ -145,7 +120,11 @@ def test_an_unused_parameter(recorded):
             self.spare = nn.Linear(2, 2)
 
     sentences = found(recorded(lambda: train(Unused(), 2)), *ON)
-    assert sentences[0] == "step 0: spare.weight is never used: no op of this step reads it (in none of 2 steps)"
+    assert re.fullmatch(
+        rf"step 0: spare\.weight is never used: no op of the step reads it; net \(Unused\) runs without it, {HERE}; "
+        r"it gets no gradient in any of the 2 steps",
+        sentences[0],
+    ), sentences[0]
     assert len(sentences) == 2
 
 
@@ -167,8 +146,8 @@ def test_a_frozen_parameter_that_the_optimizer_was_not_given(recorded):
     sentences = found(recorded(program), *ON)
     assert len(sentences) == 2
     assert re.fullmatch(
-        r"step 0: fc1\.weight is unchanged: it got a gradient of RMS [\d.e-]+, but no update wrote to it; was it given to the "
-        r"optimizer\? \(the same in 3 steps\)",
+        rf"step 0, backward #\d+ AccumulateGrad: fc1\.weight is unchanged: it got a gradient of RMS [\d.e-]+, {HERE}, but none "
+        rf"of the updates from #\d+ on, {HERE}, wrote to it; was it given to the optimizer\? \(the same in 3 steps\)",
         sentences[0],
     ), sentences[0]
 
@@ -186,7 +165,7 @@ def test_an_update_that_changes_nothing(recorded):
     sentences = found(recorded(lambda: train(MLP(), 2, lr=0.0)), "unchanged")
     assert len(sentences) == 4
     assert re.fullmatch(
-        rf"step 0: fc1\.weight is unchanged: its update left every element as it was, {HERE}; "
+        rf"step 0, update #\d+ SGD\.step: fc1\.weight is unchanged: its update left every element as it was, {HERE}; "
         r"is the learning rate 0, or too small\? \(the same in 2 steps\)",
         sentences[0],
     ), sentences[0]
@@ -212,8 +191,8 @@ def test_vanishing_gradients_in_thirty_tanh_layers(recorded):
 
     (sentence,) = found(recorded(program), "vanishing", "exploding", *ON)
     said = re.fullmatch(
-        rf"step 0: the gradient vanishes on its way back, from RMS ([\d.e+-]+) at (net\.60\.\w+) to "
-        rf"([\d.e+-]+) at net\.0\.weight, {HERE}; "
+        rf"step 0, backward #\d+ AccumulateGrad: the gradient vanishes on its way back, "
+        rf"from RMS ([\d.e+-]+) at (net\.60\.\w+) to ([\d.e+-]+) at net\.0\.weight, {HERE}; "
         r"\d+ weights of 31 get less than 1e-07",
         sentence,
     )
@@ -239,7 +218,8 @@ def test_exploding_gradients(recorded):
 
     (sentence,) = found(recorded(program), "vanishing", "exploding")
     assert re.fullmatch(
-        rf"step 0: the gradient of net\.\d+\.weight has RMS [\d.]+e\+\d+, {HERE}; \d+ parameters of 24 get more than 1e\+03",
+        rf"step 0, backward #\d+ AccumulateGrad: the gradient of net\.\d+\.weight has RMS [\d.]+e\+\d+, {HERE}; "
+        r"\d+ parameters of 24 get more than 1e\+03",
         sentence,
     ), sentence
 
@@ -298,7 +278,7 @@ def test_a_dead_relu_and_its_zero_gradient(recorded):
     assert [
         s for s in sentences if re.fullmatch(rf"step 0, forward #1 relu in net is dead: all its 512 outputs are 0, {HERE}", s)
     ]
-    assert [s for s in sentences if s.startswith("step 0: the gradient of fc1.weight is exactly 0 in every element")]
+    assert [s for s in sentences if "AccumulateGrad: the gradient of fc1.weight is exactly 0 in every element" in s]
     assert [
         s
         for s in sentences
@@ -319,7 +299,9 @@ def test_most_units_of_a_relu_are_dead(recorded):
 
 def test_an_update_that_is_large_beside_the_weight(recorded):
     sentences = found(recorded(lambda: train(MLP(), 1, lr=20.0)), "update-ratio")
-    assert re.fullmatch(rf"step 0: the update of fc1\.weight is [\d.]+ times its weights, {HERE}", sentences[0]), sentences
+    assert re.fullmatch(
+        rf"step 0, update #\d+ SGD\.step: the update of fc1\.weight is [\d.]+ times its weights, {HERE}", sentences[0]
+    )
     assert found(recorded(lambda: train(MLP(), 1, lr=0.01)), "update-ratio") == []
 
 
@@ -327,8 +309,8 @@ def test_a_loss_spike(recorded):
     recording = recorded(lambda: train(MLP(), 30, target=lambda step: 60.0 if step in (20, 21) else 1.0))
     sentences = found(recording, "spike")
     assert re.fullmatch(
-        r"step 20: the loss jumped to 3\.\d+e\+03, \d+(\.\d+)?(e\+\d+)? times the median of the 20 steps "
-        r"before \([\d.]+\); in the step before, the largest gradient was that of fc2\.bias \(RMS [\d.e-]+\)",
+        r"step 20, loss #\d+: the loss jumped to 3\.\d+e\+03, \d+(\.\d+)?(e\+\d+)? times the median of the 20 steps "
+        rf"before \([\d.]+\), {HERE}; in the step before, the largest gradient was that of fc2\.bias \(RMS [\d.e-]+\)",
         sentences[0],
     ), sentences[0]
 

@@ -300,6 +300,8 @@ def test_everything_paints_at_every_level_and_in_every_view(open_canvas, traces,
         {"halves": "backward"},
         {"halves": "forward"},
         {"mode": "ops", "measure": "zeros", "halves": "both"},
+        {"measure": "update"},
+        {"measure": "bad", "mode": "tensors"},
     ):
         canvas.session.set_view(**view)
         canvas.session.go_to(0, canvas.session.state.events)

@@ -11,10 +11,10 @@ from PySide6.QtGui import QImage, QPainter
 
 from gradwalk.trace import Compared, Verdict
 from gradwalk.verdicts import Mark
-from gradwalk_gui.check_mark import paint_mark
+from gradwalk_gui.check_mark import mark_sprite, paint_mark
 from gradwalk_gui.export import image_of, save_graph, save_shown, whole_sheet
 from gradwalk_gui.graph.legend import legend_size
-from gradwalk_gui.graph.paint_checks import SIZE, SMALLEST, corners, size_of, titles
+from gradwalk_gui.graph.paint_checks import SIZE, SMALLEST, corners, passed, size_of, titles
 from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import DARK, LIGHT
 
@@ -124,6 +124,34 @@ def test_marks_differ_in_shape_and_not_in_colour_alone(qapp, theme):
         shapes[mark] = rows
     pairs = [(a, b) for a in shapes for b in shapes if a < b]
     assert all((np.abs(shapes[a] - shapes[b]) > 40).mean() > 0.05 for a, b in pairs)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_a_tick_is_pale_until_the_playhead_has_passed_the_op_and_its_gradients(canvas, theme):
+    canvas.set_theme(theme)
+    linear, relu, *_ = forward_ops(canvas.drawn.trace)
+    know(canvas, verdict(linear.id), verdict(relu.id, False))
+    canvas.zoom_by(1.0 / canvas.zoom)
+    place = canvas.look.facts.cards.of_op[linear.id]
+    canvas.centre_on(*canvas.scene.cards[place, :2].tolist())
+
+    def strong(position):
+        canvas.session.go_to(0, position)
+        x, y = (round(part) for part in canvas.camera.to_screen(*corners(canvas.scene.cards[[place]], SIZE)[0]))
+        spot = pixels(canvas)[y - 8 : y + 9, x - 8 : x + 9]
+        ink = np.array([int(theme.update[i : i + 2], 16) for i in (5, 3, 1)])
+        return int((np.abs(spot - ink).max(axis=2) < 30).sum())
+
+    end = canvas.session.state.events
+    last = int(canvas.look.facts.when.last[place, 1])
+    counts = [strong(position) for position in (0, 1, last, last + 1, end)]
+    assert counts[:3] == [0, 0, 0]
+    assert min(counts[3:]) > 10
+    canvas.session.go_to(0, 0)
+    wrong = canvas.look.facts.cards.of_op[relu.id]
+    assert passed(canvas.look, np.array([place, wrong])).tolist() == [False, False]
+    faint, full = (mark_sprite(theme, Mark.DIFFERS, 32, there=there).toImage() for there in (False, True))
+    assert faint == full, "a cross never pales"
 
 
 def test_the_legend_names_the_marks_once_there_are_some(canvas):

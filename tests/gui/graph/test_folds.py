@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nets import Transformer, deep, recorded
+from nets import Normed, Transformer, deep, recorded
 from torch import nn
 
 from gradwalk.trace import NONE
@@ -19,6 +19,7 @@ from gradwalk_gui.graph.picture import draw
 from gradwalk_gui.graph.scene import build
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.sizes import card_sizes
+from gradwalk_gui.inspection.tree import items_of
 from gradwalk_gui.session import Session
 from gradwalk_gui.state import Selection, View
 from gradwalk_gui.theme import LIGHT
@@ -75,6 +76,32 @@ def test_the_layers_are_shown_one_by_one_and_put_together_again(session):
     assert "layer × 12" in titles(picture_of(session), "module")
     session.redo()
     assert "layer.7" in titles(picture_of(session), "module")
+
+
+@pytest.mark.parametrize("mode", ["ops", "tensors"])
+def test_buffers_are_in_their_modules_and_go_with_them(mode, tmp_path):
+    with recorded(tmp_path / "run", Normed(), (2, 1, 6, 6)) as recording:
+        session = Session()
+        session.open(recording)
+        session.set_view(mode=mode, stacked=False)
+        session.unfold_all()
+        picture, graph = picture_of(session), recording[0].graph
+        buffers = {"bn1": ["num_batches_tracked", "running_mean", "running_var"]}
+        for module, names in (*buffers.items(), ("layer1.1", buffers["bn1"])):
+            frame = next(i for i, one in enumerate(picture.frames) if graph.modules[one.module].path == f"net.{module}")
+            held = [card for card in picture.cards if card.kind == "input" and card.frame == frame]
+            assert sorted({graph.values[card.ref].name for card in held}) == [f"{module}.{name}" for name in names]
+        session.fold("net.bn1")
+        session.fold("net.layer1.1")
+        inputs = [card for card in picture_of(session).cards if card.kind == "input"]
+        assert not [card for card in inputs if "running" in graph.values[card.ref].name]
+
+
+def test_the_outline_has_buffers_in_their_modules(tmp_path):
+    with recorded(tmp_path / "run", Normed(), (2, 1, 6, 6)) as recording:
+        items = items_of(recording[0].graph)
+        found = {item.name: items[item.parent].path for item in items if "running_mean" in item.name}
+        assert found == {"bn1.running_mean": "net.bn1", "layer1.1.running_mean": "net.layer1.1"}
 
 
 def test_stacks_can_be_switched_off(session):

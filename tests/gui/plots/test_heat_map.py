@@ -32,6 +32,7 @@ def heat_map(window, plots, qtbot):
     shown = plots.heat().map
     qtbot.waitUntil(lambda: shown.heat.at == 24 and not plots.gatherer.busy)
     qtbot.waitUntil(lambda: plots._pages.currentWidget() is plots.heat())
+    qtbot.waitUntil(lambda: len(shown.groups) == len(shown.heat.parameters))  # what came last is shown a moment later
     plots.grab()
     return shown
 
@@ -102,6 +103,23 @@ def test_another_measure_reads_anew(window, plots, heat_map, qtbot):
     assert "gradient max |g|" in heat_map.describe(QPointF(place(heat_map, 5, 0)))
     largest_of_step = next(row for row in gradients_of(window.follower.recording[5]) if row.name == "fc1.weight").absmax
     assert heat_map.heat.cells((0,))[0, 5] == pytest.approx(largest_of_step)
+
+
+def test_the_map_of_nan_and_inf(recording):
+    heat = filled(recording, "bad")
+    for step in (0, 5, NAN):
+        rows = {row.name: row for row in gradients_of(recording[step])}
+        for number, name in enumerate(NAMES):
+            if name in rows and rows[name].rms is not None:
+                assert heat.cells((heat.order[number],))[0, step] == rows[name].nan + rows[name].inf
+    assert heat.cells(heat.order)[:, NAN].max() > 0
+
+
+def test_without_an_update_there_is_no_ratio(window, plots, heat_map, qtbot):
+    window.session.set_view(measure="update")
+    qtbot.waitUntil(lambda: heat_map.heat.measure == "update" and heat_map.heat.at == 24)
+    plots.grab()
+    assert heat_map.describe(QPointF(place(heat_map, 5, 0))).endswith("|update| / |weight| not counted")
 
 
 def test_the_wheel_zooms_and_a_double_click_shows_all(heat_map, qtbot):
