@@ -409,3 +409,18 @@ def test_a_training_is_asked_to_check_its_next_step(shell, qtbot, tmp_path, focu
     finally:
         server.close()
         writer.close("clean")
+
+
+def test_in_a_low_window_the_legend_leaves_the_room_to_the_graph(looking, qtbot):
+    canvas = looking._window.graph
+    check(looking, qtbot)
+    canvas.resize(900, 420)
+    high = canvas.legend_rect()
+    canvas.resize(900, 280)
+    low = canvas.legend_rect()
+    assert low.height() < high.height()
+    canvas.grab()
+    assert canvas._legend.height() == round(low.height() * canvas.devicePixelRatioF())
+    canvas.resize(900, 420)
+    canvas.grab()
+    assert canvas._legend.height() == round(high.height() * canvas.devicePixelRatioF())

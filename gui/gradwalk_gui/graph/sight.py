@@ -24,6 +24,8 @@ from .scene import Scene
 from .surface import NAMES_FROM
 
 LEGEND_AWAY = 12.0
+MARKS_FROM = 320
+"""Height of the canvas, in logical pixels, from which on the legend tells of the marks of the check."""
 FIT_MARGIN = 12.0
 """Pixels of the screen around a fitted graph."""
 FIRST_ZOOM, LEFT_SHARE = 0.4, 0.3
@@ -94,11 +96,14 @@ class Sight(Panel):
         """Where the legend stands; None where there is no room for it."""
         if self.scene is None:
             return None
-        notes = {"unscaled": self._is_unscaled(), "checked": self._is_checked()}
-        width, height = legend_size(self.scene.picture, self.drawn.view.measure, **notes)
+        width, height = legend_size(self.scene.picture, self.drawn.view.measure, **self._legend_notes())
         if width + 2 * LEGEND_AWAY > self.width() or height + 120 > self.height():
             return None
         return QRectF(self.width() - width - LEGEND_AWAY, self.height() - height - LEGEND_AWAY, width, height)
+
+    def _legend_notes(self) -> dict[str, bool]:
+        """What the legend tells besides; of the marks only where it leaves most of the room to the graph."""
+        return {"unscaled": self._is_unscaled(), "checked": self._is_checked() and self.height() >= MARKS_FROM}
 
     def _is_unscaled(self) -> bool:
         return self.drawn.trace is not None and is_unscaled(self.drawn.trace)

@@ -333,14 +333,14 @@ class GraphView(Sight):
         if rect is None or self.scene is None:
             return
         ratio = self.devicePixelRatioF()
-        if self._legend is None or self._legend.devicePixelRatio() != ratio:
-            self._legend = QPixmap((rect.size() * ratio).toSize())
+        size = (rect.size() * ratio).toSize()
+        if self._legend is None or self._legend.devicePixelRatio() != ratio or self._legend.size() != size:
+            self._legend = QPixmap(size)
             self._legend.setDevicePixelRatio(ratio)
             self._legend.fill(Qt.GlobalColor.transparent)
             inner = QPainter(self._legend)
             surface = Surface(self.theme, measure=self.drawn.view.measure)
-            notes = {"unscaled": self._is_unscaled(), "checked": self._is_checked()}
-            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, **notes)
+            paint_legend(inner, surface, self.scene.picture, 0.5, 0.5, **self._legend_notes())
             inner.end()
         painter.drawPixmap(rect.topLeft(), self._legend)
 
