@@ -91,6 +91,73 @@ def test_it_is_held_inside_the_backward_of_a_custom_function(train, plain):
     assert run.end()[:2] == (0, plain)
 
 
+def line_of(run, text):
+    return next(at for at, line in enumerate(run.script.read_text(encoding="utf-8").splitlines(), 1) if text in line)
+
+
+def places_held_at(run, breakpoints, count):
+    """Where the next holds are, as ``(when, name, phase, line)``; the position is that in the recording."""
+    run.tell("breakpoints", breakpoints=breakpoints)
+    seen = []
+    for _ in range(count):
+        held = run.next("shown", timeout=10)
+        with open_recording(run.run) as recording:
+            trace = recording[len(recording) - 1]
+            assert (trace.step, len(trace.tape)) == (held["step"], held["position"])
+        seen.append((held["when"], held["name"], held["phase"], int(held["source"].rpartition(":")[2])))
+        run.tell("continue")
+    return seen
+
+
+@pytest.mark.parametrize("text", ["$src(train.py:{step})", "$op(SGD.step)", "$kind(update) $op(*.step) w2", "$phase(update) SGD"])
+def test_it_is_held_before_an_optimizers_step(train, plain, text):
+    run = train()
+    line = line_of(run, "optimizer.step()")
+    seen = places_held_at(run, [before(text.format(step=line))], 2)
+    assert seen == [("before", "SGD.step", "update", line)] * 2
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+
+
+@pytest.mark.parametrize("to_none", ["", "set_to_none=False"])
+def test_it_is_held_before_and_after_gradients_are_zeroed(train, tmp_path, to_none):
+    script = TWO_LAYERS.replace("zero_grad()", f"zero_grad({to_none})")
+    plain = plainly(tmp_path, script)
+    run = train(script)
+    line = line_of(run, "optimizer.zero_grad")
+    sides = [("before", "zero_grad", "update", line), ("after", "zero_grad", "update", line)]
+    each = 1 if to_none else 2  # gradients that are dropped are dropped one by one
+    assert places_held_at(run, [before(f"$src(train.py:{line})"), after("$op(zero_grad)")], 4 * each) == sides * 2 * each
+    assert places_held_at(run, [before("$op(zero_grad) w2")], 1) == sides[:1]
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+
+
+BY_HAND_IN_TORCH = """
+    import hashlib, sys, time
+    import torch
+
+    torch.manual_seed(0)
+    x, w = torch.randn(8, 6), torch.randn(6, 5, requires_grad=True)
+    for step in range(12):
+        (x @ w).pow(2).sum().backward()
+        with torch.no_grad():
+            w -= 1e-3 * w.grad
+            w.grad.zero_()
+        time.sleep(0.01)
+    print(hashlib.sha256(w.detach().numpy().tobytes()).hexdigest())
+"""
+
+
+def test_it_is_held_before_an_update_that_is_written_by_hand(train, tmp_path):
+    run = train(BY_HAND_IN_TORCH)
+    update, zero = line_of(run, "w -= "), line_of(run, "w.grad.zero_()")
+    seen = places_held_at(run, [before("$kind(update)")], 4)
+    assert seen == [("before", "sub_", "update", update), ("before", "zero_grad", "update", zero)] * 2
+    run.tell("detach")
+    assert run.end()[:2] == (0, plainly(tmp_path, BY_HAND_IN_TORCH))
+
+
 def test_a_condition_on_numbers_holds_after_the_event_that_meets_it(train):
     run = train()
     run.tell("pause")

@@ -8,20 +8,22 @@ Function, of a hook, of a checkpoint's second forward.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import torch
+from torch.optim.optimizer import Optimizer
 
 from ..filter.one_event import OneEvent, Row
 from ..gate import Gate, When
 from ..trace import NONE, Kept
 from .capture import ALL, Captor, kept_of
-from .functions import op_name
+from .functions import op_name, tensors_in, writes
 from .host import host_array
 from .numbering import Numbers
+from .ops import ZEROING
 from .order import events_of
 from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
 from .state import State
@@ -34,7 +36,7 @@ class Holding:
     def __init__(self, state: State, gate: Gate) -> None:
         self._state, self._gate = state, gate
 
-    def before_op(self, function: Callable[..., Any], frame: FrameType) -> None:
+    def before_op(self, function: Callable[..., Any], frame: FrameType, args: Sequence[Any] = ()) -> None:
         """A torch function, or a custom Function, of the user's is about to run."""
         thread = self._state.thread
         if not self._gate.armed:
@@ -43,7 +45,27 @@ class Holding:
         if str(getattr(function, "__module__", "")).startswith("torch.distributed"):
             return  # what it does together with other ranks is held at by itself
         if not (thread.backwards or thread.aside):
-            self._pass("before", lambda: _coming(self._state, function, frame))
+            self._pass("before", lambda: _coming_call(self._state, function, frame, args))
+
+    def before_drop(self, tensor: torch.Tensor, gradient: Any, frame: FrameType) -> None:
+        """``w.grad`` is about to be set: where that drops a gradient, an update begins."""
+        self._state.thread.arrived.clear()
+        leaf = self._state.guarded(_dropped, self._state, tensor, gradient) if self._is_looked_at() else None
+        if leaf is not None:
+            self._pass("before", lambda: _coming_update(self._state, "zero_grad", [leaf], frame))
+
+    def before_step(self, optimizer: Optimizer, frame: FrameType) -> None:
+        """An optimizer is about to make its step: what it will update is one place, before the first of its updates."""
+        self._state.thread.arrived.clear()
+        parameters = self._state.guarded(_stepped, self._state, optimizer) if self._is_looked_at() else None
+        if parameters:
+            name = f"{type(optimizer).__name__}.step"
+            self._pass("before", lambda: _coming_update(self._state, name, parameters, frame))
+
+    def _is_looked_at(self) -> bool:
+        """Whether what runs here goes the slow way, outside of a backward: a step that is followed goes on to its end first."""
+        lead, thread = self._state.lead, self._state.thread
+        return not (thread.backwards or thread.aside) and (lead is None or lead.follower.item is None)
 
     def after_ops(self) -> None:
         """What has arrived in this thread has run: where several did so at once, only one of them is held at."""
@@ -185,6 +207,38 @@ class RecordedMoment:
 
 
 # ---------------------------------------------------------------------- what is known of an event
+
+
+def _coming_call(state: State, function: Callable[..., Any], frame: FrameType, args: Sequence[Any]) -> OneEvent:
+    """A call outside of a backward: of an op, or of an update by hand."""
+    name = op_name(function) if args else ""
+    tensors = list(tensors_in(args[:1])) if writes(name) or name in ZEROING else []
+    slots = [slot for tensor in tensors if (slot := state.values.before(tensor)) is not None]
+    leaves = [slot.gradient_of for slot in slots if slot.gradient_of is not None]
+    if name in ZEROING and leaves and len(leaves) == len(tensors):
+        return _coming_update(state, "zero_grad", leaves, frame)
+    event = _coming(state, function, frame)
+    if state.steps.trained and any(slot.graded for slot in slots):
+        return replace(event, phase="update", kind="update", labels=tuple(slot.name for slot in slots))
+    return event
+
+
+def _coming_update(state: State, name: str, leaves: Sequence[Slot], frame: FrameType) -> OneEvent:
+    place, calls = state.places.of(frame, through=True), state.thread.calls
+    labels = tuple(slot.name for slot in leaves)
+    return OneEvent(name, "update", "update", labels, calls[-1].path if calls else "", _source(place))
+
+
+def _dropped(state: State, tensor: torch.Tensor, gradient: Any) -> Slot | None:
+    """The leaf whose gradient is dropped where ``tensor.grad`` is set to ``gradient``."""
+    drops = gradient is None and tensor.is_leaf and tensor.grad is not None and state.steps.log
+    return state.values.before(tensor) if drops else None
+
+
+def _stepped(state: State, optimizer: Optimizer) -> list[Slot]:
+    """The parameters that an optimizer is about to write to."""
+    parameters = [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+    return [slot for one in parameters if (slot := state.values.before(one)) is not None]
 
 
 def _coming(state: State, function: Callable[..., Any], frame: FrameType, tag: str = "") -> OneEvent:
