@@ -133,6 +133,36 @@ def test_it_is_held_before_and_after_gradients_are_zeroed(train, tmp_path, to_no
     assert run.end()[:2] == (0, plain)
 
 
+@pytest.mark.parametrize("asked", [["$phase(loss)"], ["$kind(loss) loss $src(train.py:{line})", "$op(loss)"]])
+def test_it_is_held_before_a_backward_begins_and_before_its_first_node(train, plain, asked):
+    run = train()
+    line = line_of(run, "loss = ")
+    first, last = asked[0].format(line=line), asked[-1].format(line=line)
+    seen = places_held_at(run, [before(first), after(last), before("$op(SumBackward0)")], 6)
+    expected = [("before", "loss", "loss", line), ("after", "loss", "loss", line), ("before", "SumBackward0", "backward", line)]
+    assert seen == expected * 2
+    run.tell("breakpoints", breakpoints=[after("$phase(loss) $value(max>0)")])
+    assert run.next("shown")["name"] == "loss"
+    run.tell("detach")
+    assert run.end()[:2] == (0, plain)
+
+
+def test_what_an_op_makes_is_like_holds_after_it_and_before_a_node(train):
+    run = train()
+    run.tell("pause")
+    run.next("shown")
+    for unknown in ("$dtype(float32)", "mm $device(cpu)"):
+        with pytest.raises(ControlError, match="only known after it: let this breakpoint stop after the event"):
+            run.tell("breakpoints", breakpoints=[before(unknown)])
+    breakpoints = [after("$dtype(float32) $op(sum)"), before("$kind(node) $device(cpu) $saved(tensors>0)")]
+    run.tell("breakpoints", breakpoints=breakpoints)
+    run.tell("continue")
+    seen = [(one[0], one[1]) for one in places_held_at(run, breakpoints, 2)]
+    assert seen == [("after", "sum"), ("before", "PowBackward0")]
+    run.tell("detach")
+    assert run.end()[0] == 0
+
+
 BY_HAND_IN_TORCH = """
     import hashlib, sys, time
     import torch

@@ -17,7 +17,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from ..filter.one_event import OneEvent, Row
-from ..gate import Gate, When
+from ..gate import Gate, Moment, When
 from ..trace import NONE, Kept
 from .capture import ALL, Captor, kept_of
 from .functions import op_name, tensors_in, writes
@@ -28,6 +28,7 @@ from .order import events_of
 from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
 from .state import State
 from .statistics import row_of_measured
+from .values import dtype_name
 
 
 class Holding:
@@ -102,6 +103,21 @@ class Holding:
             arrived.remove(record)
         self._pass("after", partial(_of_op, record, _phase_of(record, self._state)))
 
+    def before_loss(self, outputs: Sequence[Any]) -> None:
+        """A backward is about to begin at these. Nothing runs there, so only a breakpoint holds at it."""
+        if self._gate.armed and outputs:
+            self._pass("before", lambda: _loss(outputs[0], self._made_by(outputs[0])), why=self._gate.breakpoint_at)
+
+    def after_loss(self, record: BackwardRecord, outputs: Sequence[Any]) -> None:
+        """It has begun, and no Node has run."""
+        self._pass("after", lambda: _loss(outputs[0], self._made_by(outputs[0]), record), why=self._gate.breakpoint_at)
+
+    def _made_by(self, tensor: Any) -> OpRecord | None:
+        """The op of the open step that made a tensor."""
+        slot = self._state.values.before(tensor) if isinstance(tensor, torch.Tensor) else None
+        log = reversed(self._state.steps.log)
+        return next((one for one in log if isinstance(one, OpRecord) and slot in one.outputs), None)
+
     def before_node(self, record: BackwardRecord, place: int) -> None:
         """A Node is about to run."""
         self._pass("before", lambda: _of_node(record.nodes[place]))
@@ -112,15 +128,21 @@ class Holding:
         given = {edge: gradients[edge.output] for edge in node.edges if node.leaf is None and edge.output < len(gradients)}
         self._pass("after", lambda: _of_node(node, _rows_of(node, record)), given)
 
-    def _pass(self, when: When, event: Callable[[], OneEvent], given: Mapping[EdgeRecord, Any] | None = None) -> bool:
-        """Whether the training was held."""
+    def _pass(
+        self,
+        when: When,
+        event: Callable[[], OneEvent],
+        given: Mapping[EdgeRecord, Any] | None = None,
+        why: Callable[[Moment], str] | None = None,
+    ) -> bool:
+        """Whether the training was held; ``why`` asks the gate."""
         state = self._state
         moment = state.guarded(lambda: RecordedMoment(state, when, event(), given or {}))
-        why = state.guarded(self._gate.why, moment) if moment is not None else ""
-        position = state.guarded(moment.position) if moment is not None and why else None
-        if moment is None or not why or position is None:
+        wanted = state.guarded(why or self._gate.why, moment) if moment is not None else ""
+        position = state.guarded(moment.position) if moment is not None and wanted else None
+        if moment is None or not wanted or position is None:
             return False
-        self._gate.hold(moment, why, position)
+        self._gate.hold(moment, wanted, position)
         return True
 
 
@@ -277,6 +299,24 @@ def _of_op(record: OpRecord, phase: str) -> OneEvent:
         record.tags,
         seconds=record.duration,
         outputs=tuple([_row(slot.measured) for slot in record.outputs if slot.measured is not None]),
+    )
+
+
+def _loss(tensor: Any, made_by: OpRecord | None, begun: BackwardRecord | None = None) -> OneEvent:
+    """The loss at which a backward begins, or has ``begun``: it has the place of the op that made it."""
+    known = isinstance(tensor, torch.Tensor)
+    measured = begun.loss.measured if begun is not None else None
+    return OneEvent(
+        "loss",
+        "loss",
+        "loss",
+        () if made_by is None else (made_by.name, made_by.variable),
+        made_by.call.path if made_by is not None and made_by.call is not None else "",
+        _source(made_by.place if made_by is not None else None),
+        (dtype_name(tensor.dtype),) if known else (),
+        (str(tensor.device),) if known else (),
+        made_by.tags if made_by is not None else (),
+        outputs=() if measured is None else (_row(measured, begun.scale if begun is not None else None),),
     )
 
 
