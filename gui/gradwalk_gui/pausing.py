@@ -35,13 +35,14 @@ class Rank:
 
 
 class Pausing(QObject):
-    """Owned by the shell. ``failed`` carries a sentence. A connection is made when it is first needed, and lives as long as the
-    recording is open: its end lets the training go on.
+    """Owned by the shell. ``failed`` carries a sentence, ``fetched`` says that a tensor has come. A connection is made when it
+    is first needed, and lives as long as the recording is open: its end lets the training go on.
 
     Of several ranks the one that is shown is held. One that waits goes on waiting when another is shown, until it is let go.
     """
 
     failed = Signal(str)
+    fetched = Signal()
     _told = Signal(object, dict)
     _lost = Signal(object)
     _answered = Signal(object)
@@ -276,6 +277,7 @@ class Pausing(QObject):
         data.flags.writeable = False
         kept = Kept(data, str(answer["dtype"]), tuple(answer["shape"]), True)
         self._session.set(fetched=(*self._session.state.fetched, (key, kept)))
+        self.fetched.emit()
 
 
 def at_live_end(state: State) -> bool:

@@ -19,6 +19,9 @@ class Stops:
     def __init__(self, session: Session, pausing: Pausing, window: Window) -> None:
         self._session, self._window = session, window
         self.pausing = pausing
+        self._complaint = ""
+        pausing.failed.connect(self._complain)
+        pausing.fetched.connect(self._take_back)
 
     def next_event(self) -> None:
         """One event on: of the record, or of the training that waits there."""
@@ -59,6 +62,15 @@ class Stops:
         key = stopping.tensor_of(self._session.state)
         if key is not None:
             self.pausing.fetch(key)
+
+    def _complain(self, sentence: str) -> None:
+        self._complaint = sentence
+        self._window.notice.say(sentence)
+
+    def _take_back(self) -> None:
+        """What was asked for has come: an earlier complaint is no news any more."""
+        if self._complaint and self._window.notice.text == self._complaint:
+            self._window.notice.hide()
 
     def _remark(self, sentence: str) -> None:
         if sentence:

@@ -129,6 +129,23 @@ def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
     assert train.end()[0] == 0
 
 
+def test_a_tensor_that_is_gone_is_said_in_a_sentence_until_another_one_comes(held_by, train, qtbot):
+    window, session = held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(SubBackward0)", "after")
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
+    graph = session.state.trace.graph
+    gone = next(op.outputs[0] for op in graph.ops if op.name == "sub")
+    session.select(Selection("value", gone))
+    window.actions_["fetch"].trigger()
+    qtbot.waitUntil(lambda: window.notice.text == f"%{gone} sub is freed: nothing holds it any more")
+    session.select(Selection("value", next(v.id for v in graph.values if v.name == "w1")))
+    window.actions_["fetch"].trigger()
+    qtbot.waitUntil(lambda: bool(session.state.fetched))
+    assert window.notice.text == ""
+    window.actions_["detach"].trigger()
+    assert train.end()[0] == 0
+
+
 def test_closing_the_window_while_it_holds_lets_the_training_end_with_the_same_bits(held_by, train, qtbot, plain):
     hold(held_by, train, qtbot, "$op(sum)")
     train.link.close()

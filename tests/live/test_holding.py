@@ -259,6 +259,58 @@ def test_tensors_of_a_held_step_come_whole_or_say_why_not(train):
     assert not (run.run / "fetched").exists()
 
 
+KEEPING = """
+    import hashlib, sys, time
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    torch.manual_seed(0)
+    x, w = torch.randn(4, 3), torch.randn(3, 2, requires_grad=True)
+    for step in range(4):
+        loss = ((x @ w).relu().exp() + 1).sum() + checkpoint(lambda t: t.sin().cos(), w, use_reentrant=False).sum()
+        loss.backward()
+        with torch.no_grad():
+            w -= 1e-3 * w.grad
+            w.grad = None
+    print(hashlib.sha256(w.detach().numpy().tobytes()).hexdigest())
+"""
+
+
+def test_a_tensor_that_only_a_node_keeps_can_be_fetched_until_the_node_lets_it_go(train, tmp_path):
+    run = train(KEEPING)
+
+    def fetch(name):
+        with open_recording(run.run) as recording:
+            trace = recording[len(recording) - 1]
+        number = next(op.outputs[0] for op in trace.graph.ops if op.name == name)
+        return np.load(run.tell("fetch", kind="value", number=number)["file"], allow_pickle=False)
+
+    breakpoints = [after("$op(sum)"), before("$op(ExpBackward0)"), before("$op(ReluBackward0)"), after("sin $tag(recomputed)")]
+    run.tell("breakpoints", breakpoints=breakpoints)
+    run.next("shown")
+    relu = fetch("relu")
+    assert np.allclose(fetch("exp"), np.exp(relu))
+    with pytest.raises(ControlError, match=r"^%\d+ matmul is freed: nothing holds it any more$"):
+        fetch("matmul")
+    seen = []
+    while len(seen) < 4:
+        run.tell("continue")
+        held = run.next("shown")
+        seen.append(held["name"])
+        if held["name"] == "ExpBackward0":
+            assert np.allclose(fetch("exp"), np.exp(relu))
+        elif held["name"] == "ReluBackward0":
+            assert np.array_equal(fetch("relu"), relu)
+            with pytest.raises(ControlError, match="exp is freed: nothing"):
+                fetch("exp")
+        elif held["name"] == "sin":
+            with pytest.raises(ControlError, match="add is freed, or kept by a Node that cannot be read"):
+                fetch("add")
+    assert sorted(seen) == ["ExpBackward0", "ReluBackward0", "sin", "sum"]
+    run.tell("detach")
+    assert run.end()[:2] == (0, plainly(tmp_path, KEEPING))
+
+
 OVERWRITING = """
     import torch
 

@@ -25,6 +25,7 @@ from .host import host_array
 from .numbering import Numbers
 from .ops import ZEROING
 from .order import events_of
+from .pending import kept_by_a_node
 from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
 from .state import State
 from .statistics import row_of_measured
@@ -203,22 +204,41 @@ class RecordedMoment:
         if not 0 <= number < len(slots):
             return None, f"the step so far has no value {number}"
         slot = slots[number]
-        tensor = slot.reference() if slot.reference is not None else None
         writer = self._writer(slot)
         if writer != NONE:
-            return None, f"overwritten by #{writer}"
-        return tensor, "freed"
+            return None, f"{self._called(slot)} is overwritten by #{writer}"
+        tensor = slot.reference() if slot.reference is not None else None
+        if tensor is not None:
+            return tensor, ""
+        if not self._may_read_nodes(slot):
+            return None, f"{self._called(slot)} is freed, or kept by a Node that cannot be read while the backward is inside one"
+        return kept_by_a_node(slot, self._numbered()), f"{self._called(slot)} is freed: nothing holds it any more"
+
+    def _may_read_nodes(self, slot: Slot) -> bool:
+        """Not what a Node keeps that may be running: reading it would wait for its end, in the thread that it waits for."""
+        between = self.event.kind in ("node", "accumulate") or (self.event.kind == "loss" and self.when == "after")
+        under_way = self.state.thread.backwards - between
+        inside = under_way > 0 or "in backward" in self.event.tags or "recomputed" in self.event.tags
+        return not inside and (slot.device == "cpu" or not between)
 
     def _gradient(self, number: int) -> tuple[torch.Tensor | None, str]:
         edges = self._numbered().edges
         if not 0 <= number < len(edges):
             return None, f"the step so far has no gradient {number}"
         edge = edges[number][1]
+        called = self._called(edge.slot) if edge.slot is not None else f"edge {number}"
         if edge.target < 0 and edge.slot is not None and edge.slot.reference is not None:
             leaf = edge.slot.reference()
-            return (None if leaf is None else leaf.grad), "freed"
+            return (None if leaf is None else leaf.grad), f"the gradient of {called} is freed: nothing holds it any more"
         found = self.given.get(edge)
-        return (found, "") if isinstance(found, torch.Tensor) else (None, "freed")
+        passed = f"the gradient of {called} is freed, or on its way: it can be fetched right after the Node that gave it"
+        return (found, "") if isinstance(found, torch.Tensor) else (None, passed)
+
+    def _called(self, slot: Slot) -> str:
+        """``%5 relu``: a Value's number, and its name or that of the op which made it."""
+        numbers = self._numbered()
+        made_by = next((op.name for op in numbers.ops if slot in op.outputs), "")
+        return f"%{numbers.slots[slot]} {slot.name or made_by}".rstrip()
 
     def _writer(self, slot: Slot) -> int:
         """The position on the tape of what wrote over a Value since, or NONE."""
