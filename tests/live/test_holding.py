@@ -15,6 +15,7 @@ from gradwalk.control import ControlError
 from gradwalk.recording.format import RecordingError
 from gradwalk.recording.reader import open_recording
 from gradwalk.saved import saved_of
+from gradwalk.tape import name_of
 from gradwalk.watches import Limits
 from gradwalk.watches.inplace import inplace
 
@@ -159,6 +160,38 @@ def test_what_an_op_makes_is_like_holds_after_it_and_before_a_node(train):
     run.tell("continue")
     seen = [(one[0], one[1]) for one in places_held_at(run, breakpoints, 2)]
     assert seen == [("after", "sum"), ("before", "PowBackward0")]
+    run.tell("detach")
+    assert run.end()[0] == 0
+
+
+DRAWN = """
+    import torch
+
+    torch.manual_seed(0)
+    w = torch.randn(3, 2, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=1e-3)
+    for step in range(12):
+        x = torch.randn(4, 3)
+        loss = (x @ w).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            size = loss.abs()
+"""
+
+
+def test_what_runs_first_of_the_next_step_is_its_forward(train):
+    run = train(DRAWN)
+    breakpoints = [after("$phase(update)"), after("$op(randn)")]
+    seen = [(name, phase) for _, name, phase, _ in places_held_at(run, breakpoints, 8)]
+    assert seen[-6:] == [("SGD.step", "update"), ("abs", "update"), ("randn", "forward")] * 2
+    run.tell("breakpoints", breakpoints=breakpoints[1:])
+    held = run.next("shown")
+    with open_recording(run.run) as recording:
+        trace = recording[len(recording) - 1]
+    phases = [(name_of(trace.graph, event), event.phase) for event in trace.graph.events]
+    assert held["name"] == "randn"
+    assert phases[-3:] == [("SGD.step", "update"), ("abs", "update"), ("randn", "forward")]
     run.tell("detach")
     assert run.end()[0] == 0
 

@@ -178,7 +178,8 @@ class RecordedMoment:
 
     def _numbered(self) -> Numbers:
         if self._numbers is None:
-            self._numbers = Numbers(self.state.of_the_step(self.state.steps.log), pending=True)
+            steps = self.state.steps
+            self._numbers = Numbers(self.state.of_the_step(steps.log), pending=True, ahead=steps.of_the_next())
         return self._numbers
 
     def fetch(self, kind: str, number: int) -> Kept:
@@ -302,7 +303,9 @@ def _coming_together(state: State, name: str, frame: FrameType, inside: bool) ->
 def _phase_of(record: OpRecord, state: State) -> str:
     if "in backward" in record.tags or "recomputed" in record.tags:
         return "backward"
-    return "update" if record.update or (state.steps.trained and not record.makes_graph) else "forward"
+    if record.update:
+        return "update"
+    return "forward" if record.makes_graph or not state.steps.trained or record in state.steps.of_the_next() else "update"
 
 
 def _of_op(record: OpRecord, phase: str) -> OneEvent:
