@@ -40,8 +40,12 @@ class Stops:
             self._remark(stopping.go_on(self._session, by))
 
     def run_to_selected(self, by: Literal[1, -1]) -> None:
-        """Run on (or back) to what is selected."""
-        self._remark(stopping.run_to_selected(self._session, by))
+        """Run on (or back) to what is selected; a training that waits is let run to where it comes next."""
+        ahead = stopping.text_ahead(self._session.state, by)
+        if ahead:
+            self.pausing.run_to(ahead)
+        else:
+            self._remark(stopping.run_to_selected(self._session, by))
 
     def last_writer(self) -> None:
         """Go to what wrote the selected tensor last."""
