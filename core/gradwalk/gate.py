@@ -150,6 +150,10 @@ class Gate:
             return "paused"
         if moment.when == "after" and self._wish is Wish.STEP and moment.step > self._from_step:
             return "next step"
+        return self.breakpoint_at(moment)
+
+    def breakpoint_at(self, moment: Moment) -> str:
+        """The breakpoint that holds a training at a moment, in a few words; "" where none does."""
         from .breakpoints import hit_by
 
         hit = hit_by(moment.event, moment.when, self._breakpoints)

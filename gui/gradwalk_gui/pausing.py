@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gradwalk.control import Answer, ControlError, file_of
 from gradwalk.control_link import ControlLink
+from gradwalk.gate import Breakpoint
 from gradwalk.trace import Kept, TensorKey
 
 from .held import Held, held_of
@@ -35,13 +36,14 @@ class Rank:
 
 
 class Pausing(QObject):
-    """Owned by the shell. ``failed`` carries a sentence. A connection is made when it is first needed, and lives as long as the
-    recording is open: its end lets the training go on.
+    """Owned by the shell. ``failed`` carries a sentence, ``fetched`` says that a tensor has come. A connection is made when it
+    is first needed, and lives as long as the recording is open: its end lets the training go on.
 
     Of several ranks the one that is shown is held. One that waits goes on waiting when another is shown, until it is let go.
     """
 
     failed = Signal(str)
+    fetched = Signal()
     _told = Signal(object, dict)
     _lost = Signal(object)
     _answered = Signal(object)
@@ -55,6 +57,8 @@ class Pausing(QObject):
         self._resumed = QTimer(self, singleShot=True, interval=FLICKER_MS)
         self._resumed.timeout.connect(self._goes_on)
         self._follow = False
+        self._target: tuple[int, Breakpoint] | None = None
+        """The rank that runs to a place, and that place: a breakpoint until it is held again, there or elsewhere."""
         self._told.connect(self._on_told)
         self._lost.connect(self._on_lost)
         self._answered.connect(lambda act: act())
@@ -91,6 +95,13 @@ class Pausing(QObject):
         """Let it run to the first event of the next step."""
         self._follow = False
         self._tell(self._waiting, "next-step")
+
+    def run_to(self, text: str) -> None:
+        """Let it run to before the next event that a filter finds, or to a breakpoint before that."""
+        rank = self._waiting
+        self._follow, self._target = True, (rank, Breakpoint(text))
+        self._send_breakpoints(rank, self._session.state)
+        self._tell(rank, "continue")
 
     def detach(self) -> None:
         """Let it run, whatever breakpoints are set."""
@@ -174,13 +185,20 @@ class Pausing(QObject):
     def _leave(self, rank: int) -> None:
         one = self._ranks.pop(rank, None)
         if one is not None:
+            self._forget_target(rank)
             one.link.close()
             self._tell_besides()
 
     def _send_breakpoints(self, rank: int, state: State) -> None:
-        asked = () if state.resting else state.breakpoints
+        target = () if self._target is None or self._target[0] != rank else (self._target[1],)
+        asked = target if state.resting else (*state.breakpoints, *target)
         wanted = [{"text": one.text, "when": one.when} for one in asked if one.enabled]
         self._tell(rank, "breakpoints", breakpoints=wanted)
+
+    def _forget_target(self, rank: int) -> bool:
+        found = self._target is not None and self._target[0] == rank
+        self._target = None if found else self._target
+        return found
 
     def _on_answer(self, rank: int, done: Future[Answer], then: Callable[[Answer], None] | None) -> None:
         error = done.exception()
@@ -227,6 +245,8 @@ class Pausing(QObject):
             return  # it was on its way when the connection was closed
         if frame.get("event") in ("held", "shown"):
             self._ranks[rank].held = held_of(frame)
+            if frame["event"] == "held" and self._forget_target(rank):
+                self._send_breakpoints(rank, self._session.state)
         elif frame.get("event") == "resumed":
             self._ranks[rank].held = None
         if rank == self._shown:
@@ -258,6 +278,7 @@ class Pausing(QObject):
         if rank is None:
             return
         del self._ranks[rank]
+        self._forget_target(rank)
         if rank == self._shown:
             self._resumed.stop()
             self._session.hold(None)
@@ -276,6 +297,7 @@ class Pausing(QObject):
         data.flags.writeable = False
         kept = Kept(data, str(answer["dtype"]), tuple(answer["shape"]), True)
         self._session.set(fetched=(*self._session.state.fetched, (key, kept)))
+        self.fetched.emit()
 
 
 def at_live_end(state: State) -> bool:

@@ -59,7 +59,6 @@ class Shell(QObject):
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
         self.stops = Stops(session, Pausing(session, self.follower, self), window)
-        self.stops.pausing.failed.connect(window.notice.say)
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)

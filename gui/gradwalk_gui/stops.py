@@ -19,6 +19,9 @@ class Stops:
     def __init__(self, session: Session, pausing: Pausing, window: Window) -> None:
         self._session, self._window = session, window
         self.pausing = pausing
+        self._complaint = ""
+        pausing.failed.connect(self._complain)
+        pausing.fetched.connect(self._take_back)
 
     def next_event(self) -> None:
         """One event on: of the record, or of the training that waits there."""
@@ -37,8 +40,12 @@ class Stops:
             self._remark(stopping.go_on(self._session, by))
 
     def run_to_selected(self, by: Literal[1, -1]) -> None:
-        """Run on (or back) to what is selected."""
-        self._remark(stopping.run_to_selected(self._session, by))
+        """Run on (or back) to what is selected; a training that waits is let run to where it comes next."""
+        ahead = stopping.text_ahead(self._session.state, by)
+        if ahead:
+            self.pausing.run_to(ahead)
+        else:
+            self._remark(stopping.run_to_selected(self._session, by))
 
     def last_writer(self) -> None:
         """Go to what wrote the selected tensor last."""
@@ -59,6 +66,15 @@ class Stops:
         key = stopping.tensor_of(self._session.state)
         if key is not None:
             self.pausing.fetch(key)
+
+    def _complain(self, sentence: str) -> None:
+        self._complaint = sentence
+        self._window.notice.say(sentence)
+
+    def _take_back(self) -> None:
+        """What was asked for has come: an earlier complaint is no news any more."""
+        if self._complaint and self._window.notice.text == self._complaint:
+            self._window.notice.hide()
 
     def _remark(self, sentence: str) -> None:
         if sentence:

@@ -141,6 +141,46 @@ def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
     assert train.end()[0] == 0
 
 
+def test_a_tensor_that_is_gone_is_said_in_a_sentence_until_another_one_comes(held_by, train, qtbot):
+    window, session = held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(SubBackward0)", "after")
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
+    graph = session.state.trace.graph
+    gone = next(op.outputs[0] for op in graph.ops if op.name == "sub")
+    session.select(Selection("value", gone))
+    window.actions_["fetch"].trigger()
+    qtbot.waitUntil(lambda: window.notice.text == f"%{gone} sub is freed: nothing holds it any more")
+    session.select(Selection("value", next(v.id for v in graph.values if v.name == "w1")))
+    window.actions_["fetch"].trigger()
+    qtbot.waitUntil(lambda: bool(session.state.fetched))
+    assert window.notice.text == ""
+    window.actions_["detach"].trigger()
+    assert train.end()[0] == 0
+
+
+def test_a_training_that_waits_runs_to_what_is_selected(held_by, train, qtbot, plain):
+    window, session = held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(PowBackward0)", "after")
+    session.set(breakpoints=())
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position)
+    graph, step = session.state.trace.graph, session.state.step
+    ran = next(op for op in graph.ops if op.name == "mul_")
+    to_run = next(node for node in graph.nodes if node.name == "MulBackward0")
+    for kind, number, place in (("node", to_run.id, (step, "MulBackward0")), ("op", ran.id, (step + 1, "mul_"))):
+        session.select(Selection(kind, number))
+        press(held_by, Qt.Key.Key_F10, Qt.KeyboardModifier.ControlModifier)
+
+        def there(place=place):
+            held = session.state.held or NOBODY
+            return (held.step, held.name, held.when) == (*place, "before") and session.state.position == held.position
+
+        qtbot.waitUntil(there, timeout=10_000)
+        assert window.notice.text == ""
+    assert session.state.breakpoints == ()
+    window.actions_["continue"].trigger()
+    assert train.end()[:2] == (0, plain), "the place is no breakpoint any more"
+
+
 def test_closing_the_window_while_it_holds_lets_the_training_end_with_the_same_bits(held_by, train, qtbot, plain):
     hold(held_by, train, qtbot, "$op(sum)")
     train.link.close()

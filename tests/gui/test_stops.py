@@ -130,6 +130,25 @@ def test_a_low_panel_shows_why_a_condition_cannot_be_a_breakpoint(walked, qtbot)
     assert view.field.toolTip() == ""
 
 
+def test_a_condition_on_what_an_op_makes_stops_after_it_and_the_panel_says_so(walked):
+    view = walked._window.desk.views["breakpoints"]
+    walked._window.desk.show_dock("breakpoints")
+    for text in ("$dtype(float32)", "$device(cpu)", "$op(mm) $value(max>1)"):
+        view.field.setText("$op(mm)")
+        view.sides["before"].click()
+        assert view.sides["before"].isChecked()
+        assert "only known after it" not in view.note.full_text()
+        view.field.setText(text)
+        assert view.sides["after"].isChecked()
+        view.sides["before"].click()
+        assert view.sides["after"].isChecked()
+        assert view.note.full_text() == "What an event makes is only known after it: this breakpoint stops after the event."
+    view.field.setText("$kind(node) $dtype(float32)")
+    view.sides["before"].click()
+    assert view.sides["before"].isChecked()
+    view.field.clear()
+
+
 def test_a_breakpoint_is_switched_off_and_deleted_in_the_panel(walked):
     session, view = walked.session, walked._window.desk.views["breakpoints"]
     session.set(breakpoints=(Breakpoint("$op(mul_)"), Breakpoint("$op(sum)")))

@@ -115,12 +115,14 @@ class Backward:
             followed = state.guarded(self._follow, tuple(outputs), args, frame) if around is None else None
             if followed is not None:
                 return self._run_followed(followed, outputs, original, args, kwargs)
+            state.holding.before_loss(outputs)
             run = state.guarded(self._begin, tuple(outputs), args, frame, around)
             thread.backwards += 1
             before, thread.inside = thread.inside, None if run is None else run.record
             if run is not None:
                 state.guarded(run.watch_inside, state)
             try:
+                self._begun(run, outputs)
                 result = original(outputs, *args, **kwargs)
             except Exception as error:
                 if run is not None and around is None:
@@ -220,6 +222,11 @@ class Backward:
         run = Run(found, record)
         self._hook(run)
         return run
+
+    def _begun(self, run: Run | None, outputs: Sequence[Any]) -> None:
+        if run is not None and self._state.gate.armed:
+            self._state.holding.after_loss(run.record, outputs)
+            run.last = clock()
 
     def _nodes(self, found: Walk, owners: Owners) -> list[NodeRecord]:
         nodes = [NodeRecord(name, sequence) for name, sequence in zip(found.names, found.sequences, strict=True)]

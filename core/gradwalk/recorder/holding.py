@@ -8,24 +8,28 @@ Function, of a hook, of a checkpoint's second forward.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import torch
+from torch.optim.optimizer import Optimizer
 
 from ..filter.one_event import OneEvent, Row
-from ..gate import Gate, When
+from ..gate import Gate, Moment, When
 from ..trace import NONE, Kept
 from .capture import ALL, Captor, kept_of
-from .functions import op_name
+from .functions import op_name, tensors_in, writes
 from .host import host_array
 from .numbering import Numbers
+from .ops import ZEROING
 from .order import events_of
+from .pending import kept_by_a_node
 from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
 from .state import State
 from .statistics import row_of_measured
+from .values import dtype_name
 
 
 class Holding:
@@ -34,7 +38,7 @@ class Holding:
     def __init__(self, state: State, gate: Gate) -> None:
         self._state, self._gate = state, gate
 
-    def before_op(self, function: Callable[..., Any], frame: FrameType) -> None:
+    def before_op(self, function: Callable[..., Any], frame: FrameType, args: Sequence[Any] = ()) -> None:
         """A torch function, or a custom Function, of the user's is about to run."""
         thread = self._state.thread
         if not self._gate.armed:
@@ -43,7 +47,27 @@ class Holding:
         if str(getattr(function, "__module__", "")).startswith("torch.distributed"):
             return  # what it does together with other ranks is held at by itself
         if not (thread.backwards or thread.aside):
-            self._pass("before", lambda: _coming(self._state, function, frame))
+            self._pass("before", lambda: _coming_call(self._state, function, frame, args))
+
+    def before_drop(self, tensor: torch.Tensor, gradient: Any, frame: FrameType) -> None:
+        """``w.grad`` is about to be set: where that drops a gradient, an update begins."""
+        self._state.thread.arrived.clear()
+        leaf = self._state.guarded(_dropped, self._state, tensor, gradient) if self._is_looked_at() else None
+        if leaf is not None:
+            self._pass("before", lambda: _coming_update(self._state, "zero_grad", [leaf], frame))
+
+    def before_step(self, optimizer: Optimizer, frame: FrameType) -> None:
+        """An optimizer is about to make its step: what it will update is one place, before the first of its updates."""
+        self._state.thread.arrived.clear()
+        parameters = self._state.guarded(_stepped, self._state, optimizer) if self._is_looked_at() else None
+        if parameters:
+            name = f"{type(optimizer).__name__}.step"
+            self._pass("before", lambda: _coming_update(self._state, name, parameters, frame))
+
+    def _is_looked_at(self) -> bool:
+        """Whether what runs here goes the slow way, outside of a backward: a step that is followed goes on to its end first."""
+        lead, thread = self._state.lead, self._state.thread
+        return not (thread.backwards or thread.aside) and (lead is None or lead.follower.item is None)
 
     def after_ops(self) -> None:
         """What has arrived in this thread has run: where several did so at once, only one of them is held at."""
@@ -80,6 +104,21 @@ class Holding:
             arrived.remove(record)
         self._pass("after", partial(_of_op, record, _phase_of(record, self._state)))
 
+    def before_loss(self, outputs: Sequence[Any]) -> None:
+        """A backward is about to begin at these. Nothing runs there, so only a breakpoint holds at it."""
+        if self._gate.armed and outputs:
+            self._pass("before", lambda: _loss(outputs[0], self._made_by(outputs[0])), why=self._gate.breakpoint_at)
+
+    def after_loss(self, record: BackwardRecord, outputs: Sequence[Any]) -> None:
+        """It has begun, and no Node has run."""
+        self._pass("after", lambda: _loss(outputs[0], self._made_by(outputs[0]), record), why=self._gate.breakpoint_at)
+
+    def _made_by(self, tensor: Any) -> OpRecord | None:
+        """The op of the open step that made a tensor."""
+        slot = self._state.values.before(tensor) if isinstance(tensor, torch.Tensor) else None
+        log = reversed(self._state.steps.log)
+        return next((one for one in log if isinstance(one, OpRecord) and slot in one.outputs), None)
+
     def before_node(self, record: BackwardRecord, place: int) -> None:
         """A Node is about to run."""
         self._pass("before", lambda: _of_node(record.nodes[place]))
@@ -90,15 +129,21 @@ class Holding:
         given = {edge: gradients[edge.output] for edge in node.edges if node.leaf is None and edge.output < len(gradients)}
         self._pass("after", lambda: _of_node(node, _rows_of(node, record)), given)
 
-    def _pass(self, when: When, event: Callable[[], OneEvent], given: Mapping[EdgeRecord, Any] | None = None) -> bool:
-        """Whether the training was held."""
+    def _pass(
+        self,
+        when: When,
+        event: Callable[[], OneEvent],
+        given: Mapping[EdgeRecord, Any] | None = None,
+        why: Callable[[Moment], str] | None = None,
+    ) -> bool:
+        """Whether the training was held; ``why`` asks the gate."""
         state = self._state
         moment = state.guarded(lambda: RecordedMoment(state, when, event(), given or {}))
-        why = state.guarded(self._gate.why, moment) if moment is not None else ""
-        position = state.guarded(moment.position) if moment is not None and why else None
-        if moment is None or not why or position is None:
+        wanted = state.guarded(why or self._gate.why, moment) if moment is not None else ""
+        position = state.guarded(moment.position) if moment is not None and wanted else None
+        if moment is None or not wanted or position is None:
             return False
-        self._gate.hold(moment, why, position)
+        self._gate.hold(moment, wanted, position)
         return True
 
 
@@ -133,7 +178,8 @@ class RecordedMoment:
 
     def _numbered(self) -> Numbers:
         if self._numbers is None:
-            self._numbers = Numbers(self.state.of_the_step(self.state.steps.log), pending=True)
+            steps = self.state.steps
+            self._numbers = Numbers(self.state.of_the_step(steps.log), pending=True, ahead=steps.of_the_next())
         return self._numbers
 
     def fetch(self, kind: str, number: int) -> Kept:
@@ -159,22 +205,41 @@ class RecordedMoment:
         if not 0 <= number < len(slots):
             return None, f"the step so far has no value {number}"
         slot = slots[number]
-        tensor = slot.reference() if slot.reference is not None else None
         writer = self._writer(slot)
         if writer != NONE:
-            return None, f"overwritten by #{writer}"
-        return tensor, "freed"
+            return None, f"{self._called(slot)} is overwritten by #{writer}"
+        tensor = slot.reference() if slot.reference is not None else None
+        if tensor is not None:
+            return tensor, ""
+        if not self._may_read_nodes(slot):
+            return None, f"{self._called(slot)} is freed, or kept by a Node that cannot be read while the backward is inside one"
+        return kept_by_a_node(slot, self._numbered()), f"{self._called(slot)} is freed: nothing holds it any more"
+
+    def _may_read_nodes(self, slot: Slot) -> bool:
+        """Not what a Node keeps that may be running: reading it would wait for its end, in the thread that it waits for."""
+        between = self.event.kind in ("node", "accumulate") or (self.event.kind == "loss" and self.when == "after")
+        under_way = self.state.thread.backwards - between
+        inside = under_way > 0 or "in backward" in self.event.tags or "recomputed" in self.event.tags
+        return not inside and (slot.device == "cpu" or not between)
 
     def _gradient(self, number: int) -> tuple[torch.Tensor | None, str]:
         edges = self._numbered().edges
         if not 0 <= number < len(edges):
             return None, f"the step so far has no gradient {number}"
         edge = edges[number][1]
+        called = self._called(edge.slot) if edge.slot is not None else f"edge {number}"
         if edge.target < 0 and edge.slot is not None and edge.slot.reference is not None:
             leaf = edge.slot.reference()
-            return (None if leaf is None else leaf.grad), "freed"
+            return (None if leaf is None else leaf.grad), f"the gradient of {called} is freed: nothing holds it any more"
         found = self.given.get(edge)
-        return (found, "") if isinstance(found, torch.Tensor) else (None, "freed")
+        passed = f"the gradient of {called} is freed, or on its way: it can be fetched right after the Node that gave it"
+        return (found, "") if isinstance(found, torch.Tensor) else (None, passed)
+
+    def _called(self, slot: Slot) -> str:
+        """``%5 relu``: a Value's number, and its name or that of the op which made it."""
+        numbers = self._numbered()
+        made_by = next((op.name for op in numbers.ops if slot in op.outputs), "")
+        return f"%{numbers.slots[slot]} {slot.name or made_by}".rstrip()
 
     def _writer(self, slot: Slot) -> int:
         """The position on the tape of what wrote over a Value since, or NONE."""
@@ -185,6 +250,38 @@ class RecordedMoment:
 
 
 # ---------------------------------------------------------------------- what is known of an event
+
+
+def _coming_call(state: State, function: Callable[..., Any], frame: FrameType, args: Sequence[Any]) -> OneEvent:
+    """A call outside of a backward: of an op, or of an update by hand."""
+    name = op_name(function) if args else ""
+    tensors = list(tensors_in(args[:1])) if writes(name) or name in ZEROING else []
+    slots = [slot for tensor in tensors if (slot := state.values.before(tensor)) is not None]
+    leaves = [slot.gradient_of for slot in slots if slot.gradient_of is not None]
+    if name in ZEROING and leaves and len(leaves) == len(tensors):
+        return _coming_update(state, "zero_grad", leaves, frame)
+    event = _coming(state, function, frame)
+    if state.steps.trained and any(slot.graded for slot in slots):
+        return replace(event, phase="update", kind="update", labels=tuple(slot.name for slot in slots))
+    return event
+
+
+def _coming_update(state: State, name: str, leaves: Sequence[Slot], frame: FrameType) -> OneEvent:
+    place, calls = state.places.of(frame, through=True), state.thread.calls
+    labels = tuple(slot.name for slot in leaves)
+    return OneEvent(name, "update", "update", labels, calls[-1].path if calls else "", _source(place))
+
+
+def _dropped(state: State, tensor: torch.Tensor, gradient: Any) -> Slot | None:
+    """The leaf whose gradient is dropped where ``tensor.grad`` is set to ``gradient``."""
+    drops = gradient is None and tensor.is_leaf and tensor.grad is not None and state.steps.log
+    return state.values.before(tensor) if drops else None
+
+
+def _stepped(state: State, optimizer: Optimizer) -> list[Slot]:
+    """The parameters that an optimizer is about to write to."""
+    parameters = [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+    return [slot for one in parameters if (slot := state.values.before(one)) is not None]
 
 
 def _coming(state: State, function: Callable[..., Any], frame: FrameType, tag: str = "") -> OneEvent:
@@ -206,7 +303,9 @@ def _coming_together(state: State, name: str, frame: FrameType, inside: bool) ->
 def _phase_of(record: OpRecord, state: State) -> str:
     if "in backward" in record.tags or "recomputed" in record.tags:
         return "backward"
-    return "update" if record.update or (state.steps.trained and not record.makes_graph) else "forward"
+    if record.update:
+        return "update"
+    return "forward" if record.makes_graph or not state.steps.trained or record in state.steps.of_the_next() else "update"
 
 
 def _of_op(record: OpRecord, phase: str) -> OneEvent:
@@ -223,6 +322,24 @@ def _of_op(record: OpRecord, phase: str) -> OneEvent:
         record.tags,
         seconds=record.duration,
         outputs=tuple([_row(slot.measured) for slot in record.outputs if slot.measured is not None]),
+    )
+
+
+def _loss(tensor: Any, made_by: OpRecord | None, begun: BackwardRecord | None = None) -> OneEvent:
+    """The loss at which a backward begins, or has ``begun``: it has the place of the op that made it."""
+    known = isinstance(tensor, torch.Tensor)
+    measured = begun.loss.measured if begun is not None else None
+    return OneEvent(
+        "loss",
+        "loss",
+        "loss",
+        () if made_by is None else (made_by.name, made_by.variable),
+        made_by.call.path if made_by is not None and made_by.call is not None else "",
+        _source(made_by.place if made_by is not None else None),
+        (dtype_name(tensor.dtype),) if known else (),
+        (str(tensor.device),) if known else (),
+        made_by.tags if made_by is not None else (),
+        outputs=() if measured is None else (_row(measured, begun.scale if begun is not None else None),),
     )
 
 

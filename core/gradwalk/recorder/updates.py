@@ -151,6 +151,8 @@ class OptimizerSteps:
         if self._state.rest.asleep:
             self._state.rest.settle()
             return
+        if self._state.gate.armed:
+            self._state.holding.before_step(optimizer, sys._getframe(1))
         if len(self._begins) > 64:  # steps that raised never came back
             self._begins.clear()
         self._begins[id(optimizer)] = clock()
