@@ -8,61 +8,14 @@ from __future__ import annotations
 import argparse
 import time
 import tracemalloc
-from collections.abc import Callable
 
 import torch
+from whole import whole_step
 from workloads import WORKLOADS
 
-from gradwalk.recorder import Recorder
-from gradwalk.recording.retention import Keep
 from gradwalk.reference.accumulated import Chain
 from gradwalk.reference.chain import chain
 from gradwalk.trace import NONE, Trace
-
-
-class Holding:
-    """A sink that holds the one step that it is given, whole: a file takes no step of more than some 26 MB at once."""
-
-    level, every, steps, ring_bytes = "tensors", 1, 1, 8 << 20
-
-    def __init__(self) -> None:
-        self.trace: Trace | None = None
-
-    def wants(self, step: int) -> bool:
-        """The first."""
-        return step == 0
-
-    def plan(self, step: int) -> Keep:
-        """Every tensor."""
-        return Keep.FULL
-
-    def everything(self, step: int) -> bool:
-        """However large."""
-        return True
-
-    def add(self, trace: Trace) -> None:
-        """Hold it."""
-        self.trace = trace
-
-    partial = failed = add
-
-    def note(self, *said: object) -> None:
-        """Nobody asks."""
-
-    source = note
-
-
-def recorded(step: Callable[[], None]) -> Trace:
-    """A step with all of its tensors."""
-    sink = Holding()
-    recorder = Recorder(sink)  # type: ignore[arg-type]
-    recorder.start()
-    try:
-        step()
-    finally:
-        recorder.stop()
-    assert sink.trace is not None
-    return sink.trace
 
 
 def measured(name: str) -> None:
@@ -73,7 +26,7 @@ def measured(name: str) -> None:
     start = time.perf_counter()
     step()
     plain = time.perf_counter() - start
-    trace = recorded(step)
+    trace = whole_step(step)
     start = time.perf_counter()
     found = chain(trace)
     taken = time.perf_counter() - start

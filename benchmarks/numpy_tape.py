@@ -38,10 +38,14 @@ class Nowhere:
         """What a recording would keep."""
         return self._retention.plan(step) if self._retention is not None else Keep.NONE
 
+    def everything(self, step: int) -> bool:
+        """Nobody asks for more."""
+        return False
+
     def add(self, trace: Trace) -> None:
         """Forget it."""
 
-    failed = add
+    failed = partial = add
 
     def note(self, kind: str, message: str, step: int = -1) -> None:
         """Say it."""

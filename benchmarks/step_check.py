@@ -10,30 +10,16 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
-from unittest.mock import patch
 
 import torch
-from workloads import WORKLOADS, Step
+from whole import whole_step
+from workloads import WORKLOADS
 
-import gradwalk
-from gradwalk.recording.sink import Sink
 from gradwalk.reference.whole import StepCheck, check_step
-from gradwalk.trace import Trace
 
 AIMS = {"GPT-2, 12 layers": 20.0}
-
-
-def whole_step(step: Step) -> Trace:
-    """One step with all its tensors, taken where it is handed over: a file would hold samples of the large ones."""
-    kept: list[Trace] = []
-    catching = patch.object(Sink, "add", lambda sink, trace: kept.append(trace))
-    with tempfile.TemporaryDirectory() as folder, catching, gradwalk.record(Path(folder) / "run", level="tensors"):
-        step()
-    return kept[0]
 
 
 def seconds(act: Callable[[], object]) -> float:

@@ -128,9 +128,10 @@ class Pressure:
         """Whether tensors of so many bytes, asked for in full, may wait beside all else: they are in memory already, and one step
         at a time stays there until it is written. False also where they fit without that.
         """
+        if self.beyond or self.waiting + size <= self.line:
+            return False
         allowed = allowed_size()
-        fits = self.waiting + size <= self.line
-        return not fits and not self.beyond and (allowed is None or size <= allowed // MOST_BEYOND)
+        return allowed is None or size <= allowed // MOST_BEYOND
 
     def _without_statistics(self, trace: Trace) -> Trace:
         values, gradients = self._empty(len(trace.graph.values)), self._empty(len(trace.graph.edges))

@@ -61,9 +61,8 @@ class Waiting:
 
     def put_beyond(self, step: int, tensors: Tensors) -> None:
         """Tensors of a step that was asked for in full wait, all of them, whatever else does."""
-        size = bytes_of(tensors)
-        self.put(0, Later(step, tensors, beyond=size))
-        self.pressure.beyond = size
+        self.pressure.beyond = bytes_of(tensors)  # before the writer's thread may take them
+        self.put(0, Later(step, tensors, beyond=self.pressure.beyond))
 
     def put_number(self, name: str, step: int, value: float) -> None:
         """A number waits, in little room where there is little; behind those of its name that wait already."""
