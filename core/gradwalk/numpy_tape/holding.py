@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..gate import Gate, When
+from ..gate import Gate, Stop, When
 from ..trace import NONE, Graph, Kept, Phase, Trace
 from .former import Former
 from .graph import number
@@ -59,7 +59,7 @@ class Holding:
             self._told(fault)
             return
         if why:
-            self._gate.hold(moment, why, position)
+            self._gate.hold(Stop(moment, why, position))
 
 
 @dataclass(slots=True)

@@ -159,7 +159,11 @@ class ForwardMode(TorchFunctionMode):
         if kind is Kind.IGNORED or state.off or _transforming():
             return func(*args, **kwargs)
         if kind is Kind.GRAD_SET:
-            return self._set_grad(func, args, kwargs, frame)
+            state.hold(state.holding.before_drop, args[0], args[1] if len(args) > 1 else None, frame)
+            state.guarded(note_grad_set, state, func, args, frame)
+            result = func(*args, **kwargs)
+            state.hold(state.holding.after_ops)
+            return result
         if kind is not Kind.ZERO and frame.f_code.co_filename.startswith(OPTIMIZERS):
             return func(*args, **kwargs)
         follower = state.guarded(state.following)
@@ -171,16 +175,6 @@ class ForwardMode(TorchFunctionMode):
                 return self._tell(follower, kind, func, args, kwargs, frame)
             state.guarded(follower.leave)
         return self._go_slowly(kind, func, args, kwargs, frame)
-
-    def _set_grad(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
-        """``w.grad`` is set: to drop it is an update."""
-        state = self._state
-        if state.gate.armed:
-            state.holding.before_drop(args[0], args[1] if len(args) > 1 else None, frame)
-        state.guarded(note_grad_set, state, func, args, frame)
-        result = func(*args, **kwargs)
-        state.holding.after_ops()
-        return result
 
     def _tell(
         self,
@@ -210,7 +204,7 @@ class ForwardMode(TorchFunctionMode):
     ) -> Any:
         state = self._state
         if kind in _OPS:
-            state.holding.before_op(func, frame, args)
+            state.hold(state.holding.before_op, func, frame, args)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
         if state.timer is not None:
             call.mark = state.guarded(state.timer.mark)
@@ -225,7 +219,7 @@ class ForwardMode(TorchFunctionMode):
         if state.timer is not None:
             call.timing = state.guarded(state.timer.since, call.mark)
         state.guarded(_note_slowly, state, kind, call, result, frame)
-        state.holding.after_ops()
+        state.hold(state.holding.after_ops)
         return result
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from ..filter.one_event import OneEvent, Row
-from ..gate import Gate, Moment, When
+from ..gate import Gate, Moment, Stop, When
 from ..trace import NONE, Kept
 from .capture import ALL, Captor, kept_of
 from .functions import op_name, tensors_in, writes
@@ -33,85 +32,84 @@ from .values import dtype_name
 
 
 class Holding:
-    """The recorder's side of the gate."""
+    """The recorder's side of the gate: whether it is to hold the training where it is now.
+
+    ``State.hold`` asks each of these under the recorder's guard, while the gate is armed; what they answer is waited at without
+    the lock.
+    """
 
     def __init__(self, state: State, gate: Gate) -> None:
         self._state, self._gate = state, gate
 
-    def before_op(self, function: Callable[..., Any], frame: FrameType, args: Sequence[Any] = ()) -> None:
+    def before_op(self, function: Callable[..., Any], frame: FrameType, args: Sequence[Any] = ()) -> Stop | None:
         """A torch function, or a custom Function, of the user's is about to run."""
         thread = self._state.thread
-        if not self._gate.armed:
-            return
         thread.arrived.clear()
         if str(getattr(function, "__module__", "")).startswith("torch.distributed"):
-            return  # what it does together with other ranks is held at by itself
-        if not (thread.backwards or thread.aside):
-            self._pass("before", lambda: _coming_call(self._state, function, frame, args))
+            return None  # what it does together with other ranks is held at by itself
+        if thread.backwards or thread.aside:
+            return None
+        return self._stop("before", _coming_call(self._state, function, frame, args))
 
-    def before_drop(self, tensor: torch.Tensor, gradient: Any, frame: FrameType) -> None:
+    def before_drop(self, tensor: torch.Tensor, gradient: Any, frame: FrameType) -> Stop | None:
         """``w.grad`` is about to be set: where that drops a gradient, an update begins."""
         self._state.thread.arrived.clear()
-        leaf = self._state.guarded(_dropped, self._state, tensor, gradient) if self._is_looked_at() else None
-        if leaf is not None:
-            self._pass("before", lambda: _coming_update(self._state, "zero_grad", [leaf], frame))
+        leaf = _dropped(self._state, tensor, gradient) if self._is_looked_at() else None
+        return None if leaf is None else self._stop("before", _coming_update(self._state, "zero_grad", [leaf], frame))
 
-    def before_step(self, optimizer: Optimizer, frame: FrameType) -> None:
+    def before_step(self, optimizer: Optimizer, frame: FrameType) -> Stop | None:
         """An optimizer is about to make its step: what it will update is one place, before the first of its updates."""
         self._state.thread.arrived.clear()
-        parameters = self._state.guarded(_stepped, self._state, optimizer) if self._is_looked_at() else None
-        if parameters:
-            name = f"{type(optimizer).__name__}.step"
-            self._pass("before", lambda: _coming_update(self._state, name, parameters, frame))
+        parameters = _stepped(self._state, optimizer) if self._is_looked_at() else []
+        name = f"{type(optimizer).__name__}.step"
+        return self._stop("before", _coming_update(self._state, name, parameters, frame)) if parameters else None
 
     def _is_looked_at(self) -> bool:
         """Whether what runs here goes the slow way, outside of a backward: a step that is followed goes on to its end first."""
         lead, thread = self._state.lead, self._state.thread
         return not (thread.backwards or thread.aside) and (lead is None or lead.follower.item is None)
 
-    def after_ops(self) -> None:
+    def after_ops(self) -> Stop | None:
         """What has arrived in this thread has run: where several did so at once, only one of them is held at."""
         thread = self._state.thread
-        if not self._gate.armed:
-            return
         arrived, thread.arrived = thread.arrived, []
-        if not (thread.backwards or thread.aside):
-            for record in reversed(arrived):
-                if self._pass("after", partial(_of_op, record, _phase_of(record, self._state))):
-                    return
+        return None if thread.backwards or thread.aside else self._last_of(arrived)
 
-    def before_inside(self, function: Callable[..., Any], frame: FrameType, tag: str) -> None:
+    def before_inside(self, function: Callable[..., Any], frame: FrameType, tag: str) -> Stop | None:
         """An op inside a backward is about to run."""
         self._state.thread.arrived.clear()
-        self._pass("before", lambda: _coming(self._state, function, frame, tag))
+        return self._stop("before", _coming(self._state, function, frame, tag))
 
-    def after_inside(self) -> None:
+    def after_inside(self) -> Stop | None:
         """It has run."""
         thread = self._state.thread
         arrived, thread.arrived = thread.arrived, []
-        for record in reversed(arrived):
-            if self._pass("after", partial(_of_op, record, _phase_of(record, self._state))):
-                return
+        return self._last_of(arrived)
 
-    def before_collective(self, name: str, frame: FrameType, *, inside: bool) -> None:
+    def _last_of(self, arrived: Sequence[OpRecord]) -> Stop | None:
+        stops = (self._stop("after", _of_op(record, _phase_of(record, self._state))) for record in reversed(arrived))
+        return next((stop for stop in stops if stop is not None), None)
+
+    def before_collective(self, name: str, frame: FrameType, inside: bool) -> Stop | None:
         """A collective is about to begin, ``inside`` a backward or not."""
-        self._pass("before", lambda: _coming_together(self._state, name, frame, inside))
+        return self._stop("before", _coming_together(self._state, name, frame, inside))
 
-    def after_collective(self, record: OpRecord) -> None:
+    def after_collective(self, record: OpRecord) -> Stop | None:
         """A collective has arrived."""
         arrived = self._state.thread.arrived
         if record in arrived:
             arrived.remove(record)
-        self._pass("after", partial(_of_op, record, _phase_of(record, self._state)))
+        return self._stop("after", _of_op(record, _phase_of(record, self._state)))
 
-    def before_loss(self, outputs: Sequence[Any]) -> None:
+    def before_loss(self, outputs: Sequence[Any]) -> Stop | None:
         """A backward is about to begin at these. Nothing runs there, so only a breakpoint holds at it."""
-        if self._gate.armed and outputs:
-            self._pass("before", lambda: _loss(outputs[0], self._made_by(outputs[0])), why=self._gate.breakpoint_at)
+        if not outputs:
+            return None
+        return self._stop("before", _loss(outputs[0], self._made_by(outputs[0])), why=self._gate.breakpoint_at)
 
-    def after_loss(self, record: BackwardRecord, outputs: Sequence[Any]) -> None:
+    def after_loss(self, record: BackwardRecord, outputs: Sequence[Any]) -> Stop | None:
         """It has begun, and no Node has run."""
-        self._pass("after", lambda: _loss(outputs[0], self._made_by(outputs[0]), record), why=self._gate.breakpoint_at)
+        return self._stop("after", _loss(outputs[0], self._made_by(outputs[0]), record), why=self._gate.breakpoint_at)
 
     def _made_by(self, tensor: Any) -> OpRecord | None:
         """The op of the open step that made a tensor."""
@@ -119,32 +117,27 @@ class Holding:
         log = reversed(self._state.steps.log)
         return next((one for one in log if isinstance(one, OpRecord) and slot in one.outputs), None)
 
-    def before_node(self, record: BackwardRecord, place: int) -> None:
+    def before_node(self, record: BackwardRecord, place: int) -> Stop | None:
         """A Node is about to run."""
-        self._pass("before", lambda: _of_node(record.nodes[place]))
+        return self._stop("before", _of_node(record.nodes[place]))
 
-    def after_node(self, record: BackwardRecord, place: int, gradients: Sequence[Any]) -> None:
+    def after_node(self, record: BackwardRecord, place: int, gradients: Sequence[Any]) -> Stop | None:
         """A Node has run; ``gradients`` are those that it gave."""
         node = record.nodes[place]
         given = {edge: gradients[edge.output] for edge in node.edges if node.leaf is None and edge.output < len(gradients)}
-        self._pass("after", lambda: _of_node(node, _rows_of(node, record)), given)
+        return self._stop("after", _of_node(node, _rows_of(node, record)), given)
 
-    def _pass(
+    def _stop(
         self,
         when: When,
-        event: Callable[[], OneEvent],
+        event: OneEvent,
         given: Mapping[EdgeRecord, Any] | None = None,
         why: Callable[[Moment], str] | None = None,
-    ) -> bool:
-        """Whether the training was held; ``why`` asks the gate."""
-        state = self._state
-        moment = state.guarded(lambda: RecordedMoment(state, when, event(), given or {}))
-        wanted = state.guarded(why or self._gate.why, moment) if moment is not None else ""
-        position = state.guarded(moment.position) if moment is not None and wanted else None
-        if moment is None or not wanted or position is None:
-            return False
-        self._gate.hold(moment, wanted, position)
-        return True
+    ) -> Stop | None:
+        """Where the training is to be held at an event; ``why`` asks the gate."""
+        moment = RecordedMoment(self._state, when, event, self._state.step_number, given or {})
+        wanted = (why or self._gate.why)(moment)
+        return Stop(moment, wanted, moment.position()) if wanted else None
 
 
 @dataclass(slots=True)
@@ -154,14 +147,11 @@ class RecordedMoment:
     state: State
     when: When
     event: OneEvent
+    step: int
+    """The number of the open step."""
     given: Mapping[EdgeRecord, Any]
     """The gradients that the Node which has just run gave."""
     _numbers: Numbers | None = field(default=None, init=False)
-
-    @property
-    def step(self) -> int:
-        """The number of the open step."""
-        return self.state.step_number
 
     def position(self) -> int:
         """How many events of the step have run."""
