@@ -96,17 +96,20 @@ def line_of(run, text):
     return next(at for at, line in enumerate(run.script.read_text(encoding="utf-8").splitlines(), 1) if text in line)
 
 
-def places_held_at(run, breakpoints, count):
-    """Where the next holds are, as ``(when, name, phase, line)``; the position is that in the recording."""
+def places_held_at(run, breakpoints, count, *, held=False):
+    """Where the next holds are, as ``(when, name, phase, line)``; the position is that in the recording. It is left held at the
+    last of them: breakpoints that are changed while it runs on may come too late for the next place. ``held``: it is held now.
+    """
     run.tell("breakpoints", breakpoints=breakpoints)
     seen = []
-    for _ in range(count):
-        held = run.next("shown", timeout=10)
+    while len(seen) < count:
+        if held or seen:
+            run.tell("continue")
+        at = run.next("shown", timeout=10)
         with open_recording(run.run) as recording:
             trace = recording[len(recording) - 1]
-            assert (trace.step, len(trace.tape)) == (held["step"], held["position"])
-        seen.append((held["when"], held["name"], held["phase"], int(held["source"].rpartition(":")[2])))
-        run.tell("continue")
+            assert (trace.step, len(trace.tape)) == (at["step"], at["position"])
+        seen.append((at["when"], at["name"], at["phase"], int(at["source"].rpartition(":")[2])))
     return seen
 
 
@@ -129,7 +132,7 @@ def test_it_is_held_before_and_after_gradients_are_zeroed(train, tmp_path, to_no
     sides = [("before", "zero_grad", "update", line), ("after", "zero_grad", "update", line)]
     each = 1 if to_none else 2  # gradients that are dropped are dropped one by one
     assert places_held_at(run, [before(f"$src(train.py:{line})"), after("$op(zero_grad)")], 4 * each) == sides * 2 * each
-    assert places_held_at(run, [before("$op(zero_grad) w2")], 1) == sides[:1]
+    assert places_held_at(run, [before("$op(zero_grad) w2")], 1, held=True) == sides[:1]
     run.tell("detach")
     assert run.end()[:2] == (0, plain)
 
@@ -142,8 +145,7 @@ def test_it_is_held_before_a_backward_begins_and_before_its_first_node(train, pl
     seen = places_held_at(run, [before(first), after(last), before("$op(SumBackward0)")], 6)
     expected = [("before", "loss", "loss", line), ("after", "loss", "loss", line), ("before", "SumBackward0", "backward", line)]
     assert seen == expected * 2
-    run.tell("breakpoints", breakpoints=[after("$phase(loss) $value(max>0)")])
-    assert run.next("shown")["name"] == "loss"
+    assert places_held_at(run, [after("$phase(loss) $value(max>0)")], 1, held=True) == [("after", "loss", "loss", line)]
     run.tell("detach")
     assert run.end()[:2] == (0, plain)
 
@@ -156,9 +158,7 @@ def test_what_an_op_makes_is_like_holds_after_it_and_before_a_node(train):
         with pytest.raises(ControlError, match="only known after it: let this breakpoint stop after the event"):
             run.tell("breakpoints", breakpoints=[before(unknown)])
     breakpoints = [after("$dtype(float32) $op(sum)"), before("$kind(node) $device(cpu) $saved(tensors>0)")]
-    run.tell("breakpoints", breakpoints=breakpoints)
-    run.tell("continue")
-    seen = [(one[0], one[1]) for one in places_held_at(run, breakpoints, 2)]
+    seen = [(one[0], one[1]) for one in places_held_at(run, breakpoints, 2, held=True)]
     assert seen == [("after", "sum"), ("before", "PowBackward0")]
     run.tell("detach")
     assert run.end()[0] == 0
@@ -185,12 +185,10 @@ def test_what_runs_first_of_the_next_step_is_its_forward(train):
     breakpoints = [after("$phase(update)"), after("$op(randn)")]
     seen = [(name, phase) for _, name, phase, _ in places_held_at(run, breakpoints, 8)]
     assert seen[-6:] == [("SGD.step", "update"), ("abs", "update"), ("randn", "forward")] * 2
-    run.tell("breakpoints", breakpoints=breakpoints[1:])
-    held = run.next("shown")
+    assert places_held_at(run, breakpoints[1:], 1, held=True)[0][1:3] == ("randn", "forward")
     with open_recording(run.run) as recording:
         trace = recording[len(recording) - 1]
     phases = [(name_of(trace.graph, event), event.phase) for event in trace.graph.events]
-    assert held["name"] == "randn"
     assert phases[-3:] == [("SGD.step", "update"), ("abs", "update"), ("randn", "forward")]
     run.tell("detach")
     assert run.end()[0] == 0
