@@ -168,7 +168,7 @@ def held():
         checkpoint(lambda t: Half.apply(t) * w, net(torch.ones(1, 3)), use_reentrant=False).sum().backward()
         optimizer.step()
         with torch.no_grad():
-            w -= 0.1 * w.grad
+            w.sub_(0.1 * w.grad)
         w.grad = None
     return net, w, optimizer
 
