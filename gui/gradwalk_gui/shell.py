@@ -177,6 +177,7 @@ class Shell(QObject):
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""
+        self.stops.forget_presses()
         self.trainings.stop()
 
     def show_log(self) -> None:

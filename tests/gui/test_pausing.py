@@ -93,6 +93,106 @@ def test_the_red_bar_says_where_the_training_waits_and_f10_and_f5_take_it_on(hel
     assert train.end()[:2] == (0, plain)
 
 
+def stops_of(train, qtbot, count):
+    """The next so many places at which the training was held, as it told itself; and no more come by themselves."""
+    seen = []
+
+    def come():
+        while not train.frames.empty():
+            frame = train.frames.get()
+            if frame["event"] == "held":
+                seen.append((frame["step"], frame["name"]))
+        return len(seen) >= count
+
+    qtbot.waitUntil(come, timeout=20_000)
+    QTest.qWait(400)
+    come()
+    assert len(seen) == count
+    return seen
+
+
+@pytest.fixture
+def waiting(held_by, train, qtbot):
+    """The window on a training that waits before ``sum``, where no breakpoint holds it any more."""
+    hold(held_by, train, qtbot, "$op(sum)")
+    held_by.session.set(breakpoints=())
+    state = held_by.session.state
+    qtbot.waitUntil(lambda: held_by.session.state.position == state.held.position)
+    held_by._window.graph.setFocus()
+    while not train.frames.empty():
+        train.frames.get()
+    return held_by
+
+
+@pytest.mark.parametrize("every", [0, 10, 60], ids=["at once", "10 ms", "60 ms"])
+def test_every_press_of_f10_is_an_event_however_quickly_they_come(waiting, train, qtbot, plain, every):
+    session = waiting.session
+    for _ in range(40):
+        press(waiting, Qt.Key.Key_F10)
+        if every:
+            QTest.qWait(every)
+    seen = stops_of(train, qtbot, 40)
+    assert [name for _, name in seen[:3]] == ["sum", "SumBackward0", "PowBackward0"]
+    qtbot.waitUntil(lambda: (session.state.held.step, session.state.held.name) == seen[-1], timeout=10_000)
+    press(waiting, Qt.Key.Key_F5)
+    assert train.end()[:2] == (0, plain)
+
+
+def test_presses_of_other_keys_wait_for_their_turn(waiting, train, qtbot, plain):
+    session = waiting.session
+    step = session.state.held.step
+    for _ in range(3):
+        press(waiting, Qt.Key.Key_F10)
+    for _ in range(2):
+        press(waiting, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
+    assert [name for _, name in stops_of(train, qtbot, 3)] == ["sum", "SumBackward0", "PowBackward0"]
+    qtbot.waitUntil(lambda: session.state.position == session.state.held.position - 2, timeout=10_000)
+    press(waiting, Qt.Key.Key_F10)
+    press(waiting, Qt.Key.Key_F10)
+    assert session.state.position == session.state.held.position, "on the record, up to where the training waits"
+    press(waiting, Qt.Key.Key_F10)
+    press(waiting, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    press(waiting, Qt.Key.Key_F10)
+    waiting._window.held.buttons["live-step"].click()
+    waiting._window.held.buttons["live-event"].click()
+    seen = stops_of(train, qtbot, 5)
+    assert [at - step for at, _ in seen] == [0, 1, 1, 2, 2]
+    assert [name for _, name in seen] == ["SubBackward0", "matmul", "clamp", "matmul", "clamp"]
+    press(waiting, Qt.Key.Key_F5)
+    assert train.end()[:2] == (0, plain)
+
+
+@pytest.mark.parametrize("end", ["continue", "detach"])
+def test_to_let_the_training_go_clears_the_presses_that_wait(waiting, train, qtbot, plain, end):
+    for _ in range(60):
+        press(waiting, Qt.Key.Key_F10)
+    waiting._window.held.buttons[end].click()
+    assert train.end()[:2] == (0, plain)
+    seen = 0
+    while not train.frames.empty():
+        seen += train.frames.get()["event"] == "held"
+    assert seen <= 1
+    qtbot.waitUntil(lambda: waiting.session.state.held is None, timeout=10_000)
+
+
+def test_to_stop_clears_the_presses_that_wait(waiting, train, qtbot, plain):
+    for _ in range(60):
+        press(waiting, Qt.Key.Key_F10)
+    waiting.stop_training()
+    assert [name for _, name in stops_of(train, qtbot, 1)] == ["sum"]
+    press(waiting, Qt.Key.Key_F5)
+    assert train.end()[:2] == (0, plain)
+
+
+def test_a_breakpoint_on_the_way_to_the_next_step_clears_the_presses_that_wait(waiting, train, qtbot):
+    session = waiting.session
+    session.set(breakpoints=(Breakpoint("$op(sum)", "after"),))
+    for _ in range(4):
+        press(waiting, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    assert [name for _, name in stops_of(train, qtbot, 1)] == ["sum"]
+    qtbot.waitUntil(lambda: session.state.held.why == "breakpoint $op(sum)", timeout=10_000)
+
+
 def test_f9_sets_a_breakpoint_in_the_backward_and_the_bars_buttons_work(held_by, train, qtbot, plain):
     shell, window, session = held_by, held_by._window, held_by.session
     hold(held_by, train, qtbot, "$op(MmBackward0)", "after")
