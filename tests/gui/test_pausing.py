@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from held import BY_HAND, TWO_LAYERS, Training, plainly
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
 from gradwalk.gate import Breakpoint
 from gradwalk_gui.held import Held
 from gradwalk_gui.inspection.formula import card_of
 from gradwalk_gui.state import Selection
+from gradwalk_gui.widgets.gutter import BREAKPOINTS
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +281,65 @@ def test_a_training_that_waits_runs_to_what_is_selected(held_by, train, qtbot, p
     assert session.state.breakpoints == ()
     window.actions_["continue"].trigger()
     assert train.end()[:2] == (0, plain), "the place is no breakpoint any more"
+
+
+LATE = """
+    import time
+    import torch
+
+    torch.manual_seed(0)
+    w = torch.randn(3, requires_grad=True)
+    for step in range(40):
+        loss = w.pow(2).sum()
+        # a few steps later
+        if step >= 10:
+            late = loss.detach().sqrt()
+        loss.backward()
+        with torch.no_grad():
+            w -= 1e-3 * w.grad
+        w.grad = None
+        time.sleep(0.01)
+"""
+
+
+def click_beside(source, line, qtbot):
+    """A click in the room for breakpoints."""
+    qtbot.waitUntil(lambda: any(at == line for at, _ in source.code.lines_in_view()))
+    box = next(box for at, box in source.code.lines_in_view() if at == line)
+    where = QPoint(BREAKPOINTS // 2, round(box.center().y()))
+    QTest.mouseClick(source.code.gutter, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
+    return source.code.gutter.grab().toImage().pixelColor(where).name(), QPointF(where)
+
+
+def test_a_breakpoint_at_a_line_that_has_not_run_is_hollow_until_the_training_comes_there(shell, tmp_path, qtbot):
+    window, session, run = shell._window, shell.session, Training(tmp_path, LATE)
+    try:
+        run.tell("pause")
+        run.next("shown")
+        shell.follower.open(run.run)
+        window.desk.show_dock("source")
+        source, code = window.desk.views["source"], window.desk.views["source"].code
+        qtbot.waitUntil(lambda: bool(session.state.trace) and bool(code.marks()), timeout=20_000)
+        line = run.script.read_text(encoding="utf-8").splitlines().index("        late = loss.detach().sqrt()") + 1
+        colour, at = click_beside(source, line, qtbot)
+        assert (colour, code.hollow_stops()) == (QColor(window.theme.panel).name(), {line})
+        assert code.gutter.told_of_stop(at) == "No op recorded on this line so far"
+        said = f"No op was recorded on line {line} so far: the training is held there as soon as one runs"
+        assert window.notice.text == said
+        qtbot.waitUntil(lambda: session.state.held is not None, timeout=10_000)
+        window.actions_["continue"].trigger()
+        qtbot.waitUntil(lambda: (session.state.held or NOBODY).step == 10, timeout=10_000)
+        assert session.state.held.source == f"{run.script}:{line}"
+        press(shell, Qt.Key.Key_F10)
+        qtbot.waitUntil(lambda: code.stops() == {line} and not code.hollow_stops(), timeout=10_000)
+        click_beside(source, line - 2, qtbot)
+        assert len(session.state.breakpoints) == 1, "a comment never runs, and the next line that has an op has one already"
+        window.actions_["detach"].trigger()
+        assert run.end()[0] == 0
+    finally:
+        run.link.close()
+        run.process.kill()
+        run.process.communicate()
 
 
 def test_closing_the_window_while_it_holds_lets_the_training_end_with_the_same_bits(held_by, train, qtbot, plain):

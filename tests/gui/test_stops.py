@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -177,6 +179,36 @@ def test_a_click_beside_a_line_of_the_source_sets_a_breakpoint_at_it(walked, qtb
     assert press(walked, Qt.Key.Key_F5) == (0, places(walked, "mul_")[0])
     QTest.mouseClick(source.code.gutter, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
     assert session.state.breakpoints == ()
+
+
+def click_beside(source, line, qtbot):
+    """A click in the room for breakpoints, which is scrolled into view."""
+    source.code.scroll_to(source._whole_line(line))
+    qtbot.waitUntil(lambda: any(at == line for at, _ in source.code.lines_in_view()))
+    box = next(box for at, box in source.code.lines_in_view() if at == line)
+    where = QPoint(BREAKPOINTS // 2, round(box.center().y()))
+    QTest.mouseClick(source.code.gutter, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
+
+
+def test_a_click_beside_a_line_without_ops_sets_the_breakpoint_at_the_next_that_has_one(walked, qtbot):
+    session, source, notice = walked.session, walked._window.desk.views["source"], walked._window.notice
+    walked._window.desk.show_dock("source")
+    session.go_to(0, places(walked, "mul_", after=True)[0])
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    loop = lines.index("        for step in range(STEPS):") + 1
+    there = [Breakpoint(f"$src(test_stops.py:{loop + 1})")]
+    for _ in range(2):  # one that is there already stays
+        click_beside(source, loop, qtbot)
+        assert list(session.state.breakpoints) == there
+        assert notice.text == f"No op was recorded on line {loop}: the breakpoint is at line {loop + 1}, the next that has one"
+    assert (source.code.stops(), source.code.hollow_stops()) == ({loop + 1}, frozenset())
+    session.go_to(0, 0)
+    assert press(walked, Qt.Key.Key_F5) == (0, places(walked, "matmul")[0])
+    click_beside(source, loop + 1, qtbot)
+    assert session.state.breakpoints == ()
+    click_beside(source, len(lines), qtbot)
+    assert session.state.breakpoints == ()
+    assert "a breakpoint there would never stop" in notice.text
 
 
 def test_run_to_selected_and_back_in_this_step_and_the_next(walked):
