@@ -342,6 +342,87 @@ def test_a_tensor_that_only_a_node_keeps_can_be_fetched_until_the_node_lets_it_g
     assert run.end()[:2] == (0, plainly(tmp_path, KEEPING))
 
 
+CHANGING = """
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    scale = torch.randn(3, requires_grad=True)
+    optimizer = torch.optim.SGD([*net.parameters(), scale], lr=0.1)
+    for step in range(6):
+        optimizer.zero_grad(set_to_none=False)
+        h = net(torch.randn(5, 4))
+        base = torch.zeros(4, 3)
+        rows, turned = base[1:], base.t()
+        base[2] = 1.5
+        base.mul_(2)
+        loss = h.sum() + (scale * rows).sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_([scale], 0.01)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=step < 2)
+        end = loss.detach().cos()
+"""
+
+
+def test_what_was_written_to_behind_its_back_cannot_be_fetched_any_more(train):
+    run = train(CHANGING)
+
+    def hold(place, *, held=True):
+        run.tell("breakpoints", breakpoints=[place])
+        if held:
+            run.tell("continue")
+        run.next("shown", timeout=10)
+        with open_recording(run.run) as recording:
+            return recording[len(recording) - 1]
+
+    def said(kind, number):
+        with pytest.raises(ControlError) as refused:
+            run.tell("fetch", kind=kind, number=number)
+        return str(refused.value)
+
+    def fetch(kind, number):
+        return np.load(run.tell("fetch", kind=kind, number=number)["file"], allow_pickle=False)
+
+    def at(trace, name):
+        events = [name_of(trace.graph, trace.graph.events[event]) for event in trace.tape]
+        return len(events) - 1 - events[::-1].index(name)
+
+    trace = hold(after("$op(batch_norm)"), held=False)
+    (number,) = [value.id for value in trace.graph.values if value.name.endswith("running_mean")]
+    assert said("value", number).endswith(f"running_mean is overwritten by #{at(trace, 'batch_norm')}"), "it counts no version"
+    assert fetch("value", next(v.id for v in trace.graph.values if v.name.endswith("1.weight"))).shape == (3,)
+
+    trace = hold(before("$op(SumBackward0)"))
+    values = {(value.name, value.version): value.id for value in trace.graph.values}
+    written = at(trace, "mul_") - 1
+    for name in ("rows", "turned"):
+        assert said("value", values[name, 0]) == f"%{values[name, 0]} {name} is overwritten by #{written}"
+    assert np.array_equal(fetch("value", values["rows", 1]), [[0, 0, 0], [3, 3, 3], [0, 0, 0]])
+
+    def edge_of_scale(trace, backward=0):
+        of_scale = [edge.id for edge in trace.graph.edges if edge.target < 0 and trace.graph.values[edge.value].name == "scale"]
+        return of_scale[backward]
+
+    trace = hold(before("$op(AccumulateGrad) scale"))
+    assert said("gradient", edge_of_scale(trace)).endswith(" scale is not there yet: its Node has not run")
+    trace = hold(after("$op(AccumulateGrad) scale"))
+    assert fetch("gradient", edge_of_scale(trace)).tolist() == [3, 3, 3]
+    trace = hold(after("$op(AccumulateGrad) scale"))
+    first, second = edge_of_scale(trace, 0), edge_of_scale(trace, 1)
+    assert said("gradient", first).endswith(f" scale is overwritten by #{len(trace.tape) - 1}")
+    assert fetch("gradient", second).tolist() == [6, 6, 6]
+    trace = hold(before("$op(SGD.step)"))
+    assert said("gradient", edge_of_scale(trace, 1)).endswith(f" scale is overwritten by #{len(trace.tape) - 1}"), "clipped"
+    trace = hold(after("$op(cos)"))
+    dropped = at(trace, "zero_grad")  # the last of them, of the parameter that comes last
+    assert said("gradient", edge_of_scale(trace, 1)).endswith(f" scale is freed: #{dropped} has dropped it")
+    run.tell("detach")
+    assert run.end()[0] == 0
+
+
 OVERWRITING = """
     import torch
 

@@ -1,4 +1,5 @@
-"""Holding the training at the gate, between two events: what the gate asks about them, and the step so far for those who look.
+"""Holding the training at the gate, between two events: what the gate asks about them. The step so far for those who look is told
+by ``moment.py``.
 
 A gate that is armed makes everything go the slow way from the next step on, for a step that is followed shows nothing of itself
 before it is complete. Nothing is held inside an op; inside a Node at the ops that its backward runs in Python: those of a custom
@@ -8,7 +9,7 @@ Function, of a hook, of a checkpoint's second forward.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -17,14 +18,9 @@ from torch.optim.optimizer import Optimizer
 
 from ..filter.one_event import OneEvent, Row
 from ..gate import Gate, Moment, Stop, When
-from ..trace import NONE, Kept
-from .capture import ALL, Captor, kept_of
 from .functions import op_name, tensors_in, writes
-from .host import host_array
-from .numbering import Numbers
+from .moment import RecordedMoment
 from .ops import ZEROING
-from .order import events_of
-from .pending import kept_by_a_node
 from .records import BackwardRecord, EdgeRecord, Measured, NodeRecord, OpRecord, Place, Slot
 from .state import State
 from .statistics import row_of_measured
@@ -138,105 +134,6 @@ class Holding:
         moment = RecordedMoment(self._state, when, event, self._state.step_number, given or {})
         wanted = (why or self._gate.why)(moment)
         return Stop(moment, wanted, moment.position()) if wanted else None
-
-
-@dataclass(slots=True)
-class RecordedMoment:
-    """A place between two events of a step under way."""
-
-    state: State
-    when: When
-    event: OneEvent
-    step: int
-    """The number of the open step."""
-    given: Mapping[EdgeRecord, Any]
-    """The gradients that the Node which has just run gave."""
-    _numbers: Numbers | None = field(default=None, init=False)
-
-    def position(self) -> int:
-        """How many events of the step have run."""
-        return sum(1 for _ in events_of(self.state.of_the_step(self.state.steps.log)))
-
-    def show(self) -> None:
-        """Write the step so far."""
-        self.state.guarded(self._show)
-
-    def _show(self) -> None:
-        numbers = self._numbered()
-        if numbers.records:
-            self.state.handing.so_far(numbers, self.step)
-
-    def _numbered(self) -> Numbers:
-        if self._numbers is None:
-            steps = self.state.steps
-            self._numbers = Numbers(self.state.of_the_step(steps.log), pending=True, ahead=steps.of_the_next())
-        return self._numbers
-
-    def fetch(self, kind: str, number: int) -> Kept:
-        """A tensor in full."""
-        made = self.state.guarded(self._fetch, kind, number)
-        if made is None:
-            raise LookupError("the tensor could not be copied")
-        if isinstance(made, str):
-            raise LookupError(made)
-        return made
-
-    def _fetch(self, kind: str, number: int) -> Kept | str:
-        tensor, why = self._gradient(number) if kind == "gradient" else self._value(number)
-        if tensor is None:
-            return why
-        captor = Captor()
-        captor.begin_step(ALL)
-        copied = captor.copy(tensor, host_array(tensor))
-        return "its elements cannot be copied" if copied is None else kept_of(copied)
-
-    def _value(self, number: int) -> tuple[torch.Tensor | None, str]:
-        slots = list(self._numbered().slots)
-        if not 0 <= number < len(slots):
-            return None, f"the step so far has no value {number}"
-        slot = slots[number]
-        writer = self._writer(slot)
-        if writer != NONE:
-            return None, f"{self._called(slot)} is overwritten by #{writer}"
-        tensor = slot.reference() if slot.reference is not None else None
-        if tensor is not None:
-            return tensor, ""
-        if not self._may_read_nodes(slot):
-            return None, f"{self._called(slot)} is freed, or kept by a Node that cannot be read while the backward is inside one"
-        return kept_by_a_node(slot, self._numbered()), f"{self._called(slot)} is freed: nothing holds it any more"
-
-    def _may_read_nodes(self, slot: Slot) -> bool:
-        """Not what a Node keeps that may be running: reading it would wait for its end, in the thread that it waits for."""
-        between = self.event.kind in ("node", "accumulate") or (self.event.kind == "loss" and self.when == "after")
-        under_way = self.state.thread.backwards - between
-        inside = under_way > 0 or "in backward" in self.event.tags or "recomputed" in self.event.tags
-        return not inside and (slot.device == "cpu" or not between)
-
-    def _gradient(self, number: int) -> tuple[torch.Tensor | None, str]:
-        edges = self._numbered().edges
-        if not 0 <= number < len(edges):
-            return None, f"the step so far has no gradient {number}"
-        edge = edges[number][1]
-        called = self._called(edge.slot) if edge.slot is not None else f"edge {number}"
-        if edge.target < 0 and edge.slot is not None and edge.slot.reference is not None:
-            leaf = edge.slot.reference()
-            return (None if leaf is None else leaf.grad), f"the gradient of {called} is freed: nothing holds it any more"
-        found = self.given.get(edge)
-        passed = f"the gradient of {called} is freed, or on its way: it can be fetched right after the Node that gave it"
-        return (found, "") if isinstance(found, torch.Tensor) else (None, passed)
-
-    def _called(self, slot: Slot) -> str:
-        """``%5 relu``: a Value's number, and its name or that of the op which made it."""
-        numbers = self._numbered()
-        made_by = next((op.name for op in numbers.ops if slot in op.outputs), "")
-        return f"%{numbers.slots[slot]} {slot.name or made_by}".rstrip()
-
-    def _writer(self, slot: Slot) -> int:
-        """The position on the tape of what wrote over a Value since, or NONE."""
-        for position, (record, _) in enumerate(events_of(self._numbered().records)):
-            if isinstance(record, OpRecord) and any(out.written and out.base is slot for out in record.outputs):
-                return position
-        return NONE
 
 
 # ---------------------------------------------------------------------- what is known of an event
