@@ -158,6 +158,7 @@ class Shell(QObject):
 
     def _on_recording_ended(self, how: str) -> None:
         self._session.end_following()
+        self._window.tell_stops()
         if self._session.state.length == 0 and self.follower.recording is not None:
             notes = [note.message for note in self.follower.recording.notes if note.kind != "end"]
             self._window.say_waiting("No step was recorded", notes[-1] if notes else "", hope=False)

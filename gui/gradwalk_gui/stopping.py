@@ -174,7 +174,8 @@ def in_words(state: State) -> str:
     if not enabled:
         return ""
     device = getattr(getattr(state.recording, "info", None), "device", "")
-    waits = "cuda" in device and any(asks_numbers(parse(one.text)) for one in enabled)
+    goes_on = state.recording is not None and is_growing(state.recording)
+    waits = goes_on and "cuda" in device and any(asks_numbers(parse(one.text)) for one in enabled)
     count = f"{len(enabled)} breakpoint{'s' if len(enabled) > 1 else ''}"
     if rests(state):
         return f"{count}, the training is not held at {'them' if len(enabled) > 1 else 'it'}"

@@ -318,9 +318,14 @@ def test_a_condition_on_numbers_says_that_it_waits_for_the_gpu_of_a_training_the
     ):
         writer = Writer(tmp_path / device.replace(":", ""), run_info(device=device, script="/somewhere/two_layer.py"))
         writer.add(sample_trace())
-        writer.close("clean")
+        qtbot.waitUntil(lambda: list((tmp_path / device.replace(":", "")).glob("rank*")) != [])  # noqa: B023
         shell.open_path(str(tmp_path / device.replace(":", "")))
+        qtbot.waitUntil(lambda: shell.session.state.trace is not None)
         shell.session.set(breakpoints=(Breakpoint("$op(mm) $value(rms>1e9)"),))
         assert said in [label.text() for label in shell._window.status.findChildren(QLabel)]
-        shell.session.set(breakpoints=(Breakpoint("$op(mm)"),))
-        assert "1 breakpoint" in [label.text() for label in shell._window.status.findChildren(QLabel)]
+        writer.close("clean")
+        qtbot.waitUntil(lambda: shell.follower.recording.ended == "clean")
+        assert "1 breakpoint" in [label.text() for label in shell._window.status.findChildren(QLabel)], (
+            "none runs that would wait"
+        )
+        shell.session.close()
