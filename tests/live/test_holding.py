@@ -105,7 +105,7 @@ def places_held_at(run, breakpoints, count, *, held=False):
     while len(seen) < count:
         if held or seen:
             run.tell("continue")
-        at = run.next("shown", timeout=10)
+        at = run.next("shown")
         with open_recording(run.run) as recording:
             trace = recording[len(recording) - 1]
             assert (trace.step, len(trace.tape)) == (at["step"], at["position"])
@@ -374,7 +374,7 @@ def test_what_was_written_to_behind_its_back_cannot_be_fetched_any_more(train):
         run.tell("breakpoints", breakpoints=[place])
         if held:
             run.tell("continue")
-        run.next("shown", timeout=10)
+        run.next("shown")
         with open_recording(run.run) as recording:
             return recording[len(recording) - 1]
 
