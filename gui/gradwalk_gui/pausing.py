@@ -118,10 +118,10 @@ class Pausing(QObject):
 
     def _send_to(self, errand: str) -> None:
         rank, state = self._waiting, self._session.state
-        self._follow, self._sent_from = False, (state.step, state.position)
+        self._follow = False
         self._tell(rank, errand)
         if rank in self._ranks:
-            self._ranks[rank].errand = errand
+            self._sent_from, self._ranks[rank].errand = (state.step, state.position), errand
 
     def _stray(self) -> None:
         """What the training was sent to does not count any more."""
@@ -142,10 +142,15 @@ class Pausing(QObject):
         """Let it run, whatever breakpoints are set. The connection is left when that has been heard."""
         self._stray()
         rank = self._waiting
-        self._tell(rank, "detach", lambda answer: self._leave(rank))
+        self._follow = self._follow or rank == self._shown
+        self._tell(rank, "detach", lambda answer: self._detached(rank))
         if rank == self._shown:
-            self._follow = True
             self._goes_on()
+
+    def _detached(self, rank: int) -> None:
+        self._leave(rank)
+        if rank == self._shown:
+            self._goes_on()  # that it was held once more may have come meanwhile
 
     def fetch(self, key: TensorKey) -> None:
         """Have a tensor of the held step in full."""
@@ -280,17 +285,18 @@ class Pausing(QObject):
         rank = self._rank_of(made)
         if rank is None:
             return  # it was on its way when the connection was closed
+        one = self._ranks[rank]
         if frame.get("event") in ("held", "shown"):
-            self._ranks[rank].held = held_of(frame)
+            one.held = held_of(frame)
             if frame["event"] == "held" and self._forget_target(rank):
                 self._send_breakpoints(rank, self._session.state)
         elif frame.get("event") == "resumed":
-            self._ranks[rank].held = None
+            one.held = None
         if rank == self._shown:
             self._show(frame)
         else:
             self._tell_besides()
-        self._say_where(self._ranks[rank], frame)
+        self._say_where(one, frame)
 
     def _say_where(self, one: Rank, frame: Mapping[str, Any]) -> None:
         errand, state = one.errand, self._session.state
