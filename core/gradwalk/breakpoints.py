@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .filter import Filter, FilterError, matches, parse, text_of
-from .filter.matching import asks_numbers
+from .filter.matching import asks_numbers, asks_results
 from .filter.one_event import OneEvent, matches_one
 from .filter.syntax import Call, Every, Word
 from .gate import Breakpoint, When
@@ -22,9 +22,24 @@ def checked(text: str, when: When) -> Filter:
     asked = parse(text)
     if asked == Every(()):
         raise FilterError("a breakpoint has to say where: for example $op(mm), $module(encoder.*) or $nan()", 0, len(text))
-    if when == "before" and asks_numbers(asked):
+    if when == "before" and only_after(asked):
         raise FilterError("what an event makes is only known after it: let this breakpoint stop after the event", 0, len(text))
     return asked
+
+
+def only_after(asked: Filter) -> bool:
+    """Whether a training can be held at a filter only when the event has run: numbers, and what an op makes.
+
+    What a Node is about to send has the type and the place of what its op made, and what it keeps is there already.
+    """
+    return asks_numbers(asked) or (asks_results(asked) and not _of_nodes(asked))
+
+
+def _of_nodes(asked: Filter) -> bool:
+    """Whether only Nodes match a filter."""
+    parts = asked.of if isinstance(asked, Every) else (asked,)
+    kinds = [one.patterns for one in parts if isinstance(one, Call) and one.name == "kind"]
+    return any(patterns and {text.lower() for text in patterns} <= {"node", "accumulate"} for patterns in kinds)
 
 
 def at_event(graph: Graph, event: Event) -> str:

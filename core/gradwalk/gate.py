@@ -8,6 +8,7 @@ the breakpoints need not live to call: the control path calls it when their conn
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -65,6 +66,15 @@ class Moment(Protocol):
 
     def fetch(self, kind: str, number: int) -> Kept:
         """A tensor of the step so far in full: ``value`` or ``gradient`` and its id there. Raises LookupError with a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That a training is to be held at a moment, ``why`` in a few words, and how many events of the step have run before it."""
+
+    moment: Moment
+    why: str
+    position: int
 
 
 class NotHeldError(Exception):
@@ -150,26 +160,33 @@ class Gate:
             return "paused"
         if moment.when == "after" and self._wish is Wish.STEP and moment.step > self._from_step:
             return "next step"
+        return self.breakpoint_at(moment)
+
+    def breakpoint_at(self, moment: Moment) -> str:
+        """The breakpoint that holds a training at a moment, in a few words; "" where none does."""
         from .breakpoints import hit_by
 
         hit = hit_by(moment.event, moment.when, self._breakpoints)
         return f"breakpoint {hit.text}" if hit is not None else ""
 
-    def hold(self, moment: Moment, why: str, position: int) -> None:
-        """Wait at a moment, before which ``position`` events of the step have run. What a signal handler of the user's raises,
-        such as KeyboardInterrupt, ends the wait and passes.
+    def hold(self, stop: Stop | None) -> None:
+        """Wait at a stop, if there is one. What a signal handler of the user's raises, such as KeyboardInterrupt, ends the wait
+        and passes.
 
         That it is held is told at once. Writing the step so far takes longer in a large one: it waits until nobody has asked for
         the next event for about as long, and is told as ``shown``.
         """
+        if stop is None:
+            return
+        moment = stop.moment
         with self._one_at_a_time:
             event = moment.event
             what = {"name": event.name, "phase": event.phase, "module": event.module, "source": event.source, **self._company()}
             with self._changed:
                 if not self.armed:  # let go since
                     return
-                at = {"step": moment.step, "position": position}
-                self._answer = {"event": "held", "why": why, "when": moment.when, **what, **at}
+                at = {"step": moment.step, "position": stop.position}
+                self._answer = {"event": "held", "why": stop.why, "when": moment.when, **what, **at}
                 self._held, self._wish = moment, Wish.RUN
             self.told(self._answer)
             try:
@@ -191,7 +208,8 @@ class Gate:
             if self._held is None:
                 return
         begin = time.monotonic()
-        moment.show()
+        with contextlib.suppress(Exception):  # whatever it is, the training goes on
+            moment.show()
         self._costs = time.monotonic() - begin
         self.told({**self._answer, "event": "shown"})
 

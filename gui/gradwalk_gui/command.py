@@ -18,12 +18,6 @@ class Live(Protocol):
     def pause(self) -> None:
         """Hold the training after the next event."""
 
-    def next_event(self) -> None:
-        """Let it run one event."""
-
-    def next_step(self) -> None:
-        """Let it run to the next step."""
-
     def detach(self) -> None:
         """Let it go."""
 
@@ -40,6 +34,18 @@ class Stops(Protocol):
 
     def next_step(self) -> None:
         """One training step on: of the record, or of the training that waits there."""
+
+    def previous_event(self) -> None:
+        """One event back, on the record."""
+
+    def previous_step(self) -> None:
+        """One training step back, on the record."""
+
+    def live_event(self) -> None:
+        """One event of the training that waits, wherever the playhead is."""
+
+    def live_step(self) -> None:
+        """One step of the training that waits."""
 
     def go_on(self, by: Literal[1, -1]) -> None:
         """Continue to the next (or previous) breakpoint; a training that waits is let go."""

@@ -71,7 +71,9 @@ def _can_redo(state: State) -> bool:
 
 def _go() -> Iterator[Command]:
     yield Command("next-event", "Next event", "Go", lambda s: s.stops.next_event(), ("F10", "."), 0, "next", has_trace)
-    yield Command("previous-event", "Previous event", "Go", do("previous_event"), ("Shift+F10", ","), 0, "previous", has_trace)
+    yield Command(
+        "previous-event", "Previous event", "Go", lambda s: s.stops.previous_event(), ("Shift+F10", ","), 0, "previous", has_trace
+    )
     yield Command("next-phase", "Next phase", "Go", do("next_phase", 1), ("]",), 1, "next-phase", has_trace)
     yield Command("previous-phase", "Previous phase", "Go", do("next_phase", -1), ("[",), 1, "previous-phase", has_trace)
     yield Command("next-alert", "Next NaN, Inf or alert", "Go", lambda s: s.next_alert(1), ("F8",), 1, "", has_trace)
@@ -83,7 +85,9 @@ def _go() -> Iterator[Command]:
     yield Command("first-event", "First event of the step", "Go", do("first_event"), ("Home",), 2, "first", has_trace)
     yield Command("last-event", "Last event of the step", "Go", do("last_event"), ("End",), 2, "last", has_trace)
     yield Command("next-step", "Next training step", "Go", lambda s: s.stops.next_step(), ("Ctrl+Right",), 3, "", has_trace)
-    yield Command("previous-step", "Previous training step", "Go", do("next_step", -1), ("Ctrl+Left",), 3, "", has_trace)
+    yield Command(
+        "previous-step", "Previous training step", "Go", lambda s: s.stops.previous_step(), ("Ctrl+Left",), 3, "", has_trace
+    )
     yield Command("next-10-steps", "10 training steps on", "Go", do("next_step", 10), ("Ctrl+Shift+Right",), 3, "", has_trace)
     yield Command(
         "previous-10-steps", "10 training steps back", "Go", do("next_step", -10), ("Ctrl+Shift+Left",), 3, "", has_trace
@@ -132,8 +136,8 @@ def _breakpoints() -> Iterator[Command]:
 
 def _live() -> Iterator[Command]:
     yield Command("pause", "Pause the training", "Run", lambda s: s.stops.pausing.pause(), ("Ctrl+Alt+P",), 4, "", _may_be_held)
-    yield Command("live-event", "Next event of the training", "Run", lambda s: s.stops.pausing.next_event(), (), 4, "", _is_held)
-    yield Command("live-step", "Next step of the training", "Run", lambda s: s.stops.pausing.next_step(), (), 4, "", _is_held)
+    yield Command("live-event", "Next event of the training", "Run", lambda s: s.stops.live_event(), (), 4, "", _is_held)
+    yield Command("live-step", "Next step of the training", "Run", lambda s: s.stops.live_step(), (), 4, "", _is_held)
     yield Command("detach", "Let the training go", "Run", lambda s: s.stops.pausing.detach(), ("Ctrl+Alt+D",), 4, "", _is_held)
     yield Command("fetch", "Fetch the tensor whole", "Run", lambda s: s.stops.fetch(), (), 4, "", _can_fetch)
 

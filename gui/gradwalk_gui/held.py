@@ -32,7 +32,8 @@ class Held:
         who = "Training" if self.ranks < 2 else f"Rank {self.rank}"
         where = f" at {_short(self.source)}" if self.source else f" in {self.module}" if self.module else ""
         why = f" ({self.why})" if self.why not in ("paused", "next step") else ""
-        return f"{who} is waiting {self.when} {self.name}{where}, step {self.step:,}, {self.position:,} events have run{why}"
+        run = "1 event has run" if self.position == 1 else f"{self.position:,} events have run"
+        return f"{who} is waiting {self.when} {self.name}{where}, step {self.step:,}, {run}{why}"
 
     def risk(self) -> str:
         """What it means for the other ranks, "" where there are none."""

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gradwalk.control import Answer, ControlError, file_of
 from gradwalk.control_link import ControlLink
+from gradwalk.gate import Breakpoint
 from gradwalk.trace import Kept, TensorKey
 
 from .held import Held, held_of
@@ -28,20 +29,28 @@ NOT_RUNNING = "This recording has no training that runs on this machine"
 
 @dataclass(slots=True)
 class Rank:
-    """The connection to one rank, and where it waits."""
+    """The connection to one rank, where it waits, and what it was told last to go to."""
 
     link: ControlLink
     held: Held | None = None
+    errand: str = ""
+    """``next-event`` or ``next-step``, until it is held again."""
 
 
 class Pausing(QObject):
-    """Owned by the shell. ``failed`` carries a sentence. A connection is made when it is first needed, and lives as long as the
-    recording is open: its end lets the training go on.
+    """Owned by the shell. ``failed`` carries a sentence, ``fetched`` says that a tensor has come. A connection is made when it
+    is first needed, and lives as long as the recording is open: its end lets the training go on.
 
     Of several ranks the one that is shown is held. One that waits goes on waiting when another is shown, until it is let go.
+
+    ``arrived``: the training waits where it was sent, and whether the recording shows that already. ``strayed``: it goes
+    elsewhere, or waits at a breakpoint before it came there.
     """
 
     failed = Signal(str)
+    fetched = Signal()
+    arrived = Signal(bool)
+    strayed = Signal()
     _told = Signal(object, dict)
     _lost = Signal(object)
     _answered = Signal(object)
@@ -55,6 +64,10 @@ class Pausing(QObject):
         self._resumed = QTimer(self, singleShot=True, interval=FLICKER_MS)
         self._resumed.timeout.connect(self._goes_on)
         self._follow = False
+        self._sent_from: tuple[int, int] | None = None
+        """The playhead when the training was sent to its next event or step, until the recording shows where it waits then."""
+        self._target: tuple[int, Breakpoint] | None = None
+        """The rank that runs to a place, and that place: a breakpoint until it is held again, there or elsewhere."""
         self._told.connect(self._on_told)
         self._lost.connect(self._on_lost)
         self._answered.connect(lambda act: act())
@@ -68,8 +81,20 @@ class Pausing(QObject):
         folder = self._folder()
         return folder is not None and (folder / file_of(self._shown)).exists()
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a training goes to its next event or step, and is not there yet."""
+        return any(one.errand for one in self._ranks.values())
+
+    @property
+    def stands_at_the_end(self) -> bool:
+        """Whether another event is another event of the training: the playhead is where it waits, or was sent on from."""
+        state = self._session.state
+        return at_live_end(state) or self._sent_from == (state.step, state.position)
+
     def pause(self) -> None:
         """Hold the training after the next event that is seen."""
+        self._stray()
         self._session.set(resting=False)
         self._tell(self._shown, "pause")
 
@@ -79,27 +104,53 @@ class Pausing(QObject):
         if self._waiting != self._shown:
             self.detach()
             return
+        self._stray()
         self._follow = True
         self._tell(self._shown, "continue")
 
     def next_event(self) -> None:
         """Let it run one event."""
-        self._follow = False
-        self._tell(self._waiting, "next-event")
+        self._send_to("next-event")
 
     def next_step(self) -> None:
         """Let it run to the first event of the next step."""
+        self._send_to("next-step")
+
+    def _send_to(self, errand: str) -> None:
+        rank, state = self._waiting, self._session.state
         self._follow = False
-        self._tell(self._waiting, "next-step")
+        self._tell(rank, errand)
+        if rank in self._ranks:
+            self._sent_from, self._ranks[rank].errand = (state.step, state.position), errand
+
+    def _stray(self) -> None:
+        """What the training was sent to does not count any more."""
+        self._sent_from = None
+        for one in self._ranks.values():
+            one.errand = ""
+        self.strayed.emit()
+
+    def run_to(self, text: str) -> None:
+        """Let it run to before the next event that a filter finds, or to a breakpoint before that."""
+        self._stray()
+        rank = self._waiting
+        self._follow, self._target = True, (rank, Breakpoint(text))
+        self._send_breakpoints(rank, self._session.state)
+        self._tell(rank, "continue")
 
     def detach(self) -> None:
-        """Let it run, whatever breakpoints are set."""
+        """Let it run, whatever breakpoints are set. The connection is left when that has been heard."""
+        self._stray()
         rank = self._waiting
-        self._tell(rank, "detach")
+        self._follow = self._follow or rank == self._shown
+        self._tell(rank, "detach", lambda answer: self._detached(rank))
+        if rank == self._shown:
+            self._goes_on()
+
+    def _detached(self, rank: int) -> None:
         self._leave(rank)
         if rank == self._shown:
-            self._follow = True
-            self._goes_on()
+            self._goes_on()  # that it was held once more may have come meanwhile
 
     def fetch(self, key: TensorKey) -> None:
         """Have a tensor of the held step in full."""
@@ -174,13 +225,22 @@ class Pausing(QObject):
     def _leave(self, rank: int) -> None:
         one = self._ranks.pop(rank, None)
         if one is not None:
+            self._forget_target(rank)
             one.link.close()
             self._tell_besides()
+            if one.errand:
+                self._stray()
 
     def _send_breakpoints(self, rank: int, state: State) -> None:
-        asked = () if state.resting else state.breakpoints
+        target = () if self._target is None or self._target[0] != rank else (self._target[1],)
+        asked = target if state.resting else (*state.breakpoints, *target)
         wanted = [{"text": one.text, "when": one.when} for one in asked if one.enabled]
         self._tell(rank, "breakpoints", breakpoints=wanted)
+
+    def _forget_target(self, rank: int) -> bool:
+        found = self._target is not None and self._target[0] == rank
+        self._target = None if found else self._target
+        return found
 
     def _on_answer(self, rank: int, done: Future[Answer], then: Callable[[Answer], None] | None) -> None:
         error = done.exception()
@@ -225,14 +285,32 @@ class Pausing(QObject):
         rank = self._rank_of(made)
         if rank is None:
             return  # it was on its way when the connection was closed
+        one = self._ranks[rank]
         if frame.get("event") in ("held", "shown"):
-            self._ranks[rank].held = held_of(frame)
+            one.held = held_of(frame)
+            if frame["event"] == "held" and self._forget_target(rank):
+                self._send_breakpoints(rank, self._session.state)
         elif frame.get("event") == "resumed":
-            self._ranks[rank].held = None
+            one.held = None
         if rank == self._shown:
             self._show(frame)
         else:
             self._tell_besides()
+        self._say_where(one, frame)
+
+    def _say_where(self, one: Rank, frame: Mapping[str, Any]) -> None:
+        errand, state = one.errand, self._session.state
+        if frame.get("event") == "held":
+            one.errand = ""
+            if errand == "next-step" and frame.get("why") != "next step":
+                self._stray()  # a breakpoint was on the way
+            else:
+                self.arrived.emit(False)
+        elif frame.get("event") == "shown" and errand:  # of the place that it has left since
+            self._sent_from = (state.step, state.position)
+        elif frame.get("event") == "shown":
+            self._sent_from = None
+            self.arrived.emit(True)
 
     def _show(self, frame: Mapping[str, Any]) -> None:
         if frame.get("event") in ("held", "shown"):
@@ -258,6 +336,8 @@ class Pausing(QObject):
         if rank is None:
             return
         del self._ranks[rank]
+        self._forget_target(rank)
+        self._stray()
         if rank == self._shown:
             self._resumed.stop()
             self._session.hold(None)
@@ -276,6 +356,7 @@ class Pausing(QObject):
         data.flags.writeable = False
         kept = Kept(data, str(answer["dtype"]), tuple(answer["shape"]), True)
         self._session.set(fetched=(*self._session.state.fetched, (key, kept)))
+        self.fetched.emit()
 
 
 def at_live_end(state: State) -> bool:

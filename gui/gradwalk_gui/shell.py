@@ -59,7 +59,6 @@ class Shell(QObject):
         self.player = Player(session, self)
         self.trainings = Trainings(window, self.follower)
         self.stops = Stops(session, Pausing(session, self.follower, self), window)
-        self.stops.pausing.failed.connect(window.notice.say)
         self.tour = Tour(window, session, self._on_tour)
         self.reruns = Reruns(window, session, self.follower, self.trainings)
         self.watcher = Watcher(session, window.notice, window.status.activity, self)
@@ -159,6 +158,7 @@ class Shell(QObject):
 
     def _on_recording_ended(self, how: str) -> None:
         self._session.end_following()
+        self._window.tell_stops()
         if self._session.state.length == 0 and self.follower.recording is not None:
             notes = [note.message for note in self.follower.recording.notes if note.kind != "end"]
             self._window.say_waiting("No step was recorded", notes[-1] if notes else "", hope=False)
@@ -178,6 +178,7 @@ class Shell(QObject):
 
     def stop_training(self) -> None:
         """Stop the training that was started here."""
+        self.stops.forget_presses()
         self.trainings.stop()
 
     def show_log(self) -> None:

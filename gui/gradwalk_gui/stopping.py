@@ -139,6 +139,15 @@ def run_to_selected(session: Session, by: Literal[1, -1]) -> str:
     return ""
 
 
+def text_ahead(state: State, by: Literal[1, -1]) -> str:
+    """The filter of the place that a training which waits runs to; "" where the record holds it, or nothing waits."""
+    if by < 0 or state.held is None or state.trace is None or state.selection is None or state.step + 1 < state.length:
+        return ""
+    event = event_of(state.trace, state.selection)
+    position = moves.position_of(state.trace, event) if event is not None else None
+    return "" if position is not None and position > state.position else text_here(state)
+
+
 def to_last_writer(session: Session) -> str:
     """To just after the event that wrote the selected tensor last; a sentence where there is none."""
     state = session.state
@@ -165,7 +174,8 @@ def in_words(state: State) -> str:
     if not enabled:
         return ""
     device = getattr(getattr(state.recording, "info", None), "device", "")
-    waits = "cuda" in device and any(asks_numbers(parse(one.text)) for one in enabled)
+    goes_on = state.recording is not None and is_growing(state.recording)
+    waits = goes_on and "cuda" in device and any(asks_numbers(parse(one.text)) for one in enabled)
     count = f"{len(enabled)} breakpoint{'s' if len(enabled) > 1 else ''}"
     if rests(state):
         return f"{count}, the training is not held at {'them' if len(enabled) > 1 else 'it'}"

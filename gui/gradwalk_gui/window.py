@@ -217,9 +217,13 @@ class Window(QMainWindow):
         if (old.held, old.held_besides) != (new.held, new.held_besides):
             self.held.show_state(new)
         if (old.breakpoints, old.resting, old.recording) != (new.breakpoints, new.resting, new.recording):
-            self.status.tell_stops(stopping.in_words(new))
+            self.tell_stops()
         if old.alerts is not new.alerts or old.length != new.length:
             self.status.tell_alerts(len(new.alerts.rows), looking=is_behind(new.alerts, new.length))
+
+    def tell_stops(self) -> None:
+        """Say in the status bar what the breakpoints do to the training; nothing when that has ended."""
+        self.status.tell_stops(stopping.in_words(self.session.state))
 
     def _make_top(self) -> QMenuBar:
         """The menu bar, with search and LIVE beside it: inside it, keys of its menus would act while they have the focus."""

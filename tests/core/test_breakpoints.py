@@ -55,11 +55,19 @@ def test_a_lines_breakpoint_finds_the_events_of_the_line(trace):
     assert {site_of(trace.graph, event_at(trace, int(i))).line for i in found} == {site.line}
 
 
-@pytest.mark.parametrize("text", ["$nan()", "+mm $grad(rms>1)", "a | -$time(ms>1)", "$value(max>3)"])
+@pytest.mark.parametrize("text", [
+    "$nan()", "+mm $grad(rms>1)", "a | -$time(ms>1)", "$value(max>3)",
+    "$dtype(float32)", "+mm -$device(cuda*)", "$saved(bytes>1e6)", "$kind(node) | $dtype(float16)", "$kind(op, node) $dtype(*)",
+])  # fmt: skip
 def test_what_is_only_known_after_an_event_cannot_stop_before_it(text):
     assert checked(text, "after") == parse(text)
     with pytest.raises(FilterError, match="only known after it"):
         checked(text, "before")
+
+
+@pytest.mark.parametrize("text", ["$kind(node) $dtype(float16)", "$kind(node, accumulate) $device(cpu)", "$kind(Node) $saved()"])
+def test_what_a_node_sends_and_keeps_is_known_before_it(text):
+    assert checked(text, "before") == parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "   "])

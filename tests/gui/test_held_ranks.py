@@ -109,5 +109,7 @@ def test_what_waiting_means_for_the_other_ranks_is_told(frame, risk):
     held = held_of({"name": "mm", "why": "paused", "step": 2, "position": 7, **frame})
     assert isinstance(held, Held)
     assert held.sentence() == f"{'Rank 3' if frame else 'Training'} is waiting before mm, step 2, 7 events have run"
+    one = held_of({"name": "mm", "why": "paused", "step": 0, "position": 1})
+    assert one.sentence() == "Training is waiting before mm, step 0, 1 event has run"
     assert risk in held.risk()
     assert bool(held.risk()) == bool(risk)

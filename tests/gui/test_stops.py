@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -130,6 +132,25 @@ def test_a_low_panel_shows_why_a_condition_cannot_be_a_breakpoint(walked, qtbot)
     assert view.field.toolTip() == ""
 
 
+def test_a_condition_on_what_an_op_makes_stops_after_it_and_the_panel_says_so(walked):
+    view = walked._window.desk.views["breakpoints"]
+    walked._window.desk.show_dock("breakpoints")
+    for text in ("$dtype(float32)", "$device(cpu)", "$op(mm) $value(max>1)"):
+        view.field.setText("$op(mm)")
+        view.sides["before"].click()
+        assert view.sides["before"].isChecked()
+        assert "only known after it" not in view.note.full_text()
+        view.field.setText(text)
+        assert view.sides["after"].isChecked()
+        view.sides["before"].click()
+        assert view.sides["after"].isChecked()
+        assert view.note.full_text() == "What an event makes is only known after it: this breakpoint stops after the event."
+    view.field.setText("$kind(node) $dtype(float32)")
+    view.sides["before"].click()
+    assert view.sides["before"].isChecked()
+    view.field.clear()
+
+
 def test_a_breakpoint_is_switched_off_and_deleted_in_the_panel(walked):
     session, view = walked.session, walked._window.desk.views["breakpoints"]
     session.set(breakpoints=(Breakpoint("$op(mul_)"), Breakpoint("$op(sum)")))
@@ -158,6 +179,36 @@ def test_a_click_beside_a_line_of_the_source_sets_a_breakpoint_at_it(walked, qtb
     assert press(walked, Qt.Key.Key_F5) == (0, places(walked, "mul_")[0])
     QTest.mouseClick(source.code.gutter, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
     assert session.state.breakpoints == ()
+
+
+def click_beside(source, line, qtbot):
+    """A click in the room for breakpoints, which is scrolled into view."""
+    source.code.scroll_to(source._whole_line(line))
+    qtbot.waitUntil(lambda: any(at == line for at, _ in source.code.lines_in_view()))
+    box = next(box for at, box in source.code.lines_in_view() if at == line)
+    where = QPoint(BREAKPOINTS // 2, round(box.center().y()))
+    QTest.mouseClick(source.code.gutter, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
+
+
+def test_a_click_beside_a_line_without_ops_sets_the_breakpoint_at_the_next_that_has_one(walked, qtbot):
+    session, source, notice = walked.session, walked._window.desk.views["source"], walked._window.notice
+    walked._window.desk.show_dock("source")
+    session.go_to(0, places(walked, "mul_", after=True)[0])
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    loop = lines.index("        for step in range(STEPS):") + 1
+    there = [Breakpoint(f"$src(test_stops.py:{loop + 1})")]
+    for _ in range(2):  # one that is there already stays
+        click_beside(source, loop, qtbot)
+        assert list(session.state.breakpoints) == there
+        assert notice.text == f"No op was recorded on line {loop}: the breakpoint is at line {loop + 1}, the next that has one"
+    assert (source.code.stops(), source.code.hollow_stops()) == ({loop + 1}, frozenset())
+    session.go_to(0, 0)
+    assert press(walked, Qt.Key.Key_F5) == (0, places(walked, "matmul")[0])
+    click_beside(source, loop + 1, qtbot)
+    assert session.state.breakpoints == ()
+    click_beside(source, len(lines), qtbot)
+    assert session.state.breakpoints == ()
+    assert "a breakpoint there would never stop" in notice.text
 
 
 def test_run_to_selected_and_back_in_this_step_and_the_next(walked):
@@ -267,9 +318,14 @@ def test_a_condition_on_numbers_says_that_it_waits_for_the_gpu_of_a_training_the
     ):
         writer = Writer(tmp_path / device.replace(":", ""), run_info(device=device, script="/somewhere/two_layer.py"))
         writer.add(sample_trace())
-        writer.close("clean")
+        qtbot.waitUntil(lambda: list((tmp_path / device.replace(":", "")).glob("rank*")) != [])  # noqa: B023
         shell.open_path(str(tmp_path / device.replace(":", "")))
+        qtbot.waitUntil(lambda: shell.session.state.trace is not None)
         shell.session.set(breakpoints=(Breakpoint("$op(mm) $value(rms>1e9)"),))
         assert said in [label.text() for label in shell._window.status.findChildren(QLabel)]
-        shell.session.set(breakpoints=(Breakpoint("$op(mm)"),))
-        assert "1 breakpoint" in [label.text() for label in shell._window.status.findChildren(QLabel)]
+        writer.close("clean")
+        qtbot.waitUntil(lambda: shell.follower.recording.ended == "clean")
+        assert "1 breakpoint" in [label.text() for label in shell._window.status.findChildren(QLabel)], (
+            "none runs that would wait"
+        )
+        shell.session.close()

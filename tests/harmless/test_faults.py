@@ -16,11 +16,14 @@ from torch.overrides import _len_torch_function_stack
 from torch.utils.checkpoint import checkpoint
 
 import gradwalk
+from gradwalk.gate import Breakpoint, Wish
+from gradwalk.run.recorded import RunRecording
 
 BOUNDARY = frozenset(
     f"recorder.{name}"
     for name in [
         "state.State.guarded",
+        "state.State.hold",
         "state.State._unseen",
         "state.State.fault",
         "forward.ForwardMode.__torch_function__",
@@ -42,8 +45,6 @@ BOUNDARY = frozenset(
         "quick.QuickFollower.reads",
         "quick.QuickFollower.drops",
         "quick.QuickFollower.calls",
-        "holding.Holding.before_op",
-        "holding.Holding.after_ops",
         "rest.Rest.backward",
         "rest.Rest.settle",
         "rest.Rest.wake",
@@ -57,6 +58,7 @@ BOUNDARY = frozenset(
         "engine.EngineRun._lose",
         "engine.EngineRun.unhook",
         "inside.InsideMode.__torch_function__",
+        "backward.Backward._before_node",
         "backward.Backward._after_node",
         "backward._unhook",
         "modules.ModuleCalls._before",
@@ -181,6 +183,25 @@ def checked():
     return w, Draws.calls, Draws.table, Draws.table._version, torch.rand(2)
 
 
+def held():
+    """Steps that are held before and after every event, with the step so far written each time."""
+    recording = RunRecording.active
+    if recording is not None:
+        gate = recording.gate
+        gate.told = lambda frame: gate.go_on(Wish.EVENT) if frame["event"] == "shown" else None
+        gate.set_breakpoints([Breakpoint("$op(*)")])
+    net, w = nn.Linear(3, 2), torch.randn(2, requires_grad=True)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        checkpoint(lambda t: Half.apply(t) * w, net(torch.ones(1, 3)), use_reentrant=False).sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            w.sub_(0.1 * w.grad)
+        w.grad = None
+    return net, w, optimizer
+
+
 def raising():
     """A step that an exception of the user's ends."""
     w = torch.randn(3, requires_grad=True)
@@ -287,6 +308,7 @@ def spread(calls, at_once):
         pytest.param(repeating, some, id="a training that repeats"),
         pytest.param(raising, some, id="a training that raises"),
         pytest.param(checked, some, id="a training that is checked"),
+        pytest.param(held, some, id="a training that is held"),
         pytest.param(rich, lambda count: range(1, count + 1), id="every call", marks=pytest.mark.slow),
     ],
 )

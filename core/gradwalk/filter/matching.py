@@ -86,25 +86,27 @@ def holds(asked: Filter, measured: Measurements, columns: Columns) -> Mask:
 
 def asks_numbers(asked: Filter) -> bool:
     """Whether a filter asks for what is only known when an event has run: its statistics or its time."""
-    match asked:
-        case Without(of):
-            return asks_numbers(of)
-        case Every(of) | Either(of):
-            return any(asks_numbers(one) for one in of)
-        case Call(name):
-            return name in ("nan", "inf", "grad", "value", "time", "check")
-    return False
+    return _asks(asked, ("nan", "inf", "grad", "value", "time", "check"))
+
+
+def asks_results(asked: Filter) -> bool:
+    """Whether a filter asks what an op makes is like: its type, where it is, what is kept of it."""
+    return _asks(asked, ("dtype", "device", "saved"))
 
 
 def asks_checks(asked: Filter) -> bool:
     """Whether a filter asks for what checks found."""
+    return _asks(asked, ("check",))
+
+
+def _asks(asked: Filter, names: tuple[str, ...]) -> bool:
     match asked:
         case Without(of):
-            return asks_checks(of)
+            return _asks(of, names)
         case Every(of) | Either(of):
-            return any(asks_checks(one) for one in of)
+            return any(_asks(one, names) for one in of)
         case Call(name):
-            return name == "check"
+            return name in names
     return False
 
 

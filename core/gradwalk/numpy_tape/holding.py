@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..gate import Gate, When
-from ..trace import NONE, Kept, Phase, Trace
+from ..gate import Gate, Stop, When
+from ..trace import NONE, Graph, Kept, Phase, Trace
 from .former import Former
 from .graph import number
 from .operands import plain
@@ -59,7 +59,7 @@ class Holding:
             self._told(fault)
             return
         if why:
-            self._gate.hold(moment, why, position)
+            self._gate.hold(Stop(moment, why, position))
 
 
 @dataclass(slots=True)
@@ -101,11 +101,11 @@ class TapedMoment:
             raise LookupError(f"the step so far has no {kind} {number}")
         slot = self._slots()[graph.edges[number].by if kind == "gradient" else number]
         if slot.version != slot.storage.version:
-            raise LookupError(f"overwritten by #{self._writer(slot)}")
+            raise LookupError(f"{_called(graph, kind, number)} is overwritten by #{self._writer(slot)}")
         known = self._arrays.get(slot)
         thing = known() if isinstance(known, weakref.ref) else known
         if thing is None:
-            raise LookupError("freed")
+            raise LookupError(f"{_called(graph, kind, number)} is freed: nothing holds it any more")
         data = np.array(plain(thing), order="C", copy=True, subok=False)
         data.flags.writeable = False
         return Kept(data, data.dtype.name, data.shape, True)
@@ -126,6 +126,13 @@ class TapedMoment:
             if any(new.storage is slot.storage and new.version > slot.version for _, new in writes):
                 return position
         return NONE
+
+
+def _called(graph: Graph, kind: str, number: int) -> str:
+    """``%5 square``: a value's number, and its name or that of the op which made it."""
+    value = graph.values[graph.edges[number].value if kind == "gradient" else number]
+    name = value.name or (graph.ops[value.op].name if value.op != NONE else "")
+    return ("the gradient of " if kind == "gradient" else "") + f"%{value.id} {name}".rstrip()
 
 
 # ---------------------------------------------------------------------- what is known of an event

@@ -294,7 +294,10 @@ def _add_modules(build: GraphBuilder, numbers: Numbers) -> None:
 
 
 def _phases(numbers: Numbers) -> dict[int, Phase]:
-    """Per op, by serial number. What runs after the last backward or graph, and every update, is of the phase ``update``."""
+    """Per op, by serial number. What runs after the last backward or graph, and every update, is of the phase ``update``.
+
+    What a step that is held has of the next one is its forward.
+    """
     last = max(
         (index for index, record in enumerate(numbers.records) if isinstance(record, BackwardRecord) or record.makes_graph),
         default=len(numbers.records),
@@ -302,7 +305,7 @@ def _phases(numbers: Numbers) -> dict[int, Phase]:
     if not numbers.backwards:
         last = len(numbers.records)
     phases: dict[int, Phase] = {
-        record.serial: "update" if record.update or index > last else "forward"
+        record.serial: "update" if record.update or (index > last and record.serial not in numbers.ahead) else "forward"
         for index, record in enumerate(numbers.records)
         if isinstance(record, OpRecord)
     }

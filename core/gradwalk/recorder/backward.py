@@ -115,12 +115,15 @@ class Backward:
             followed = state.guarded(self._follow, tuple(outputs), args, frame) if around is None else None
             if followed is not None:
                 return self._run_followed(followed, outputs, original, args, kwargs)
+            state.hold(state.holding.before_loss, tuple(outputs))
             run = state.guarded(self._begin, tuple(outputs), args, frame, around)
             thread.backwards += 1
             before, thread.inside = thread.inside, None if run is None else run.record
-            if run is not None:
-                state.guarded(run.watch_inside, state)
             try:
+                if run is not None:
+                    state.guarded(run.watch_inside, state)
+                    state.hold(state.holding.after_loss, run.record, tuple(outputs))
+                    run.last = clock()
                 result = original(outputs, *args, **kwargs)
             except Exception as error:
                 if run is not None and around is None:
@@ -264,7 +267,7 @@ class Backward:
     def _before_node(self, run: Run, place: int, _arrived: tuple[Any, ...]) -> None:
         state = self._state
         if state.gate.armed and state.thread.inside in (None, run.record):
-            state.holding.before_node(run.record, place)
+            state.hold(state.holding.before_node, run.record, place)
             run.last = clock()
 
     def _after_node(self, run: Run, place: int, grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
@@ -277,8 +280,7 @@ class Backward:
                 run.record.timings.append((len(run.record.ran), timing))
         run.record.ran.append((place, run.last, now))
         self._state.guarded(self._note_node, run, place, grad_inputs, grad_outputs)
-        if self._state.gate.armed:
-            self._state.holding.after_node(run.record, place, grad_inputs)
+        self._state.hold(self._state.holding.after_node, run.record, place, grad_inputs)
         run.last = clock()
         if timer is not None:
             run.mark = self._state.guarded(timer.mark)

@@ -134,11 +134,11 @@ class Collectives:
             if state.function_calls.run_again:  # the other processes do not wait for this one
                 raise NotAgain("it talks to the other processes")
             if state.gate.armed and state.guarded(self._is_seen, kind, args):
-                state.holding.before_collective(kind.name, sys._getframe(1), inside=_in_backward(state))
+                state.hold(state.holding.before_collective, kind.name, sys._getframe(1), _in_backward(state))
             begun = state.guarded(self._begin, kind, args, sys._getframe(1))
             result = redispatch(keyset & _BELOW, *args, **kwargs)
             if begun is not None and state.guarded(self._started, begun, result) and state.gate.armed:
-                state.holding.after_collective(begun.record)
+                state.hold(state.holding.after_collective, begun.record)
             return result
 
         return kernel
@@ -149,7 +149,7 @@ class Collectives:
             if self._pending:
                 record = self._state.guarded(self._arrived, work)
                 if record is not None and self._state.gate.armed:
-                    self._state.holding.after_collective(record)
+                    self._state.hold(self._state.holding.after_collective, record)
             return result
 
         return wait

@@ -53,7 +53,7 @@ class CustomFunctions:
             inside, tag = state.guarded(_around, state, sys._getframe(1)) or (None, "")
             if (state.thread.backwards or inside is not None) and not tag:
                 return original(*args, **kwargs)
-            state.holding.before_op(cls, sys._getframe(1))
+            state.hold(state.holding.before_op, cls, sys._getframe(1))
             call = OpCall(cls, args, kwargs, clock(), sequence_number())
             opening = Opening()
             state.guarded(_open, state, call, opening, sys._getframe(1))
@@ -75,7 +75,7 @@ class CustomFunctions:
             if timer is not None:
                 call.timing = state.guarded(timer.since, call.mark)
             state.guarded(_close_at, state, (inside, tag), call, opening, result, sys._getframe(1))
-            state.holding.after_ops()
+            state.hold(state.holding.after_ops)
             return result
 
         return apply

@@ -159,8 +159,11 @@ class ForwardMode(TorchFunctionMode):
         if kind is Kind.IGNORED or state.off or _transforming():
             return func(*args, **kwargs)
         if kind is Kind.GRAD_SET:
+            state.hold(state.holding.before_drop, args[0], args[1] if len(args) > 1 else None, frame)
             state.guarded(note_grad_set, state, func, args, frame)
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            state.hold(state.holding.after_ops)
+            return result
         if kind is not Kind.ZERO and frame.f_code.co_filename.startswith(OPTIMIZERS):
             return func(*args, **kwargs)
         follower = state.guarded(state.following)
@@ -201,7 +204,7 @@ class ForwardMode(TorchFunctionMode):
     ) -> Any:
         state = self._state
         if kind in _OPS:
-            state.holding.before_op(func, frame)
+            state.hold(state.holding.before_op, func, frame, args)
         call = OpCall(func, args, kwargs, clock(), sequence_number())
         if state.timer is not None:
             call.mark = state.guarded(state.timer.mark)
@@ -216,7 +219,7 @@ class ForwardMode(TorchFunctionMode):
         if state.timer is not None:
             call.timing = state.guarded(state.timer.since, call.mark)
         state.guarded(_note_slowly, state, kind, call, result, frame)
-        state.holding.after_ops()
+        state.hold(state.holding.after_ops)
         return result
 
 

@@ -62,15 +62,13 @@ class InsideMode(ForwardMode):
             call, timer = OpCall(func, args, kwargs, clock(), sequence_number()), state.timer
             if timer is not None:
                 call.mark = state.guarded(timer.mark)
-            if state.gate.armed:
-                state.holding.before_inside(func, frame, tag)
+            state.hold(state.holding.before_inside, func, frame, tag)
             result = func(*args, **kwargs)
             call.end, thread.tag = clock(), tag
             if timer is not None:
                 call.timing = state.guarded(timer.since, call.mark)
             state.guarded(_AFTER[kind], state, call, result, frame)
-            if state.gate.armed:
-                state.holding.after_inside()
+            state.hold(state.holding.after_inside)
             return result
         finally:
             thread.inside, thread.tag = before, ""

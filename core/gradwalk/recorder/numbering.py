@@ -14,10 +14,13 @@ from .records import BackwardRecord, Call, EdgeRecord, NodeRecord, OpRecord, Rec
 
 
 class Numbers:
-    """Ids of Values, ops, module calls, Nodes and edges. ``pending``: with the Nodes of a step that had no backward yet."""
+    """Ids of Values, ops, module calls, Nodes and edges. ``pending``: with the Nodes of a step that had no backward yet;
+    ``ahead``: those of the records that are the next step's.
+    """
 
-    def __init__(self, records: Sequence[Record], *, pending: bool = False) -> None:
+    def __init__(self, records: Sequence[Record], *, pending: bool = False, ahead: Iterable[Record] = ()) -> None:
         self.records = records
+        self.ahead = frozenset([record.serial for record in ahead])
         everything = flat(records)
         self.ops = [record for record in everything if isinstance(record, OpRecord)]
         self.backwards = [record for record in everything if isinstance(record, BackwardRecord)]
@@ -38,6 +41,8 @@ class Numbers:
         if pending and not self.backwards:
             self.nodes = nodes_of(self.ops)
             self.signature = self.signature, tuple([(node.sequence, tuple(node.saved)) for node in self.nodes])
+        if self.ahead:
+            self.signature = self.signature, tuple([op.serial in self.ahead for op in self.ops])
 
     def slot(self, slot: Slot | None) -> int:
         """The Value's id, or NONE."""

@@ -53,7 +53,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
         made = list(tensors_in(call.args[:1]))
     if not made:
         return
-    place = state.places.of(frame, through=name in _ZEROING)
+    place = state.places.of(frame, through=name in ZEROING)
     if place is None or (place.distributed and _moves_shards(state, made)):
         return
     read, arguments = split(call.args, call.kwargs)
@@ -63,7 +63,7 @@ def note_op(state: State, call: OpCall, result: Any, frame: FrameType | None) ->
         read, made, written = with_bases(state.values, *_leaves_behind(state, read, made, written))
         if len(made) > count:
             state.trail.broken = True  # the bases are not among what the op gives back
-        if name in _ZEROING and note_zeroed(state, made, place, call.begin):
+        if name in ZEROING and note_zeroed(state, made, place, call.begin):
             return
     made = [tensor for tensor in made if id(tensor) in written or not _among(tensor, read)]
     if not made:
@@ -132,7 +132,7 @@ def finish_op(
 
 
 NOTHING: Container[int] = frozenset()
-_ZEROING = frozenset(("zero_", "_foreach_zero_"))
+ZEROING = frozenset(("zero_", "_foreach_zero_"))
 _names: dict[Any, str] = {}
 
 

@@ -15,7 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ..gate import Gate
+from ..gate import Gate, Stop
 from ..recording.retention import Keep
 from ..recording.sink import Sink
 from ..trace import StepError, Trace, Verdict
@@ -146,6 +146,11 @@ class State:
         except Exception as fault:
             self.fault(fault)
             return None
+
+    def hold(self, ask: Callable[..., Stop | None], *arguments: Any) -> None:
+        """Hold the training here if the gate is to: ``ask`` (of ``holding.py``) says so, guarded. What waits holds no lock."""
+        if self.gate.armed:
+            self.gate.hold(self.guarded(ask, *arguments))
 
     def _unseen(self, work: Callable[..., T], *arguments: Any) -> T | None:
         try:

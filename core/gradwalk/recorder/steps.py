@@ -81,6 +81,10 @@ class Steps:
         """Whether the open step has had its backward and an update, and nothing that counts as a forward after them."""
         return self._updated() and self._counted <= self._tail
 
+    def of_the_next(self) -> list[Record]:
+        """What has run already of the step after the open one."""
+        return self._split_tail()[1] if self._trained else []
+
     def made_here(self, slot: Slot) -> bool:
         """Whether a Slot was made by a record of the open step."""
         return bool(self.log) and slot.serial >= self.log[0].serial

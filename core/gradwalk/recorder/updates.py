@@ -151,6 +151,7 @@ class OptimizerSteps:
         if self._state.rest.asleep:
             self._state.rest.settle()
             return
+        self._state.hold(self._state.holding.before_step, optimizer, sys._getframe(1))
         if len(self._begins) > 64:  # steps that raised never came back
             self._begins.clear()
         self._begins[id(optimizer)] = clock()
@@ -159,7 +160,7 @@ class OptimizerSteps:
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._state.guarded(self._unwatched.end)
         self._state.guarded(self._note_step, optimizer, sys._getframe(1))
-        self._state.holding.after_ops()
+        self._state.hold(self._state.holding.after_ops)
 
     def _note_step(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         state = self._state

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gradwalk.breakpoints import checked
+from gradwalk.breakpoints import checked, only_after
 from gradwalk.filter import FilterError, parse
 from gradwalk.filter.matching import asks_numbers
 from gradwalk.gate import Breakpoint, When
@@ -31,6 +31,7 @@ from ..widgets.text import ElidedLabel
 EMPTY = "F9 sets a breakpoint at the selection or the next event, a click beside a line of the source one at the line."
 COSTS = "While breakpoints are set, a training that runs is recorded the slow way."
 RESTS = "Kept from an earlier start: they do not hold this training yet."
+LATE = "What an event makes is only known after it: this breakpoint stops after the event."
 WAITS = "A condition on numbers waits for the GPU at every event that it covers."
 
 
@@ -136,15 +137,16 @@ class BreakpointsView(Panel):
         return ""
 
     def _read(self, text: str) -> None:
-        """Underline what cannot be read; a condition on numbers can only stop after the event."""
+        """Underline what cannot be read; a condition on what an event makes can only stop after the event."""
         self.field.read(text, self.theme.danger)
-        if self.field.error is None and text.strip() and asks_numbers(self.field.asked):
+        late = self.field.error is None and bool(text.strip()) and only_after(self.field.asked)
+        if late:
             self.sides["after"].setChecked(True)
         fault = self._fault(text.strip()) if text.strip() else ""
         self._wrong = bool(fault)
         self.field.setToolTip(fault)
         self.button.setEnabled(bool(text.strip()) and not fault)
-        self.note.set_full_text(fault or self._advice())
+        self.note.set_full_text(fault or (LATE if late else self._advice()))
         self.note.setStyleSheet(f"color: {self.theme.danger if fault else self.theme.subtle};")
         self._make_room()
 

@@ -9,9 +9,11 @@ from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 from gradwalk.tape import event_at, site_of
 from gradwalk.trace import NONE, Graph, Site, Trace
 
+from ..alert_scan import is_growing
 from ..editors import EditorError, open_in_editor
 from ..inspection.source_marks import LineEvents, events_in, files_of
 from ..inspection.source_text import selected_site, source_of
+from ..inspection.stop_lines import landing, lines_that_compute, lines_with_ops
 from ..inspection.subject import empty_text, op_behind, position_shown
 from ..panel import GRID, Panel, phase_colour
 from ..session import Session
@@ -42,6 +44,8 @@ class SourceView(Panel):
         self._line = 1
         self._events: dict[int, LineEvents] = {}
         self._events_of: tuple[Trace, str] | None = None
+        self._lines: dict[tuple[str, str], frozenset[int]] = {}
+        """By a Graph's key and the file, the lines that have ops."""
         self.header = SourceHeader(self)
         self.header.chosen.connect(lambda file, line: self.session.set(frame=(file, line)))
         self.header.edit.connect(self._edit)
@@ -100,6 +104,8 @@ class SourceView(Panel):
 
     def _show_file(self, old: State, new: State, file: str) -> bool:
         """Show the text of a file; False where there is none."""
+        if old.recording is not new.recording:
+            self._lines = {}
         if file != self._file or old.recording is not new.recording or self._pages.currentWidget() is not self.code:
             found = source_of(new.recording, file)
             if found is None:
@@ -112,7 +118,6 @@ class SourceView(Panel):
 
     def _mark(self, state: State) -> None:
         assert state.trace is not None
-        self.code.show_stops(lines_with_breakpoints(state.breakpoints, self._file))
         graph = state.trace.graph
         ranges = []
         chosen, now = selected_site(graph, state.selection), event_site(state)
@@ -128,6 +133,9 @@ class SourceView(Panel):
             self.code.show_marks({line: self._mark_of(found, graph) for line, found in self._events.items()})
         elif any(mark.theme is not self.theme for mark in self.code.marks().values()):
             self.code.show_marks({line: self._mark_of(found, graph) for line, found in self._events.items()})
+        stops = lines_with_breakpoints(state.breakpoints, self._file)
+        hollow = stops.difference(self._events)
+        self.code.show_stops(stops, hollow - self._lines_with_ops(state) if hollow else hollow)
 
     def _same_events(self, trace: Trace) -> bool:
         """Whether the events found last still hold: the same file, structure and order of events."""
@@ -161,7 +169,28 @@ class SourceView(Panel):
                 self.session.select(found)
 
     def _on_stop_asked(self, line: int) -> None:
-        self.session.set(breakpoints=toggled_line(self.session.state, self._file, line))
+        """Remove the breakpoint of a line, or set one there, or at the next line at which one can stop."""
+        state = self.session.state
+        before, after = state.breakpoints, toggled_line(state, self._file, line)
+        if len(after) > len(before):
+            goes_on = state.recording is not None and is_growing(state.recording)
+            may_run = lines_that_compute(self.code.toPlainText()) if goes_on else frozenset()
+            place = landing(line, self._lines_with_ops(state), may_run)
+            moved = toggled_line(state, self._file, place.line) if place.line else before
+            after = moved if len(moved) > len(before) else before  # one that is there already stays
+            if place.sentence:
+                self.said.emit(place.sentence, not place.line)
+        self.session.set(breakpoints=after)
+
+    def _lines_with_ops(self, state: State) -> frozenset[int]:
+        """The lines of the file at which an op was recorded, in any step."""
+        found = set(self._events)
+        for graph in getattr(state.recording, "graphs", ()):
+            key = (graph.key, self._file)
+            if key not in self._lines:
+                self._lines[key] = lines_with_ops(graph, self._file)
+            found |= self._lines[key]
+        return frozenset(found)
 
     def _on_line_entered(self, line: int) -> None:
         if line in self._events:

@@ -61,6 +61,7 @@ class CodeView(QPlainTextEdit):
         self.theme = theme
         self._marks: Mapping[int, Mark] = {}
         self._stops: frozenset[int] = frozenset()
+        self._hollow: frozenset[int] = frozenset()
         self._ranges: tuple[Range, ...] = ()
         self._shown_text = ""
         self._wanted: Range | None = None
@@ -100,10 +101,14 @@ class CodeView(QPlainTextEdit):
         self._fit_gutter()
         self.gutter.update()
 
-    def show_stops(self, lines: frozenset[int]) -> None:
-        """The lines that have a breakpoint."""
-        self._stops = lines
+    def show_stops(self, lines: frozenset[int], hollow: frozenset[int] = frozenset()) -> None:
+        """The lines that have a breakpoint; ``hollow``: those of them that have had no op."""
+        self._stops, self._hollow = lines, hollow
         self.gutter.update()
+
+    def hollow_stops(self) -> frozenset[int]:
+        """The lines whose breakpoint has had no op to stop at."""
+        return self._hollow
 
     def stops(self) -> frozenset[int]:
         """The lines that have a breakpoint."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from ..inspection.stop_lines import NONE_YET
 from ..theme import Theme, font
 
 if TYPE_CHECKING:
@@ -76,14 +77,19 @@ class Gutter(QWidget):
             place = QRectF(0, box.top(), self.width() - GAP, box.height())
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(line))
             if line in self._view.stops():
-                painter.save()
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(QColor(theme.danger))
-                painter.drawEllipse(QPointF(BREAKPOINTS / 2, box.top() + box.height() / 2), 4.5, 4.5)
-                painter.restore()
+                self._paint_stop(painter, box, hollow=line in self._view.hollow_stops())
             mark = self._view.marks().get(line)
             if mark is not None:
                 self._paint_mark(painter, mark, box, line in strong)
+
+    def _paint_stop(self, painter: QPainter, box: QRectF, *, hollow: bool) -> None:
+        colour = QColor(self._view.theme.danger)
+        painter.save()
+        painter.setPen(QPen(colour, 1.5) if hollow else Qt.PenStyle.NoPen)
+        painter.setBrush(Qt.BrushStyle.NoBrush if hollow else colour)
+        radius = 3.75 if hollow else 4.5
+        painter.drawEllipse(QPointF(BREAKPOINTS / 2, box.top() + box.height() / 2), radius, radius)
+        painter.restore()
 
     def _paint_mark(self, painter: QPainter, mark: Mark, box: QRectF, strong: bool) -> None:
         painter.setPen(QColor(mark.colour))
@@ -105,12 +111,18 @@ class Gutter(QWidget):
         line = self.line_at(at.y())
         return line if at.x() >= BREAKPOINTS and line in self._view.marks() else 0
 
+    def told_of_stop(self, at: QPointF) -> str:
+        """What is said at a point in the room for breakpoints, "" elsewhere."""
+        if at.x() >= BREAKPOINTS:
+            return ""
+        return NONE_YET if self.line_at(at.y()) in self._view.hollow_stops() else "Set or remove a breakpoint at this line"
+
     def event(self, event: QEvent) -> bool:
         """Show tool tips."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             line = self.marked_at(QPointF(event.pos()))
-            at_stops = "Set or remove a breakpoint at this line" if event.pos().x() < BREAKPOINTS else ""
-            QToolTip.showText(event.globalPos(), self._view.marks()[line].told if line else at_stops, self)
+            told = self._view.marks()[line].told if line else self.told_of_stop(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), told, self)
             return True
         return super().event(event)
 
