@@ -67,9 +67,9 @@ binary(
 binary(
     "rsub __rsub__",
     "Y - X",
-    lambda x, y: y - x,
-    ("-dL/dZ", lambda out, x, y: -1.0),
-    ("dL/dZ", lambda out, x, y: 1.0),
+    lambda x, y, alpha=1: y - alpha * x,
+    ("-dL/dZ", lambda out, x, y, alpha=1: -alpha),
+    ("dL/dZ", lambda out, x, y, alpha=1: 1.0),
 )
 binary(
     "mul mul_ multiply imul __mul__ __rmul__ __imul__",
@@ -133,7 +133,7 @@ def _power_dn(out: Array, x: Array, exponent: Any = 2) -> Array:
 
 
 register(
-    "pow pow_ power __pow__ ipow __ipow__",
+    "pow pow_ power __pow__ ipow __ipow__ float_power float_power_",
     "Z = X ** n",
     _power,
     {

@@ -240,7 +240,7 @@ register(
 
 
 def _inverse_rms(x: Array, normalized_shape: Any, eps: float | None) -> Array:
-    """Without an ``eps`` torch takes that of the dtype; here it is that of float64."""
+    """Without an ``eps`` that of float64, as in torch; what it is of other dtypes tells ``untold.py``."""
     square = (x**2).mean(axis=_last(x, normalized_shape), keepdims=True)
     return np.asarray(1 / np.sqrt(square + (np.finfo(np.float64).eps if eps is None else eps)))
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..tape import value_label
 from ..trace import Graph, Op
-from .calling import Call, calls
+from .calling import Call, ways
 from .registry import Array, formula_of
+from .untold import arguments_of
 
 Tensors = dict[int, Any]
 """Elements by a Value's id: float64, or whole numbers and truth values as they are."""
@@ -77,7 +78,7 @@ def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -
         raise ValueError(f"there is no formula for {op.name}")
     extra = (mask(op),) if op.name.rstrip("_") == "dropout" else ()
     tensors = {value: recorded(value) for value in op.inputs}
-    steps = [Step(op, call, extra) for call in calls(formula, op, len(op.inputs) + len(extra))]
+    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs) + len(extra))]
     if len(steps) == 1:
         return steps[0]
     return next((step for step in steps if _fits(step, tensors, recorded)), steps[0])

@@ -1,0 +1,79 @@
+"""Right ops that were once accused, in every precision: each is checked, and agrees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import gradwalk
+from gradwalk.reference.checking import check
+from gradwalk.reference.whole import check_step
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
+
+
+def recorded(folder, program):
+    """The only step of a program, with all its tensors."""
+    torch.manual_seed(0)
+    with gradwalk.record(folder, level="tensors"):
+        program()
+    with gradwalk.open_recording(folder) as recording:
+        trace = recording[0]
+        return replace(trace, tensors=MappingProxyType(dict(trace.tensors.items())))
+
+
+def agreeing(folder, program, *names):
+    """The step, after it is found that no op of it is accused, and that all rows of those called ``names`` are there."""
+    trace = recorded(folder, program)
+    found = check_step(trace)
+    assert [(trace.graph.ops[v.op], row) for v in found.wrong for row in v.rows if not row.agrees] == []
+    for name in names:
+        verdicts = [found.verdicts[one.id] for one in ops(trace, name)]
+        assert verdicts, f"{name} ran"
+        assert not [verdict.sentence for verdict in verdicts if verdict.sentence or not verdict.rows], name
+    return trace
+
+
+def ops(trace, name):
+    return [one for one in trace.graph.ops if one.name == name and one.phase in ("forward", "loss")]
+
+
+def planted(trace, key, place, difference):
+    """The same step with one element of one tensor off."""
+    data = np.array(trace.tensors[key].data, np.float64)
+    data[place] += difference
+    return replace(trace, tensors=MappingProxyType({**trace.tensors, key: replace(trace.tensors[key], data=data)}))
+
+
+def normal(*shape, dtype=torch.float32, size=1.0):
+    return (torch.randn(*shape) * size).to(dtype).requires_grad_()
+
+
+@each_dtype
+def test_rms_norm_without_eps_takes_that_of_the_dtype_in_which_it_computes(dtype, tmp_path):
+    inputs = [normal(4, 8, dtype=dtype, size=size) for size in (1e-2, 1e-4, 1e-5)]
+    norm = nn.RMSNorm(8, dtype=dtype)
+    trace = agreeing(tmp_path / "run", lambda: sum(norm(x).float().sin().sum() for x in inputs).backward(), "rms_norm")
+    key = ("value", ops(trace, "rms_norm")[0].outputs[0])
+    wrong = planted(trace, key, (1, 2), 0.2)
+    assert check(wrong, ops(trace, "rms_norm")[0]).verdict.agrees is False
+
+
+@each_dtype
+def test_a_number_stands_for_the_argument_that_it_was_given_for(dtype, tmp_path):
+    x, y = normal(5, 4, dtype=dtype), normal(5, 4, dtype=dtype)
+
+    def program():
+        loss = F.huber_loss(x, y, delta=0.5) + F.huber_loss(x, y, reduction="sum", delta=0.3) + torch.pow(2.0, x).sum()
+        loss = loss + torch.xlogy(2.0, x.abs()).sum() + torch.xlogy(x.abs(), 2.0).sum() + torch.float_power(x.abs(), 1.5).sum()
+        loss = loss + (torch.rsub(x, 0.7) * y).sum() + torch.rsub(x, 0.7, alpha=0.3).sin().sum() + torch.rsub(x, y, alpha=2).sum()
+        (loss + torch.where(x > 0, 2.0, y).sum() + torch.where(x > 0, y, 2.0).sum() + torch.mul(x, 3.0).sum()).float().backward()
+
+    agreeing(tmp_path / "run", program, "huber_loss", "pow", "xlogy", "float_power", "rsub", "where", "mul")
