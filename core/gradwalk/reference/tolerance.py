@@ -17,7 +17,8 @@ import numpy as np
 from ..trace import Graph, Op
 from .draws import Drawing, Drawn
 from .inner import HAS_INNER, inner, inner_back
-from .kinds import SCATTERED, forward_length, gradient_length, is_one_of, kind_of
+from .kinds import MEANS, SCATTERED, SUMMED_IN_PLACE, divisions, forward_length, gradient_length, is_one_of, kind_of
+from .pool import windows_of
 from .program import Step, Tensors, outputs_of
 from .registry import Array
 from .rounding import FUNCTION, LEAST, NORMAL, Precision, amplitude, coarsest, growth, precision_of, unit_of
@@ -59,6 +60,8 @@ class Tolerance:
             return np.asarray(self._base(value, expected) + self._rate(self.longest) * self.size(computed))
         length = forward_length(step.call, self._inputs, self.outs[0])
         rate = growth(length, self._precision.summed) + self._precision.products * (self._kind == "products")
+        if is_one_of(step.call.formula, SUMMED_IN_PLACE):
+            rate = (length - 1 + divisions(step.call.formula)) * self._precision.stored
         base = np.asarray(self._base(value, expected) + self._numbers())
         if not rate:
             return base
@@ -80,13 +83,12 @@ class Tolerance:
         it, added up, if it was recorded in parts.
         """
         expected = np.asarray(self.gradients[value], np.float64)
-        rounded, step = self._base(value, expected if parts is None else np.maximum(parts, np.abs(expected))), self.steps[0]
+        rounded = self._base(value, expected if parts is None else np.maximum(parts, np.abs(expected)))
         if not self.closed:
             return np.asarray(rounded + (self._rate(self.length(value)) + self._met) * self.size_back(value))
-        scattered = is_one_of(step.call.formula, SCATTERED)
-        length = self._most_often(value) if scattered else self._length(value)
-        # what an index names twice is added up where it is stored, one after the other
-        rate = (length - 1) * self._precision.stored if scattered else growth(length, self._precision.summed)
+        rate = self._scattered(value)
+        if rate is None:
+            rate = growth(self._length(value), self._precision.summed)
         rate += self._precision.products * (self._kind == "products") + self._met
         return _plus(rounded, rate, self._small_gradients[value]) if rate else rounded
 
@@ -201,6 +203,16 @@ class Tolerance:
         given = [seeds.get(value, np.zeros(np.shape(part))) for value, part in zip(step.op.outputs, outs, strict=False)]
         absolute = out if self._kind in ("moves", "linear") else np.abs(out)
         return step.backward(inputs, absolute, given if isinstance(out, tuple | list) else given[0])
+
+    def _scattered(self, value: int) -> float | None:
+        """The rate of a gradient whose parts are added up where it is stored, one after the other; None for any other."""
+        call, stored = self.steps[0].call, self._precision.stored
+        if is_one_of(call.formula, SCATTERED):
+            return (self._most_often(value) - 1) * stored
+        if is_one_of(call.formula, MEANS):
+            _, times = windows_of(call.formula.op, self._inputs[0], call.named)
+            return (times - 1 + divisions(call.formula)) * stored if times > 1 else 0.0
+        return None
 
     def _most_often(self, value: int) -> int:
         """How often an index names the same place."""

@@ -77,3 +77,51 @@ def test_a_number_stands_for_the_argument_that_it_was_given_for(dtype, tmp_path)
         (loss + torch.where(x > 0, 2.0, y).sum() + torch.where(x > 0, y, 2.0).sum() + torch.mul(x, 3.0).sum()).float().backward()
 
     agreeing(tmp_path / "run", program, "huber_loss", "pow", "xlogy", "float_power", "rsub", "where", "mul")
+
+
+def pools(dtype):
+    """Windows that overlap, in all kinds of pools that torch has for a dtype on a CPU."""
+    maps, volumes, rows = (normal(2, 3, *sizes, dtype=dtype) for sizes in ((16, 16), (8, 8, 8), (40,)))
+    yield "max_pool2d", F.max_pool2d(maps, 7, 1)
+    yield "max_pool2d", F.max_pool2d(maps, 5, 2, 1, 2)
+    yield "max_pool3d", F.max_pool3d(volumes, 3, 1)
+    yield "max_pool1d", F.max_pool1d(rows, 9, 1)
+    yield "avg_pool2d", F.avg_pool2d(maps, 7, 1, 3)
+    yield "avg_pool2d", F.avg_pool2d(maps, 5, 1, 2, count_include_pad=False)
+    yield "avg_pool2d", F.avg_pool2d(maps, 5, 1, divisor_override=3)
+    yield "avg_pool2d", F.avg_pool2d(maps, 16)
+    yield "avg_pool1d", F.avg_pool1d(rows, 9, 1, 4)
+    yield "adaptive_avg_pool1d", F.adaptive_avg_pool1d(rows, 13)
+    yield "adaptive_max_pool1d", F.adaptive_max_pool1d(rows, 13)
+    yield "adaptive_max_pool2d", F.adaptive_max_pool2d(maps, 5)
+    yield "adaptive_max_pool3d", F.adaptive_max_pool3d(volumes, 3)
+    for size in (1, 5, (7, 3), 40):
+        yield "adaptive_avg_pool2d", F.adaptive_avg_pool2d(maps, size)
+    for size in (3, 12):
+        yield "adaptive_avg_pool3d", F.adaptive_avg_pool3d(volumes, size)
+    for mode in ("reflect", "replicate", "circular"):
+        yield "pad", F.pad(maps, (5, 5, 5, 5), mode=mode)
+
+
+@each_dtype
+def test_gradients_that_are_added_up_where_they_are_stored_are_granted_so_much(dtype, tmp_path):
+    names = set()
+
+    def program():
+        for name, z in pools(dtype):
+            names.add(name)
+            (z * (z.detach().flip(-1) + 0.3).sin()).float().sum().backward()
+
+    trace = agreeing(tmp_path / "run", program)
+    found = check_step(trace).verdicts
+    assert all(len(found[one.id].rows) == 2 for name in names for one in ops(trace, name))
+    for one in ops(trace, "avg_pool2d")[:2] + ops(trace, "adaptive_avg_pool2d")[:2]:
+        gradient = found[one.id].rows[1]
+        place, largest = _largest(trace, gradient.tensor)
+        wrong = planted(trace, gradient.tensor, place, largest)
+        assert not check(wrong, one).verdict.rows[1].agrees, "twice what it should be"
+
+
+def _largest(trace, key):
+    size = np.abs(trace.tensors[key].data.astype(np.float64))
+    return np.unravel_index(size.argmax(), size.shape), size.max()
