@@ -19,7 +19,7 @@ from ..tape import shape_of
 from ..trace import Compared, Judge, Op, TensorKey, Trace, Verdict
 from .comparing import compared, without_kinks
 from .computed import computed
-from .kinks import valid_at_kinks
+from .kinks import nearness, valid_at_kinks
 from .program import REFUSED, Step, named, run_back
 from .recorded import NotThereError, Recorded, whole
 from .rounding import unit_of
@@ -139,7 +139,8 @@ class _Checking:
         if np.shape(seen) != np.shape(expected):
             return compared(key, symbol, text, seen, expected, 0.0, unit)
         allowed = tolerance.backward(value, sum(map(np.abs, parts)) if len(parts) > 1 else None)
-        kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed)
+        near = nearness(steps, tolerance.stored)
+        kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed, near)
         return without_kinks(key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()))
 
     def _unit(self, value: int) -> float:

@@ -16,6 +16,8 @@ from .elementwise import sigmoid
 from .registry import Array, Places, register
 
 Arrays = tuple[Array, ...]
+SEQUENCES = "lstm gru rnn_tanh rnn_relu"
+"""Layers, which read a weight at each step in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,13 @@ def _line(kind: Kind, x: Array, weights: Sequence[Array], first: Arrays, turned:
     return _Line(x, weights, turned, line.a, line.r, line.before, state), out
 
 
-def _line_back(kind: Kind, line: _Line, g: Array, last: Arrays) -> tuple[Array, Arrays, list[Array]]:
-    """The gradients of what a layer read, of its first states and of its weights, for those of its output and its last states."""
+def _line_back(
+    kind: Kind, line: _Line, g: Array, last: Arrays, size: Callable[[Array], Array] = np.asarray
+) -> tuple[Array, Arrays, list[Array]]:
+    """The gradients of what a layer read, of its first states and of its weights, for those of its output and its last states.
+
+    What is added up for a weight is taken by its ``size``: as it is, or its absolute value.
+    """
     w, u = line.weights[:2]
     dx, dstate = np.zeros(line.x.shape), last
     made = [np.zeros(part.shape) for part in line.weights]
@@ -121,11 +128,11 @@ def _line_back(kind: Kind, line: _Line, g: Array, last: Arrays) -> tuple[Array, 
         before = line.before[step]
         da, dr, through = kind.back((dstate[0] + g[t], *dstate[1:]), line.a[step], line.r[step], before)
         dx[t] = da @ w
-        made[0] += da.T @ line.x[t]
-        made[1] += dr.T @ before[0]
+        made[0] += size(da.T @ line.x[t])
+        made[1] += size(dr.T @ before[0])
         if len(made) > 2:
-            made[2] += da.sum(axis=0)
-            made[3] += dr.sum(axis=0)
+            made[2] += size(da.sum(axis=0))
+            made[3] += size(dr.sum(axis=0))
         dstate = (through[0] + dr @ u, *through[1:])
     return dx, dstate, made
 
@@ -182,7 +189,9 @@ def _run(layout: _Layout, x: Array, rest: Sequence[Array]) -> tuple[list[_Line],
     return lines, read
 
 
-def _back(layout: _Layout, g: Any, x: Array, rest: Sequence[Array]) -> tuple[Array, list[Array], list[Array]]:
+def _back(
+    layout: _Layout, g: Any, x: Array, rest: Sequence[Array], size: Callable[[Array], Array] = np.asarray
+) -> tuple[Array, list[Array], list[Array]]:
     """The gradients of X, of the first states and of the weights."""
     lines, _ = _run(layout, x, rest)
     incoming, states, weights = layout.rows(g[0]), list[Arrays](), list[Array]()
@@ -191,12 +200,23 @@ def _back(layout: _Layout, g: Any, x: Array, rest: Sequence[Array]) -> tuple[Arr
         found = []
         for direction, part in enumerate(parts):
             at = layer * layout.directions + direction
-            found.append(_line_back(layout.kind, lines[at], part, layout.states(g[1:], at)))
+            found.append(_line_back(layout.kind, lines[at], part, layout.states(g[1:], at), size))
         incoming = np.sum([dx for dx, _, _ in found], axis=0)
         states = [*(state for _, state, _ in found), *states]
         weights = [*(weight for _, _, made in found for weight in made), *weights]
     joined = [np.stack(parts) for parts in zip(*states, strict=True)]
     return layout.unrows(incoming), joined if layout.batched else [part[:, 0] for part in joined], weights
+
+
+def added_up(name: str, g: Any, x: Array, rest: Sequence[Array], arguments: Mapping[str, Any]) -> tuple[int, list[Array]]:
+    """How many parts the gradient of a weight is added up of, one for each step in time, and for each weight their sizes."""
+    layout = _layout(name, x, rest, **{**_USUAL, **arguments})
+    return len(layout.rows(x)), _back(layout, g, x, rest, np.abs)[2]
+
+
+_USUAL = {
+    "has_biases": True, "num_layers": 1, "dropout": 0.0, "train": False, "bidirectional": False, "batch_first": False,
+}  # fmt: skip
 
 
 def _register(name: str, text: str, source: str) -> None:

@@ -20,6 +20,7 @@ from .inner import HAS_INNER, inner, inner_back
 from .kinds import MEANS, SCATTERED, SUMMED_IN_PLACE, divisions, forward_length, gradient_length, is_one_of, kind_of
 from .pool import windows_of
 from .program import Step, Tensors, outputs_of
+from .recurrent import SEQUENCES, added_up
 from .registry import Array
 from .rounding import FUNCTION, LEAST, NORMAL, Precision, amplitude, coarsest, growth, precision_of, unit_of
 
@@ -85,7 +86,8 @@ class Tolerance:
         expected = np.asarray(self.gradients[value], np.float64)
         rounded = self._base(value, expected if parts is None else np.maximum(parts, np.abs(expected)))
         if not self.closed:
-            return np.asarray(rounded + (self._rate(self.length(value)) + self._met) * self.size_back(value))
+            drawn = (self._rate(self.length(value)) + self._met) * self.size_back(value)
+            return np.asarray(rounded + drawn + self._over_time(value))
         rate = self._scattered(value)
         if rate is None:
             rate = growth(self._length(value), self._precision.summed)
@@ -136,6 +138,11 @@ class Tolerance:
     def _met(self) -> float:
         """What adding up the gradients that met in a seed has rounded, before it was handed to the op."""
         return (self.parts - 1) * self._precision.stored
+
+    @property
+    def stored(self) -> float:
+        """The unit roundoff to which the op rounds its results."""
+        return self._precision.stored
 
     @cached_property
     def _precision(self) -> Precision:
@@ -199,10 +206,15 @@ class Tolerance:
         out = self.outs[0]
         sizes = {value: self.sizes.get(value, g) for value, g in self.seeds.items()}
         seeds = {value: self._amplitude(value, g, np.float32) for value, g in sizes.items()}
-        outs = outputs_of(out)
-        given = [seeds.get(value, np.zeros(np.shape(part))) for value, part in zip(step.op.outputs, outs, strict=False)]
         absolute = out if self._kind in ("moves", "linear") else np.abs(out)
-        return step.backward(inputs, absolute, given if isinstance(out, tuple | list) else given[0])
+        return step.backward(inputs, absolute, self._given(seeds))
+
+    def _given(self, seeds: Tensors) -> Any:
+        """What a VJP takes of the gradients of the outputs: one, or a tuple of several, with 0 for those that have none."""
+        out = self.outs[0]
+        pairs = zip(self.steps[0].op.outputs, outputs_of(out), strict=False)
+        given = tuple(seeds.get(value, np.zeros(np.shape(part))) for value, part in pairs)
+        return given if isinstance(out, tuple | list) else given[0]
 
     def _scattered(self, value: int) -> float | None:
         """The rate of a gradient whose parts are added up where it is stored, one after the other; None for any other."""
@@ -242,12 +254,18 @@ class Tolerance:
         step = self.steps[0]
         if len(self.steps) > 1 or not is_one_of(step.call.formula, HAS_INNER):
             return 0.0
-        out = self.outs[0]
-        pairs = zip(step.op.outputs, outputs_of(out), strict=False)
-        given = [self.seeds.get(one, np.zeros(np.shape(part))) for one, part in pairs]
-        g = tuple(given) if isinstance(out, tuple | list) else given[0]
-        numbers = [number for number, read in enumerate(step.op.inputs) if read == value]
-        return sum(inner_back(step, self._inputs, number, g, out) for number in numbers)
+        g, numbers = self._given(self.seeds), [number for number, read in enumerate(step.op.inputs) if read == value]
+        return sum(inner_back(step, self._inputs, number, g, self.outs[0]) for number in numbers)
+
+    def _over_time(self, value: int) -> Any:
+        """What adding up the gradient of a recurrent layer's weight over time rounds, where it is stored."""
+        step = self.steps[0]
+        if len(self.steps) > 1 or not is_one_of(step.call.formula, SEQUENCES):
+            return 0.0
+        x, *rest = self._inputs
+        times, sizes = added_up(step.call.formula.op, self._given(self.seeds), x, rest, step.call.named)
+        weights = zip(step.op.inputs[len(step.op.inputs) - len(sizes) :], sizes, strict=True)
+        return (times - 1) * self.stored * sum(size for one, size in weights if one == value)
 
 
 def _plus(rounded: Array, rate: float, made: Any) -> Array:

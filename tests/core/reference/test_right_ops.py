@@ -125,3 +125,39 @@ def test_gradients_that_are_added_up_where_they_are_stored_are_granted_so_much(d
 def _largest(trace, key):
     size = np.abs(trace.tensors[key].data.astype(np.float64))
     return np.unravel_index(size.argmax(), size.shape), size.max()
+
+
+def unrolled(cell, xs):
+    """The last states of a cell after it read ``xs`` one after the other."""
+    states = None
+    for x in xs:
+        states = cell(x, states)
+    return states if isinstance(states, tuple) else (states,)
+
+
+@each_dtype
+def test_recurrent_layers_under_autocast_compute_in_its_dtype(dtype, tmp_path):
+    xs, cells = normal(6, 3, 4, size=2.0), (nn.LSTMCell(4, 8), nn.GRUCell(4, 8), nn.RNNCell(4, 8, nonlinearity="relu"))
+    layers = [nn.GRU(4, 8, 2), nn.RNN(4, 8, bidirectional=True), nn.RNN(4, 8, nonlinearity="relu")]
+    layers += [nn.LSTM(4, 8)] if dtype != torch.float16 else []  # it has none of float16 on a CPU
+    long, slow = normal(100, 2, 4), nn.GRU(4, 2)
+
+    def program():
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            made = [
+                *(state for cell in cells for state in unrolled(cell, xs)),
+                *(layer(xs)[0] for layer in layers),
+                slow(long)[0],
+            ]
+            with torch.no_grad():
+                slow(long + F.linear(long, torch.eye(4)))
+        sum((z.float() * torch.linspace(-1, 1, z.numel()).view(z.shape)).sum() for z in made).backward()
+
+    names = ["lstm_cell", "gru_cell", "rnn_relu_cell", "gru", "rnn_tanh", "rnn_relu"]
+    trace = agreeing(tmp_path / "run", program, *names)
+    for name in names[:4]:
+        one = ops(trace, name)[0]
+        gradients = [row for row in check(trace, one).verdict.rows if row.symbol == "dL/dW"]
+        place, largest = _largest(trace, gradients[0].tensor)
+        wrong = check(planted(trace, gradients[0].tensor, place, 0.4 * largest), one).verdict
+        assert [row.tensor for row in wrong.rows if not row.agrees] == [gradients[0].tensor], name
