@@ -121,7 +121,12 @@ class _Checking:
             except NotThereError as error:
                 left_out = _sentence(self.op, error)
                 continue
-            rows.append(self._gradient_row(tolerance, value, key, seen))
+            row = self._gradient_row(tolerance, value, key, seen)
+            reason = "" if row.agrees else self.recorded.mixed(value) or self.recorded.changed()
+            if reason:
+                left_out = f"not checked: {reason}"
+            else:
+                rows.append(row)
         return tuple(rows), left_out
 
     def _gradient_row(self, tolerance: Tolerance, value: int, key: TensorKey, parts: Sequence[Any]) -> Compared:

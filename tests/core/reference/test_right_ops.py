@@ -161,3 +161,84 @@ def test_recurrent_layers_under_autocast_compute_in_its_dtype(dtype, tmp_path):
         place, largest = _largest(trace, gradients[0].tensor)
         wrong = check(planted(trace, gradients[0].tensor, place, 0.4 * largest), one).verdict
         assert [row.tensor for row in wrong.rows if not row.agrees] == [gradients[0].tensor], name
+
+
+def sentences(trace):
+    """What is said of the ops of which not all was checked."""
+    return {
+        (trace.graph.ops[number].name, verdict.sentence)
+        for number, verdict in check_step(trace).verdicts.items()
+        if verdict.sentence
+    }
+
+
+def test_gradients_of_one_backward_are_taken_together(tmp_path):
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), normal(5, 4)
+
+    def penalty():
+        out = net(x)
+        (slope,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        (((slope.norm(dim=1) - 1) ** 2).mean() + out.mean()).backward()
+
+    trace = agreeing(tmp_path / "run", penalty)
+    told = {sentence for name, sentence in sentences(trace) if name == "linear"}
+    assert told == {
+        f"not checked: the gradient of net.{layer}.weight has a part that came from a backward through the backward, and is not"
+        " recorded by itself"
+        for layer in (0, 2)
+    }
+    for number, one in enumerate(ops(trace, "linear")):
+        rows = check(trace, one).verdict.rows
+        assert [row.symbol for row in rows] == ["Z", "dL/db", "dL/dX"], number
+        for row in rows:
+            place, largest = _largest(trace, row.tensor)
+            assert check(planted(trace, row.tensor, place, largest), one).verdict.agrees is False, row
+
+
+def test_backwards_that_go_other_ways_are_not_mixed_up(tmp_path):
+    """The second backward goes through what the first one made of the last layer's weight, and never through that layer."""
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)), normal(5, 4)
+
+    def penalty():
+        (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        slope.square().mean().backward()
+
+    trace = agreeing(tmp_path / "run", penalty)
+    assert [row.symbol for row in check(trace, ops(trace, "linear")[1]).verdict.rows] == ["Z", "dL/dX"]
+
+
+def hooked(way):
+    """A layer and a loss, with a hook that doubles gradients, in one of the ways that torch has."""
+    layer, x = nn.Linear(4, 3), normal(5, 4)
+    twice = lambda parts: tuple(None if part is None else part * 2 for part in parts)  # noqa: E731
+    if way == "module":
+        layer.register_full_backward_hook(lambda module, given, came: twice(given))
+    h = layer(x)
+    if way == "tensor":
+        h.register_hook(lambda g: g * 2)
+    if way == "Node":
+        h.grad_fn.register_hook(lambda given, came: twice(given))
+    if way == "Node before":
+        h.grad_fn.register_prehook(twice)
+    if way == "looks":
+        h.register_hook(lambda g: None)
+    h.sin().sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("way", "who", "why"),
+    [
+        ("tensor", "linear", "a hook of h may change its gradient"),
+        ("Node", "linear", "a hook of the Node of linear may change its gradients"),
+        ("Node before", "linear", "a hook of the Node of linear may change its gradients"),
+        ("module", "BackwardHookFunction", "the module's hook may change the gradients here"),
+    ],
+)
+def test_a_hook_that_changes_gradients_is_said(way, who, why, tmp_path):
+    trace = agreeing(tmp_path / "run", lambda: hooked(way))
+    assert sentences(trace) == {(who, f"not checked: {why}")}
+
+
+def test_a_hook_that_only_looks_costs_no_check(tmp_path):
+    trace = agreeing(tmp_path / "run", lambda: hooked("looks"), "linear", "sin")
+    assert len(check(trace, ops(trace, "linear")[0]).verdict.rows) == 4
