@@ -20,6 +20,7 @@ from ..trace import Compared, Judge, Op, TensorKey, Trace, Verdict
 from .comparing import compared, without_kinks
 from .computed import computed
 from .kinks import nearness, valid_at_kinks
+from .out_of_range import OutOfRange
 from .program import REFUSED, Step, named, run_back
 from .recorded import NotThereError, Recorded, whole
 from .rounding import unit_of
@@ -101,7 +102,8 @@ class _Checking:
             expected = _as_whole(seen, tolerance.found[inner])
             same = seen.shape == np.shape(expected) and seen.dtype.kind == "f"
             allowed = tolerance.forward(value, inner) if same else 0.0
-            rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value)))
+            lost = partial(self._range(tolerance).output, inner, seen, expected, allowed) if same else None
+            rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value), lost=lost))
         return tuple(rows)
 
     def _backward(self, forwards: Tolerance, outputs: dict[int, int]) -> tuple[tuple[Compared, ...], str]:
@@ -144,9 +146,16 @@ class _Checking:
         if np.shape(seen) != np.shape(expected):
             return compared(key, symbol, text, seen, expected, 0.0, unit)
         allowed = tolerance.backward(value, sum(map(np.abs, parts)) if len(parts) > 1 else None)
+        lost = partial(self._range(tolerance).gradient, value, seen, expected, allowed)
         near = nearness(steps, tolerance.stored)
         kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed, near)
-        return without_kinks(key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()))
+        return without_kinks(
+            key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()), lost=lost
+        )
+
+    def _range(self, tolerance: Tolerance) -> OutOfRange:
+        known = {value: self.recorded.value(value) for value in self.op.outputs if ("value", value) in self.trace.tensors}
+        return OutOfRange(tolerance.steps, tolerance.tensors, tolerance.seeds, known, tolerance.stored)
 
     def _unit(self, value: int) -> float:
         return unit_of(self.graph.values[value].dtype)

@@ -97,7 +97,7 @@ binary(
     "rdiv __rtruediv__",
     "Y / X",
     lambda x, y: y / x,
-    ("-dL/dZ * Z / X", lambda out, x, y: -out / x),
+    ("-dL/dZ * Y / X ** 2", lambda out, x, y: -y * (1 / x) ** 2),
     ("dL/dZ / X", lambda out, x, y: 1.0 / x),
 )
 binary(
@@ -124,7 +124,8 @@ def _power(x: Array, exponent: Any = 2) -> Array:
 
 def _power_dx(out: Array, x: Array, exponent: Any = 2) -> Array:
     with np.errstate(all="ignore"):
-        return np.where(np.equal(exponent, 0), 0.0, exponent * np.power(np.asarray(x, float), np.subtract(exponent, 1.0)))
+        base = np.asarray(x) if np.asarray(x).dtype.kind == "f" else np.asarray(x, float)
+        return np.where(np.equal(exponent, 0), 0.0, exponent * np.power(base, exponent - 1.0))
 
 
 def _power_dn(out: Array, x: Array, exponent: Any = 2) -> Array:

@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import MappingProxyType
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-import gradwalk
 from gradwalk.reference.checking import check
 from gradwalk.reference.whole import check_step
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
-
-
-def recorded(folder, program):
-    """The only step of a program, with all its tensors."""
-    torch.manual_seed(0)
-    with gradwalk.record(folder, level="tensors"):
-        program()
-    with gradwalk.open_recording(folder) as recording:
-        trace = recording[0]
-        return replace(trace, tensors=MappingProxyType(dict(trace.tensors.items())))
-
-
-def agreeing(folder, program, *names):
-    """The step, after it is found that no op of it is accused, and that all rows of those called ``names`` are there."""
-    trace = recorded(folder, program)
-    found = check_step(trace)
-    assert [(trace.graph.ops[v.op], row) for v in found.wrong for row in v.rows if not row.agrees] == []
-    for name in names:
-        verdicts = [found.verdicts[one.id] for one in ops(trace, name)]
-        assert verdicts, f"{name} ran"
-        assert not [verdict.sentence for verdict in verdicts if verdict.sentence or not verdict.rows], name
-    return trace
-
-
-def ops(trace, name):
-    return [one for one in trace.graph.ops if one.name == name and one.phase in ("forward", "loss")]
-
-
-def planted(trace, key, place, difference):
-    """The same step with one element of one tensor off."""
-    data = np.array(trace.tensors[key].data, np.float64)
-    data[place] += difference
-    return replace(trace, tensors=MappingProxyType({**trace.tensors, key: replace(trace.tensors[key], data=data)}))
-
-
-def normal(*shape, dtype=torch.float32, size=1.0):
-    return (torch.randn(*shape) * size).to(dtype).requires_grad_()
+sys.path.insert(0, str(Path(__file__).parent))
+from right import agreeing, each_dtype, largest_of, normal, ops, planted, sentences
 
 
 @each_dtype
@@ -117,14 +78,9 @@ def test_gradients_that_are_added_up_where_they_are_stored_are_granted_so_much(d
     assert all(len(found[one.id].rows) == 2 for name in names for one in ops(trace, name))
     for one in ops(trace, "avg_pool2d")[:2] + ops(trace, "adaptive_avg_pool2d")[:2]:
         gradient = found[one.id].rows[1]
-        place, largest = _largest(trace, gradient.tensor)
+        place, largest = largest_of(trace, gradient.tensor)
         wrong = planted(trace, gradient.tensor, place, largest)
         assert not check(wrong, one).verdict.rows[1].agrees, "twice what it should be"
-
-
-def _largest(trace, key):
-    size = np.abs(trace.tensors[key].data.astype(np.float64))
-    return np.unravel_index(size.argmax(), size.shape), size.max()
 
 
 def unrolled(cell, xs):
@@ -158,18 +114,9 @@ def test_recurrent_layers_under_autocast_compute_in_its_dtype(dtype, tmp_path):
     for name in names[:4]:
         one = ops(trace, name)[0]
         gradients = [row for row in check(trace, one).verdict.rows if row.symbol == "dL/dW"]
-        place, largest = _largest(trace, gradients[0].tensor)
+        place, largest = largest_of(trace, gradients[0].tensor)
         wrong = check(planted(trace, gradients[0].tensor, place, 0.4 * largest), one).verdict
         assert [row.tensor for row in wrong.rows if not row.agrees] == [gradients[0].tensor], name
-
-
-def sentences(trace):
-    """What is said of the ops of which not all was checked."""
-    return {
-        (trace.graph.ops[number].name, verdict.sentence)
-        for number, verdict in check_step(trace).verdicts.items()
-        if verdict.sentence
-    }
 
 
 def test_gradients_of_one_backward_are_taken_together(tmp_path):
@@ -191,7 +138,7 @@ def test_gradients_of_one_backward_are_taken_together(tmp_path):
         rows = check(trace, one).verdict.rows
         assert [row.symbol for row in rows] == ["Z", "dL/db", "dL/dX"], number
         for row in rows:
-            place, largest = _largest(trace, row.tensor)
+            place, largest = largest_of(trace, row.tensor)
             assert check(planted(trace, row.tensor, place, largest), one).verdict.agrees is False, row
 
 
