@@ -20,6 +20,7 @@ from ..trace import Compared, Judge, Op, TensorKey, Trace, Verdict
 from .comparing import compared, without_kinks
 from .computed import computed
 from .kinks import nearness, valid_at_kinks
+from .not_a_number import NotANumber
 from .out_of_range import OutOfRange
 from .program import REFUSED, Step, named, run_back
 from .recorded import NotThereError, Recorded, whole
@@ -102,7 +103,7 @@ class _Checking:
             expected = _as_whole(seen, tolerance.found[inner])
             same = seen.shape == np.shape(expected) and seen.dtype.kind == "f"
             allowed = tolerance.forward(value, inner) if same else 0.0
-            lost = partial(self._range(tolerance).output, inner, seen, expected, allowed) if same else None
+            lost = partial(self._lost, tolerance, inner, seen, expected, allowed, back=False) if same else None
             rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value), lost=lost))
         return tuple(rows)
 
@@ -146,16 +147,22 @@ class _Checking:
         if np.shape(seen) != np.shape(expected):
             return compared(key, symbol, text, seen, expected, 0.0, unit)
         allowed = tolerance.backward(value, sum(map(np.abs, parts)) if len(parts) > 1 else None)
-        lost = partial(self._range(tolerance).gradient, value, seen, expected, allowed)
+        lost = partial(self._lost, tolerance, value, seen, expected, allowed, back=True)
         near = nearness(steps, tolerance.stored)
         kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed, near)
         return without_kinks(
             key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()), lost=lost
         )
 
-    def _range(self, tolerance: Tolerance) -> OutOfRange:
+    def _lost(self, tolerance: Tolerance, value: int, seen: Any, expected: Any, allowed: Any, *, back: bool) -> Any:
+        """Which elements of an output, or of a gradient, left the dtype's range on their way, or hang on a NaN."""
+        steps, tensors, seeds = tolerance.steps, tolerance.tensors, tolerance.seeds if back else {}
         known = {value: self.recorded.value(value) for value in self.op.outputs if ("value", value) in self.trace.tensors}
-        return OutOfRange(tolerance.steps, tolerance.tensors, tolerance.seeds, known, tolerance.stored)
+        left = OutOfRange(steps, tensors, seeds, known, tolerance.stored)
+        made = (lambda found, outs, given: run_back(steps, found, outs, given)[value]) if back else lambda found, *_: found[value]
+        outside = (left.gradient if back else left.output)(value, seen, expected, allowed)
+        nan = NotANumber(steps, tensors, seeds, made, tensors.get(value) if back else None)
+        return outside | nan.excused(seen, expected)
 
     def _unit(self, value: int) -> float:
         return unit_of(self.graph.values[value].dtype)

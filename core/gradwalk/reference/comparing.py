@@ -91,4 +91,4 @@ def _ulps(difference: float, expected: float, unit: float) -> float:
         return difference
     if not expected or not math.isfinite(expected):
         return math.inf
-    return difference / (2 * unit * 2.0 ** math.floor(math.log2(abs(expected))))
+    return math.ldexp(difference / (2 * unit), -math.floor(math.log2(abs(expected))))

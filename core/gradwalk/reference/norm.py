@@ -251,8 +251,7 @@ def _rms_norm(x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | Non
 
 def _rms_norm_dx(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:
     scale, axes = _inverse_rms(x, normalized_shape, eps), _last(x, normalized_shape)
-    y = x * scale
-    return np.asarray(scale * (g * w - y * (g * w * y).mean(axis=axes, keepdims=True)))
+    return np.asarray(scale * (g * w) - x * scale**3 * (g * w * x).mean(axis=axes, keepdims=True))
 
 
 def _rms_norm_dw(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:

@@ -142,12 +142,13 @@ class Recorded:
         return ""
 
     def mask(self, op: Op) -> Array:
-        """Which elements a dropout kept, read off the output; where the input is 0, off the gradient."""
+        """Which elements a dropout kept, read off the output; where the input is 0 or infinite, off the gradient."""
         x, out = self.value(op.inputs[0]), self.value(op.outputs[0])
         kept = np.asarray(out != 0)
         given = self.given().get(op.inputs[0])
         if given and op is self.op:
-            kept = np.where(np.asarray(x) == 0, sum(self.gradient(edge) for edge in given) != 0, kept)
+            unseen = (np.asarray(x) == 0) | ~np.isfinite(x)
+            kept = np.where(unseen, sum(self.gradient(edge) for edge in given) != 0, kept)
         return kept.astype(np.float64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,8 +25,8 @@ UNIT = {
 NORMAL = {"float64": 2.0**-1022, "float16": 2.0**-14, "float8_e4m3fn": 2.0**-6, "float8_e5m2": 2.0**-14}
 """The smallest normal number; 2**-126 for all others. Below it rounding is off by that much times the unit roundoff."""
 LEAST = 2.0**-126
-LARGEST = {2.0**-53: 1.79e308, 2.0**-11: 65504.0, 2.0**-8: 3.3895e38, 2.0**-4: 448.0, 2.0**-3: 57344.0}
-"""By unit roundoff about the largest number of a dtype; 3.4028e38 for float32."""
+LARGEST = {2.0**-53: sys.float_info.max, 2.0**-11: 65504.0, 2.0**-8: (2 - 2.0**-7) * 2.0**127, 2.0**-4: 448.0, 2.0**-3: 57344.0}
+"""By unit roundoff the largest number of a dtype, of those that are not float32."""
 CELLS = ("lstm_cell", "gru_cell", "lstm", "gru")
 """Ops of several others, which give float32 under autocast although they compute in fewer bits."""
 CAST_DOWN = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "bmm", "addmm", "rnn_tanh", "rnn_relu", "lstm")
@@ -103,8 +104,8 @@ def unit_of(dtype: str) -> float:
 
 
 def largest_of(unit: float) -> float:
-    """About the largest number of the dtype with a unit roundoff."""
-    return LARGEST.get(unit, 3.4028e38)
+    """The largest number of the dtype with a unit roundoff."""
+    return LARGEST.get(unit, (2 - 2.0**-23) * 2.0**127)
 
 
 def coarsest(dtypes: Iterable[str]) -> str:
@@ -117,4 +118,5 @@ def amplitude(x: Array, least: float) -> Array:
     ``x`` is rounded.
     """
     size = np.asarray(np.abs(x))
-    return size if least <= LEAST else np.asarray(np.where(size == 0, size, np.maximum(size, least)))
+    tiny = (size < least) & (size > 0)
+    return np.asarray(np.where(tiny, size.dtype.type(least), size)) if tiny.any() else size

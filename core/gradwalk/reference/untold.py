@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..trace import Arguments, Graph, Op
-from .rounding import UNIT
+from .rounding import UNIT, largest_of
 
 COMPARED = "eq ne lt le gt ge equal not_equal less less_equal greater greater_equal"
 MARGINS = "hinge_embedding_loss margin_ranking_loss multi_margin_loss cosine_embedding_loss triplet_margin_loss"
@@ -41,6 +41,10 @@ def arguments_of(graph: Graph, op: Op) -> Arguments:
     name = op.name if op.name.endswith("__") else op.name.removesuffix("_")
     if name == "rms_norm" and unit and "eps" not in dict(op.arguments):
         return (*op.arguments, ("eps", str(machine_epsilon(unit))))
+    if name == "nan_to_num" and unit:
+        given = dict(op.arguments)
+        kept = {"posinf": str(largest_of(unit)), "neginf": str(-largest_of(unit))}
+        return (*op.arguments, *((key, text) for key, text in kept.items() if key not in given))
     if not unit or name not in ROUNDED | TO_FLOAT32:
         return op.arguments
     told = tuple((key, _told(text, unit if name in ROUNDED else min(unit, UNIT["float32"]))) for key, text in op.arguments)

@@ -99,3 +99,87 @@ def test_what_leaves_the_range_on_its_way_is_not_accused(tmp_path):
 def test_the_gelu_of_many_numbers_is_not_accused(tmp_path):
     x = normal(10_000, size=2.0)
     agreeing(tmp_path / "run", lambda: F.gelu(x).sum().backward(), "gelu")
+
+
+@each_dtype
+def test_very_small_and_very_large_numbers_are_not_accused(dtype, tmp_path):
+    sizes = [1e-22, 1e-42, 1e15, 1e30] if dtype != torch.float16 else [1e-4, 1e-6, 1e3]
+
+    def program():
+        for size in sizes:
+            x, w = normal(5, 7, dtype=dtype, size=size), normal(7, 3, dtype=dtype, size=size)
+            parts = [x @ w, x.norm(dim=1), F.layer_norm(x, (7,)), F.rms_norm(x, (7,)), F.batch_norm(x, None, None, training=True)]
+            parts += [x.erf(), F.gelu(x), F.normalize(x), x.var(1), torch.atan2(x, x.flip(0)), torch.logaddexp(x, x.flip(0))]
+            sum(part.float().sum() for part in parts).backward()
+
+    agreeing(tmp_path / "run", program, "matmul", "norm", "layer_norm", "rms_norm", "batch_norm", "erf", "gelu", "var")
+
+
+def test_products_of_very_small_numbers_in_float64_are_bound(tmp_path):
+    """1e-22 times 1e-22 is not in float32, where the sizes of sums are added up for what is stored in it."""
+    torch.manual_seed(0)
+    x, w = (1e-23 * torch.randn(4, 4000, dtype=torch.float64) for _ in range(2))
+    x.requires_grad_()
+    trace = agreeing(tmp_path / "run", lambda: (x @ (w - x.detach()).T).sum().backward(), "matmul")
+    [product] = ops(trace, "matmul")
+    key = ("value", product.outputs[0])
+    size = float((x.detach().abs() @ (w - x.detach()).abs().T)[1, 2])
+    for units, agrees in ((100, True), (2000, False)):
+        assert check(planted(trace, key, (1, 2), units * 2.0**-53 * size), product).verdict.agrees is agrees, units
+
+
+BROKEN = (float("nan"), float("inf"), float("-inf"))
+
+
+@each_dtype
+@pytest.mark.parametrize("broken", BROKEN)
+def test_an_op_of_what_is_no_number_is_not_accused(broken, dtype, tmp_path):
+    def bad(*shape):
+        with torch.no_grad():
+            x = torch.randn(*shape).to(dtype)
+            x.view(-1)[::7] = broken
+        return x.requires_grad_()
+
+    def program():
+        flat = (
+            F.elu,
+            F.selu,
+            F.relu6,
+            F.hardtanh,
+            F.hardswish,
+            F.hardsigmoid,
+            F.softshrink,
+            F.hardshrink,
+            F.gelu,
+            F.silu,
+            torch.abs,
+        )
+        made = [function(bad(50)) for function in flat] + [F.dropout(bad(200), 0.3), torch.nan_to_num(bad(9)), bad(9) ** 0.5]
+        made += [
+            bad(5, 7).prod(1),
+            bad(5, 7).cumprod(1),
+            bad(5, 7).max(),
+            bad(5, 7).topk(3, 1).values,
+            bad(5, 7).median(1).values,
+        ]
+        made += [
+            torch.maximum(bad(5, 7), bad(5, 7).flip(0)),
+            F.max_pool2d(bad(2, 3, 6, 6), 2),
+            F.adaptive_max_pool2d(bad(1, 6, 6), 4),
+        ]
+        made += [
+            F.interpolate(bad(2, 3, 6, 6), scale_factor=2, mode="bilinear"),
+            torch.logaddexp(bad(5, 7), bad(7)),
+            F.softmax(bad(5, 7), 1),
+        ]
+        made += [
+            F.soft_margin_loss(bad(5, 7), torch.ones(5, 7, dtype=dtype)),
+            bad(3, 7) @ bad(7, 3),
+            F.layer_norm(bad(5, 7), (7,)),
+        ]
+        sum(part.float().sum() for part in made).backward()
+
+    trace = agreeing(tmp_path / "run", program, "elu", "prod", "topk", "max_pool2d", "interpolate", "matmul")
+    one = ops(trace, "elu")[0]
+    for place in (1, 2, 8):
+        assert check(planted(trace, ("value", one.outputs[0]), place, 1.0), one).verdict.agrees is False, "it hangs on no other"
