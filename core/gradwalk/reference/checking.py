@@ -22,7 +22,7 @@ from .computed import computed
 from .kinks import nearness, valid_at_kinks
 from .not_a_number import NotANumber
 from .out_of_range import OutOfRange
-from .program import REFUSED, Step, named, run_back
+from .program import REFUSED, Step, named, run_back, writes_through_view
 from .recorded import NotThereError, Recorded, whole
 from .rounding import unit_of
 from .tolerance import Tolerance
@@ -112,6 +112,8 @@ class _Checking:
         (seeds, sizes, parts), wanted = self.recorded.incoming(), self.recorded.given()
         if not seeds or not wanted:
             return (), ""
+        if writes_through_view(self.graph, self.op):
+            return (), f"not checked: {self.op.name} writes through a view; which elements of its base these are is not recorded"
         inside, sizes = ({outputs[value]: g for value, g in made.items()} for made in (seeds, sizes))
         gradients = run_back(forwards.steps, forwards.found, forwards.outs, inside)
         known = {value: gradients[value] for value in wanted if value in gradients}

@@ -133,6 +133,8 @@ def _chances_back(step: Step, inputs: Sequence[Any], number: int, g: Array, out:
 
 def _norm(step: Step, inputs: Sequence[Any], g: Array | None, symbol: str) -> Any:
     """``Y = (abs(X) + abs(mean)) / std`` is what ``X - mean`` is rounded by before it is divided."""
+    if not np.size(inputs[0]):
+        return 0.0
     if symbol == "b" and g is not None:
         (shift,) = (x for number, x in enumerate(inputs) if step.call.symbol(number) == "b")
         channels = np.shape(shift) if step.call.formula.op == "layer_norm" else (-1, *[1] * (np.ndim(inputs[0]) - 2))

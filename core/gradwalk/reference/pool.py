@@ -132,7 +132,7 @@ def _adaptive_max_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) 
     dx = np.zeros(x.shape)
     for place, part in _bins(*_adaptive(axes, x, output_size)):
         read = x[part]
-        rows = read.reshape(*read.shape[:-axes], -1)
+        rows = read.reshape(*read.shape[:-axes], math.prod(read.shape[-axes:]))
         first = np.arange(rows.shape[-1]) == rows.argmax(axis=-1)[..., None]
         dx[part] += first.reshape(read.shape) * g[place][last([None] * axes)]
     return dx
