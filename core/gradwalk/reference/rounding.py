@@ -28,7 +28,9 @@ LEAST = 2.0**-126
 LARGEST = {2.0**-53: sys.float_info.max, 2.0**-11: 65504.0, 2.0**-8: (2 - 2.0**-7) * 2.0**127, 2.0**-4: 448.0, 2.0**-3: 57344.0}
 """By unit roundoff the largest number of a dtype, of those that are not float32."""
 CELLS = ("lstm_cell", "gru_cell", "lstm", "gru")
-"""Ops of several others, which give float32 under autocast although they compute in fewer bits."""
+"""Ops of several others, which give float32 under autocast although they compute in fewer bits, as their Nodes tell."""
+UNTOLD = ("bilinear",)
+"""The same, whose Nodes do not tell it."""
 CAST_DOWN = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "bmm", "addmm", "rnn_tanh", "rnn_relu", "lstm")
 """Ops that show it when there is an autocast."""
 TF32 = 2.0**-11
@@ -83,12 +85,12 @@ def precision_of(graph: Graph, op: Op) -> Precision:
 
 def _inside(graph: Graph, op: Op) -> Iterator[float]:
     """The unit roundoffs of what the op's Nodes kept that it neither read nor gave: autocast computes the gates of a recurrent
-    cell in fewer bits than the states that come out. A cell without Nodes may be computed as the other ops of the step are.
+    cell in fewer bits than the states that come out. Where no Node tells it is taken to be as in the other ops of the step.
     """
     known, nodes = (*op.inputs, *op.outputs), index(graph).nodes_of_op[op.id]
     for node in nodes:
         yield from (UNIT[one.dtype] for one in graph.nodes[node].saved if one.value not in known and one.dtype in UNIT)
-    if not nodes and op.name in CELLS:
+    if op.name in UNTOLD or (not nodes and op.name in CELLS):
         yield from (UNIT[dtype] for one in graph.ops if one.name in CAST_DOWN for dtype in _cast_down(graph, one))
 
 

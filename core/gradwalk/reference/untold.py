@@ -37,8 +37,9 @@ TO_FLOAT32 = frozenset(("threshold", "_threshold", "softplus", "div", "true_divi
 
 def arguments_of(graph: Graph, op: Op) -> Arguments:
     """The arguments of an op, numbers rounded where that counts, with those that it left out and that hang on the dtype."""
-    unit = next((UNIT[v.dtype] for v in map(graph.values.__getitem__, op.inputs) if v.dtype in UNIT), 0.0)
     name = op.name if op.name.endswith("__") else op.name.removesuffix("_")
+    units = [UNIT[v.dtype] for v in map(graph.values.__getitem__, op.inputs) if v.dtype in UNIT]
+    unit = min(units[:1] if name == "hinge_embedding_loss" else units, default=0.0)  # its margin meets the first alone
     if name == "rms_norm" and unit and "eps" not in dict(op.arguments):
         return (*op.arguments, ("eps", str(machine_epsilon(unit))))
     if name == "nan_to_num" and unit:

@@ -43,6 +43,16 @@ def test_numbers_are_those_of_the_dtype_where_they_decide(number, dtype, tmp_pat
     agreeing(tmp_path / "run", lambda: sum(f(x, number).float().sum() for f in CHOOSING.values()).backward(), *NAMED)
 
 
+def test_a_margin_among_two_dtypes_is_that_of_the_finer_one(tmp_path):
+    x, y = normal(6, 7, dtype=torch.bfloat16), normal(6, 7)
+
+    def program():
+        loss = F.margin_ranking_loss(x, y, y.detach().sign(), margin=0.2) + F.triplet_margin_loss(x, y, y.flip(0), margin=0.7)
+        (loss + F.hinge_embedding_loss(x, y.detach().sign(), margin=0.3)).backward()
+
+    agreeing(tmp_path / "run", program, "margin_ranking_loss", "triplet_margin_loss", "hinge_embedding_loss")
+
+
 @each_dtype
 def test_a_number_is_rounded_to_the_nearest_of_the_dtype(dtype):
     unit = torch.finfo(dtype).eps / 2
