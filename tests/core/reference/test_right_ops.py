@@ -189,3 +189,26 @@ def test_a_hook_that_changes_gradients_is_said(way, who, why, tmp_path):
 def test_a_hook_that_only_looks_costs_no_check(tmp_path):
     trace = agreeing(tmp_path / "run", lambda: hooked("looks"), "linear", "sin")
     assert len(check(trace, ops(trace, "linear")[0]).verdict.rows) == 4
+
+
+LAYERS = (nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
+
+
+@pytest.mark.parametrize("size", [4.0, 8.0])
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+def test_recurrent_layers_whose_gates_saturate_are_not_accused(layer, size, tmp_path):
+    """``1 - tanh ** 2`` is 0 or a unit roundoff there, in the dtype, and all of the gradient."""
+    for seed, dtype in enumerate((torch.float32, torch.float32, torch.float32, torch.bfloat16)):
+        torch.manual_seed(seed)
+        xs = (2 * torch.randn(5, 3, 8)).to(dtype).requires_grad_()
+        made = layer(8, 6)
+        with torch.no_grad():
+            for parameter in made.parameters():
+                parameter.mul_(size)
+        made = made.to(dtype)
+
+        def program(made=made, xs=xs):
+            z = unrolled(made, xs)[0] if isinstance(made, nn.RNNCellBase) else made(xs)[0]
+            (z.float() * torch.linspace(-1, 1, z.numel()).view(z.shape)).sum().backward()
+
+        agreeing(tmp_path / str(seed), program)
