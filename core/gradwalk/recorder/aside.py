@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 
@@ -19,14 +20,21 @@ def aside(thread: Thread, function: type, devices: Sequence[torch.device]) -> It
     """
     states, outside = RandomStates(devices), outside_of(function)
     attributes = [(owner, set(vars(owner))) for owner in own_classes(function)]
+
+    def surely(back: Callable[[], object]) -> None:
+        try:
+            back()
+        except Exception:  # once more: the training must not go on with what a check has left
+            back()
+
     with ExitStack() as stack:  # each is put back whatever becomes of the others
         thread.aside.append([])
         stack.callback(thread.aside.pop)
         for owner, names in attributes:
-            stack.callback(_take_away, owner, names)
+            stack.callback(surely, partial(_take_away, owner, names))
         for back in outside.parts:
-            stack.callback(back)
-        stack.callback(states.rewind)
+            stack.callback(surely, back)
+        stack.callback(surely, states.rewind)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         for device in CASTING:

@@ -7,7 +7,7 @@ overflows by design (the scaler of a loss sees to it), is left out of the second
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,7 @@ import torch
 
 from ..reference.comparing import compared
 from ..reference.recorded import NotThereError, Recorded
-from ..tape import index
-from ..trace import AGAIN, NONE, Compared, Edge, Graph
+from ..trace import AGAIN, Compared, Edge
 from .copies import copy_of
 from .function_calls import FunctionCall
 from .functions import tensors_in
@@ -51,7 +50,11 @@ def in_the_step(made: FunctionCall, recorded: Recorded, names: Mapping[int, str]
         return InTheStep({}, "run again it gives another output")
     wide = None if own.drew else _wide(made, recorded, incoming)
     rows = {number: _row(number, given[number], names[number], seen[number], own, wide) for number in seen}
-    if not own.cast or all(row.agrees for row in rows.values()):
+    if all(row.agrees for row in rows.values()):
+        return InTheStep(rows)
+    if recorded.changed():
+        return InTheStep({}, recorded.changed())
+    if not own.cast:
         return InTheStep(rows)
     own = _run(made, recorded, incoming, wide=False, cast_backward=True)  # ``backward()`` was called under autocast too
     inside = {number: _row(number, given[number], names[number], seen[number], own, wide) for number in seen}
@@ -68,21 +71,10 @@ class _Once:
     cast: bool
 
 
-def _edges(made: FunctionCall, recorded: Recorded, number: int) -> Iterator[Edge]:
-    """The Edge with the gradient that the last backward gave of an argument."""
+def _edges(made: FunctionCall, recorded: Recorded, number: int) -> list[Edge]:
+    """The Edge with the gradient that was given of an argument."""
     before = sum(1 for _ in tensors_in(made.arguments[:number]))
-    look, graph = index(recorded.trace.graph), recorded.trace.graph
-    out = [graph.edges[edge] for node in look.nodes_of_op[recorded.op.id] for edge in look.edges_from[node]]
-    into = [graph.edges[edge].backward for node in look.nodes_of_op[recorded.op.id] for edge in look.edges_into[node]]
-    last = [edge for edge in out if edge.output == before and not edge.none and edge.backward == max(into)]
-    yield from (edge for edge in last if recorded.op.inputs[before] in _versions(graph, edge.value))
-
-
-def _versions(graph: Graph, value: int) -> Iterator[int]:
-    """A Value and those that it is a later version of: a leaf may have been written to since."""
-    while value != NONE:
-        yield value
-        value = graph.values[value].base
+    return [edge for edge in recorded.given().get(recorded.op.inputs[before], ()) if edge.output == before]
 
 
 def _wide(made: FunctionCall, recorded: Recorded, incoming: Mapping[int, Any]) -> _Once | None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..trace import Op
 from .arguments import indices_of, value_of
 from .registry import Formula, Function
 
@@ -29,6 +28,10 @@ CASTING = ("dtype", "device")
 INDEXED = ("getitem", "setitem")
 TURNED = {"where": (1, 0, 2)}
 """Ops that are also a method of another tensor than the first of the formula: ``x.where(condition, y)``."""
+FIRST = ("x1", "self", "input")
+"""What the first operand is called where a number stands in its place: ``torch.pow(2.0, x)``."""
+FIRST_AT = {"where": 1}
+"""Its place in the formula, where that is not 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +65,11 @@ class Call:
         return self.formula.inputs[self.places[number]]
 
 
-def calls(formula: Formula, op: Op, tensors: int) -> Iterator[Call]:
-    """The ways to call a formula with an op's arguments and so many tensors. Raises ValueError where there is none."""
-    return ways(formula, op.arguments, tensors)
-
-
 def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Iterator[Call]:
-    """The same for arguments that were recorded as ``told``."""
+    """The ways to call a formula with so many tensors and the arguments that were recorded as ``told``.
+
+    Raises ValueError where there is none.
+    """
     parameters = _parameters(formula.compute)
     names = {parameter.name for parameter in parameters}
     texts = {name: text for name, text in told if name not in IDLE or (name in CASTING and name in names)}
@@ -117,8 +118,8 @@ def _call(
     formula: Formula, parameters: tuple[inspect.Parameter, ...], places: tuple[int, ...], arguments: Mapping[str, Any]
 ) -> Call:
     names = tuple(parameter.name for parameter in parameters[: len(formula.inputs)])
-    rest, known = dict(arguments), {parameter.name for parameter in parameters}
-    strange = [name for name in rest if name not in known]
+    rest, strange = dict(arguments), _numbers(arguments, parameters)
+    first = FIRST_AT.get(formula.op, 0)
     filled: list[Any] = []
     for slot in range(len(formula.inputs)):
         name = names[slot] if slot < len(names) else ""
@@ -126,13 +127,21 @@ def _call(
             filled.append(None)
         elif name in rest:
             filled.append(rest.pop(name))
-        elif strange and (slot == 0) == (strange[0] == "x1"):
+        elif strange and (slot == first) == (strange[0] in FIRST):
             filled.append(rest.pop(strange.pop(0)))
         elif slot >= len(parameters) or parameters[slot].default is inspect.Parameter.empty:
             raise ValueError(f"{formula.inputs[slot]} is not recorded")
         else:
             filled.append(parameters[slot].default)
     return Call(formula, places, tuple(filled), _known(rest, parameters))
+
+
+def _numbers(arguments: Mapping[str, Any], parameters: tuple[inspect.Parameter, ...]) -> list[str]:
+    """The names under which numbers stand in the places of tensors: those that the formula does not know, if it knows its own."""
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return []
+    known = {parameter.name for parameter in parameters}
+    return [name for name in arguments if name not in known]
 
 
 def _known(arguments: Mapping[str, Any], parameters: tuple[inspect.Parameter, ...]) -> dict[str, Any]:

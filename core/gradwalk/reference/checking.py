@@ -20,8 +20,10 @@ from ..tape import shape_of
 from ..trace import Compared, Judge, Op, TensorKey, Trace, Verdict
 from .comparing import compared, without_kinks
 from .computed import computed
-from .kinks import valid_at_kinks
-from .program import REFUSED, Step, named, run_back
+from .kinks import nearness, valid_at_kinks
+from .not_a_number import NotANumber
+from .out_of_range import OutOfRange
+from .program import REFUSED, Step, named, run_back, writes_through_view
 from .recorded import NotThereError, Recorded, whole
 from .rounding import unit_of
 from .tolerance import Tolerance
@@ -103,7 +105,8 @@ class _Checking:
             expected = _as_whole(seen, tolerance.found[inner])
             same = seen.shape == np.shape(expected) and seen.dtype.kind == "f"
             allowed = tolerance.forward(value, inner) if same else 0.0
-            rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value)))
+            lost = partial(self._lost, tolerance, inner, seen, expected, allowed, back=False) if same else None
+            rows.append(compared(("value", value), symbol, text, seen, expected, allowed, self._unit(value), lost=lost))
         return tuple(rows)
 
     def _backward(self, forwards: Tolerance, outputs: dict[int, int]) -> tuple[tuple[Compared, ...], str]:
@@ -111,6 +114,8 @@ class _Checking:
         (seeds, sizes, parts), wanted = self.recorded.incoming(), self.recorded.given()
         if not seeds or not wanted:
             return (), ""
+        if writes_through_view(self.graph, self.op):
+            return (), f"not checked: {self.op.name} writes through a view; which elements of its base these are is not recorded"
         inside, sizes = ({outputs[value]: g for value, g in made.items()} for made in (seeds, sizes))
         gradients = run_back(forwards.steps, forwards.found, forwards.outs, inside)
         known = {value: gradients[value] for value in wanted if value in gradients}
@@ -123,7 +128,12 @@ class _Checking:
             except NotThereError as error:
                 left_out = _sentence(self.op, error)
                 continue
-            rows.append(self._gradient_row(tolerance, value, key, seen))
+            row = self._gradient_row(tolerance, value, key, seen)
+            reason = "" if row.agrees else self.recorded.mixed(value) or self.recorded.changed()
+            if reason:
+                left_out = f"not checked: {reason}"
+            else:
+                rows.append(row)
         return tuple(rows), left_out
 
     def _gradient_row(self, tolerance: Tolerance, value: int, key: TensorKey, parts: Sequence[Any]) -> Compared:
@@ -141,8 +151,22 @@ class _Checking:
         if np.shape(seen) != np.shape(expected):
             return compared(key, symbol, text, seen, expected, 0.0, unit)
         allowed = tolerance.backward(value, sum(map(np.abs, parts)) if len(parts) > 1 else None)
-        kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed)
-        return without_kinks(key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()))
+        lost = partial(self._lost, tolerance, value, seen, expected, allowed, back=True)
+        near = nearness(steps, tolerance.stored)
+        kinks = partial(valid_at_kinks, steps, tolerance.tensors, tolerance.seeds, value, seen, allowed, near)
+        return without_kinks(
+            key, symbol, text, seen, expected, allowed, unit, lambda wrong: np.logical_and(wrong, kinks()), lost=lost
+        )
+
+    def _lost(self, tolerance: Tolerance, value: int, seen: Any, expected: Any, allowed: Any, *, back: bool) -> Any:
+        """Which elements of an output, or of a gradient, left the dtype's range on their way, or hang on a NaN."""
+        steps, tensors, seeds = tolerance.steps, tolerance.tensors, tolerance.seeds if back else {}
+        known = {value: self.recorded.value(value) for value in self.op.outputs if ("value", value) in self.trace.tensors}
+        left = OutOfRange(steps, tensors, seeds, known, tolerance.stored)
+        made = (lambda found, outs, given: run_back(steps, found, outs, given)[value]) if back else lambda found, *_: found[value]
+        outside = (left.gradient if back else left.output)(value, seen, expected, allowed)
+        nan = NotANumber(steps, tensors, seeds, made, tensors.get(value) if back else None)
+        return outside | nan.excused(seen, expected)
 
     def _unit(self, value: int) -> float:
         return unit_of(self.graph.values[value].dtype)

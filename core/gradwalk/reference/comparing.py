@@ -16,19 +16,24 @@ from .rounding import largest_of
 
 Kinks = Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
 """Says of elements that do not agree (bool, of the tensor's shape) which of them lie at a kink and are valid there."""
+Lost = Callable[[], NDArray[np.bool_]]
+"""Says which elements left the range of the dtype on their way, and are recorded as it has them then (bool, of the shape)."""
 
 
-def compared(key: TensorKey, symbol: str, text: str, seen: Any, expected: Any, allowed: Any, unit: float) -> Compared:
+def compared(
+    key: TensorKey, symbol: str, text: str, seen: Any, expected: Any, allowed: Any, unit: float, *, lost: Lost | None = None
+) -> Compared:
     """The row of a tensor: what was ``seen``, what the reference expects, and how far off each element is ``allowed`` to be.
 
     ``unit`` is the unit roundoff of the tensor's dtype, in which the units in the last place are counted.
     """
-    return without_kinks(key, symbol, text, seen, expected, allowed, unit, None)
+    return without_kinks(key, symbol, text, seen, expected, allowed, unit, None, lost=lost)
 
 
 def without_kinks(
-    key: TensorKey, symbol: str, text: str, seen: Any, expected: Any, allowed: Any, unit: float, kinks: Kinks | None
-) -> Compared:
+    key: TensorKey, symbol: str, text: str, seen: Any, expected: Any, allowed: Any, unit: float, kinks: Kinks | None, *,
+    lost: Lost | None = None,
+) -> Compared:  # fmt: skip
     """The same; where it does not agree, elements that lie at a kink and are valid there are left out and counted."""
     seen, expected = np.asarray(seen, np.float64), np.asarray(expected, np.float64)
     if seen.shape != expected.shape:
@@ -36,6 +41,9 @@ def without_kinks(
     if not seen.size:
         return Compared(key, symbol, text, (), math.nan, math.nan, 0.0, 0.0, 0.0, 0.0)
     off, absolute = _off(seen, expected, allowed, largest_of(unit))
+    if lost is not None and off.max() > 1:
+        agrees = (off > 1) & lost()
+        off, absolute = np.where(agrees, 0.0, off), np.where(agrees, 0.0, absolute)
     if kinks is None or off.max() <= 1:
         return _row(key, symbol, text, seen, expected, off, absolute, unit)
     left_out = kinks(off > 1)
@@ -83,4 +91,4 @@ def ulps(difference: float, expected: float, unit: float) -> float:
         return difference
     if not expected or not math.isfinite(expected):
         return math.inf
-    return difference / (2 * unit * 2.0 ** math.floor(math.log2(abs(expected))))
+    return math.ldexp(difference / (2 * unit), -math.floor(math.log2(abs(expected))))

@@ -7,6 +7,7 @@ of the padded input.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -106,10 +107,10 @@ def _conv_dw(
     gs = _grouped(g, groups, len(window))
     xs = _grouped(padded(x, *_padding(padding, window, gaps)), groups, len(window))
     dw = np.zeros((groups, w.shape[0] // groups, *w.shape[1:]))
-    flat = gs.reshape(*gs.shape[:3], -1)
+    flat = gs.reshape(*gs.shape[:3], math.prod(gs.shape[3:]))
     for place, taken in taps(window, gs.shape[3:], steps, gaps):
         read = xs[taken]
-        dw[last(place)] = _einsum("ngop,ngcp->goc", flat, read.reshape(*read.shape[:3], -1))
+        dw[last(place)] = _einsum("ngop,ngcp->goc", flat, read.reshape(*read.shape[:3], math.prod(read.shape[3:])))
     return dw.reshape(w.shape)
 
 

@@ -49,17 +49,17 @@ unary(
 unary("special_expit", "1 / (1 + exp(-X))", sigmoid, "dL/dZ * Z * (1 - Z)", lambda out, x: out * (1 - out))
 
 
-def _logit(x: Array, eps: float | None = None) -> Array:
-    """With ``eps`` of a probability that is kept between eps and 1 - eps."""
-    p = x if eps is None else np.clip(x, eps, 1 - eps)
+def _logit(x: Array, eps: float | None = None, hi: float | None = None) -> Array:
+    """With ``eps`` of a probability that is kept between eps and 1 - eps (``hi``, as it is in a dtype)."""
+    p = x if eps is None else np.clip(x, eps, 1 - eps if hi is None else hi)
     return np.log(p / (1 - p))
 
 
-def _logit_local(out: Array, x: Array, eps: float | None = None) -> Array:
+def _logit_local(out: Array, x: Array, eps: float | None = None, hi: float | None = None) -> Array:
     """Outside of the bounds there is no slope; at a bound there is, as in torch."""
     with np.errstate(divide="ignore"):
         slope = 1 / (x * (1 - x))
-    return slope if eps is None else np.where((x >= eps) & (x <= 1 - eps), slope, 0.0)
+    return slope if eps is None else np.where((x >= eps) & (x <= (1 - eps if hi is None else hi)), slope, 0.0)
 
 
 unary("logit special_logit", "log(X / (1 - X))", _logit, "dL/dZ / (X * (1 - X))", _logit_local)

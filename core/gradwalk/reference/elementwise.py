@@ -67,9 +67,9 @@ binary(
 binary(
     "rsub __rsub__",
     "Y - X",
-    lambda x, y: y - x,
-    ("-dL/dZ", lambda out, x, y: -1.0),
-    ("dL/dZ", lambda out, x, y: 1.0),
+    lambda x, y, alpha=1: y - alpha * x,
+    ("-dL/dZ", lambda out, x, y, alpha=1: -alpha),
+    ("dL/dZ", lambda out, x, y, alpha=1: 1.0),
 )
 binary(
     "mul mul_ multiply imul __mul__ __rmul__ __imul__",
@@ -97,7 +97,7 @@ binary(
     "rdiv __rtruediv__",
     "Y / X",
     lambda x, y: y / x,
-    ("-dL/dZ * Z / X", lambda out, x, y: -out / x),
+    ("-dL/dZ * Y / X ** 2", lambda out, x, y: -y * (1 / x) ** 2),
     ("dL/dZ / X", lambda out, x, y: 1.0 / x),
 )
 binary(
@@ -124,7 +124,8 @@ def _power(x: Array, exponent: Any = 2) -> Array:
 
 def _power_dx(out: Array, x: Array, exponent: Any = 2) -> Array:
     with np.errstate(all="ignore"):
-        return np.where(np.equal(exponent, 0), 0.0, exponent * np.power(np.asarray(x, float), np.subtract(exponent, 1.0)))
+        base = np.asarray(x) if np.asarray(x).dtype.kind == "f" else np.asarray(x, float)
+        return np.where(np.equal(exponent, 0), 0.0, exponent * np.power(base, exponent - 1.0))
 
 
 def _power_dn(out: Array, x: Array, exponent: Any = 2) -> Array:
@@ -133,7 +134,7 @@ def _power_dn(out: Array, x: Array, exponent: Any = 2) -> Array:
 
 
 register(
-    "pow pow_ power __pow__ ipow __ipow__",
+    "pow pow_ power __pow__ ipow __ipow__ float_power float_power_",
     "Z = X ** n",
     _power,
     {

@@ -41,12 +41,12 @@ def _batched(x: Array) -> Array:
 
 def _apart(x: Array, heads: int) -> Array:
     """``[L, N, E]`` to ``[N, heads, L, E / heads]``."""
-    return np.asarray(x.reshape(*x.shape[:2], heads, -1).transpose(1, 2, 0, 3))
+    return np.asarray(x.reshape(*x.shape[:2], heads, x.shape[2] // heads).transpose(1, 2, 0, 3))
 
 
 def _together(x: Array) -> Array:
     """``[N, heads, L, E / heads]`` to ``[L, N, E]``."""
-    return np.asarray(x.transpose(2, 0, 1, 3).reshape(x.shape[2], x.shape[0], -1))
+    return np.asarray(x.transpose(2, 0, 1, 3).reshape(x.shape[2], x.shape[0], x.shape[1] * x.shape[3]))
 
 
 def _hidden(mask: Any, batch: int) -> Array:

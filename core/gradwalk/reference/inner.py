@@ -15,6 +15,7 @@ from .attention import Seen, chances_off, exponent, gathered, seen
 from .elementwise import tanh_slope
 from .heads import Sizes, sizes, sizes_back
 from .kinds import CHANCES, SLOPES, is_one_of
+from .likelihoods import over_target_size
 from .linalg import transposed
 from .norm import standard_axes
 from .program import Step
@@ -117,6 +118,8 @@ def _cosine_back(inputs: Sequence[Any], number: int, g: Array, reduction: str) -
 
 def _chances_back(step: Step, inputs: Sequence[Any], number: int, g: Array, out: Any) -> Any:
     """``p - 1`` of a chance near 1 is rounded as 1 is: what the gradient is where all chances are equal."""
+    if step.call.symbol(number) == "t" and is_one_of(step.call.formula, "binary_cross_entropy_with_logits"):
+        return step.call.run(over_target_size, inputs, g)
     if step.call.symbol(number) != "X":
         return 0.0
     if is_one_of(step.call.formula, "log_softmax"):
@@ -130,6 +133,8 @@ def _chances_back(step: Step, inputs: Sequence[Any], number: int, g: Array, out:
 
 def _norm(step: Step, inputs: Sequence[Any], g: Array | None, symbol: str) -> Any:
     """``Y = (abs(X) + abs(mean)) / std`` is what ``X - mean`` is rounded by before it is divided."""
+    if not np.size(inputs[0]):
+        return 0.0
     if symbol == "b" and g is not None:
         (shift,) = (x for number, x in enumerate(inputs) if step.call.symbol(number) == "b")
         channels = np.shape(shift) if step.call.formula.op == "layer_norm" else (-1, *[1] * (np.ndim(inputs[0]) - 2))

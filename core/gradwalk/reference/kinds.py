@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from .calling import Call
+from .pool import windows_of
 from .registry import Formula, formula_of, formulas
 
 Kind: TypeAlias = Literal["products", "linear", "single", "moves", "function", "other"]
@@ -24,13 +25,17 @@ SLOPES = (
 )
 """Functions whose derivative is about 1 at most: what is rounded on the way to them is of the size of their input."""
 
+MEANS = " ".join(f"{what}avg_pool{axes}d" for what in ("", "adaptive_") for axes in (1, 2, 3))
+LARGEST = " ".join(f"{what}max_pool{axes}d" for what in ("", "adaptive_") for axes in (1, 2, 3))
+"""Pools: of means, and of the largest elements."""
+
 NAMES: Mapping[Kind, str] = {
     "products": f"matmul dot addmm baddbmm linear {CONVOLUTIONS}",
-    "linear": "sum mean avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d",
+    "linear": f"sum mean {MEANS}",
     "single": "add sub rsub mul div rdiv neg square",
     "moves": "embedding cat stack split chunk unbind getitem select narrow index_select gather take_along_dim expand expand_as"
     " repeat t permute view flatten ravel squeeze unsqueeze copy tril triu where masked_fill relu clamp maximum minimum abs"
-    " max amax min amin max_pool1d max_pool2d max_pool3d pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh"
+    f" max amax min amin {LARGEST} pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh"
     " relu6 leaky_relu topk sort to type_as floor ceil trunc round zeros_like ones_like zero_ fill_ full_like new_zeros"
     " new_ones logical_and logical_or isfinite all any detach int clamp_min clamp_max setitem diagonal tile repeat_interleave",
     "function": "pow rpow reciprocal rsqrt exp log sqrt sin cos tan asin acos atan sinh cosh asinh acosh atanh exp2 expm1 log1p"
@@ -38,8 +43,10 @@ NAMES: Mapping[Kind, str] = {
 }
 CHANCES = "log_softmax cross_entropy logsumexp binary_cross_entropy_with_logits"
 """Logarithms of sums of exponentials: of the size of 1 on their way, however small what comes out."""
-POOLS = " ".join(f"{what}_pool{axes}d" for what in ("max", "avg", "adaptive_avg") for axes in (1, 2, 3))
-SCATTERED = "getitem index_select embedding gather take_along_dim"
+SCATTERED = f"getitem index_select embedding gather take_along_dim pad {LARGEST}"
+"""Ops whose gradient is added up in the place where it is stored, one part after the other."""
+SUMMED_IN_PLACE = "adaptive_avg_pool3d"
+"""Ops whose output is added up in its own dtype, by torch on a CPU (``AdaptiveAveragePooling3d.cpp``)."""
 
 
 @cache
@@ -66,6 +73,8 @@ def forward_length(call: Call, inputs: Sequence[Any], out: Any) -> int:
         return _contracted(call.formula, inputs) + 1
     if kind == "linear" and is_one_of(call.formula, "sum mean"):
         return math.ceil(np.size(inputs[0]) / max(np.size(out), 1))
+    if is_one_of(call.formula, MEANS):
+        return windows_of(call.formula.op, inputs[0], call.named)[0]
     return 1 if kind in ("single", "moves", "function") else _inside(call, inputs)
 
 
@@ -80,7 +89,12 @@ def gradient_length(call: Call, number: int, inputs: Sequence[Any], out: Any) ->
             w: tuple[int, ...] = np.shape(inputs[1])
             return int(math.prod(w)) // max(w[0 if is_one_of(call.formula, TRANSPOSED) else 1], 1)
         return ratio * _contracted(call.formula, inputs)
-    return max(ratio, _inside(call, inputs)) if kind == "other" or is_one_of(call.formula, POOLS) else max(ratio, 1)
+    return max(ratio, _inside(call, inputs)) if kind == "other" else max(ratio, 1)
+
+
+def divisions(formula: Formula) -> int:
+    """How often the share of an element in a mean is divided and rounded: by the size of the window, or by that of each axis."""
+    return (int(formula.op[-2]) if formula.op.startswith("adaptive") else 1) if is_one_of(formula, MEANS) else 0
 
 
 def _contracted(formula: Formula, inputs: Sequence[Any]) -> int:

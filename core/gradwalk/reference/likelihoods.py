@@ -54,9 +54,21 @@ def _with_logits_dx(
 def _with_logits_dt(
     g: Array, z: Array, x: Array, t: Array, weight: Any = None, pos_weight: Any = None, *, reduction: str = "mean"
 ) -> Array:
+    return _over_target(g, x, t, weight, pos_weight, reduction, -1.0)
+
+
+def _over_target(g: Array, x: Array, t: Array, weight: Any, pos_weight: Any, reduction: str, sign: float) -> Array:
     positive = 1.0 if pos_weight is None else pos_weight
-    slope = np.asarray(positive * np.logaddexp(0, -x) - np.logaddexp(0, x))
+    slope = np.asarray(positive * np.logaddexp(0, -x) + sign * np.logaddexp(0, x))
     return unbroadcast(incoming(g, slope, reduction, weight) * slope, t.shape)
+
+
+def over_target_size(
+    g: Array, x: Array, t: Array, weight: Any = None, pos_weight: Any = None, *, reduction: str = "mean"
+) -> Array:
+    """What the gradient by t is the difference of, added up: the two logarithms are rounded before they are subtracted."""
+    weight = None if weight is None else np.abs(weight)
+    return _over_target(np.abs(g), x, t, weight, pos_weight, reduction, 1.0)
 
 
 register(

@@ -77,7 +77,7 @@ def _columns(x: Array, kernel_size: Any, dilation: Any, padding: Any, stride: An
     wide = np.pad(images, [(0, 0), (0, 0), (ph, ph), (pw, pw)], constant_values=-1)
     cut = np.lib.stride_tricks.sliding_window_view(wide, (dh * (kh - 1) + 1, dw * (kw - 1) + 1), (2, 3))
     taken = cut[:, :, ::sh, ::sw, ::dh, ::dw].transpose(0, 1, 4, 5, 2, 3)
-    made = taken.reshape(len(images), -1, taken.shape[4] * taken.shape[5])
+    made = taken.reshape(len(images), taken.shape[1] * kh * kw, taken.shape[4] * taken.shape[5])
     return np.asarray(made if np.ndim(x) == 4 else made[0])
 
 

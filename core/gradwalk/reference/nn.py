@@ -13,7 +13,7 @@ BRIDLE = "Bridle, Probabilistic Interpretation of Feedforward Classification Net
 
 def log_softmax(x: Array, dim: int = -1, **others: Any) -> Array:
     """``X - log(sum(exp(X)))`` along ``dim``, with the largest element taken out first against overflow."""
-    shifted = x - x.max(axis=dim, keepdims=True)
+    shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True)))
 
 

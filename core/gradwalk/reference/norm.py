@@ -16,7 +16,9 @@ Axes = tuple[int, ...]
 
 
 def _standard(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
-    """The standardised X and ``1 / sqrt(var + eps)``."""
+    """The standardised X and ``1 / sqrt(var + eps)``; of nothing both are nothing."""
+    if not x.size:
+        return x, np.asarray(x.sum(axis=axes, keepdims=True))
     centred = x - x.mean(axis=axes, keepdims=True)
     rstd = 1 / np.sqrt((centred**2).mean(axis=axes, keepdims=True) + eps)
     return centred * rstd, rstd
@@ -25,6 +27,8 @@ def _standard(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
 def _standard_vjp(g: Array, x: Array, axes: Axes, eps: float) -> Array:
     """``rstd * (g - mean(g) - Y * mean(g * Y))``."""
     y, rstd = _standard(x, axes, eps)
+    if not x.size:
+        return np.zeros(x.shape)
     return np.asarray(rstd * (g - g.mean(axis=axes, keepdims=True) - y * (g * y).mean(axis=axes, keepdims=True)))
 
 
@@ -240,8 +244,8 @@ register(
 
 
 def _inverse_rms(x: Array, normalized_shape: Any, eps: float | None) -> Array:
-    """Without an ``eps`` torch takes that of the dtype; here it is that of float64."""
-    square = (x**2).mean(axis=_last(x, normalized_shape), keepdims=True)
+    """Without an ``eps`` that of float64, as in torch; what it is of other dtypes tells ``untold.py``."""
+    square = (x**2).sum(axis=_last(x, normalized_shape), keepdims=True) / math.prod(normalized_shape)
     return np.asarray(1 / np.sqrt(square + (np.finfo(np.float64).eps if eps is None else eps)))
 
 
@@ -251,8 +255,7 @@ def _rms_norm(x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | Non
 
 def _rms_norm_dx(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:
     scale, axes = _inverse_rms(x, normalized_shape, eps), _last(x, normalized_shape)
-    y = x * scale
-    return np.asarray(scale * (g * w - y * (g * w * y).mean(axis=axes, keepdims=True)))
+    return np.asarray(scale * (g * w) - x * scale**3 * (g * w * x).mean(axis=axes, keepdims=True))
 
 
 def _rms_norm_dw(g: Array, z: Array, x: Array, w: Any = 1.0, *, normalized_shape: Any, eps: float | None = None) -> Array:

@@ -13,8 +13,8 @@ binary(
     "atan2 arctan2 atan2_",
     "atan2(X, Y)",
     np.arctan2,
-    ("dL/dZ * Y / (X ** 2 + Y ** 2)", lambda out, x, y: y / (x**2 + y**2)),
-    ("-dL/dZ * X / (X ** 2 + Y ** 2)", lambda out, x, y: -x / (x**2 + y**2)),
+    ("dL/dZ * Y / (X ** 2 + Y ** 2)", lambda out, x, y: y * (1 / (x**2 + y**2))),
+    ("-dL/dZ * X / (X ** 2 + Y ** 2)", lambda out, x, y: -x * (1 / (x**2 + y**2))),
 )
 binary(
     "hypot",
@@ -41,8 +41,8 @@ binary(
     "logaddexp",
     "log(exp(X) + exp(Y))",
     np.logaddexp,
-    ("dL/dZ * exp(X - Z)", lambda out, x, y: np.exp(x - out)),
-    ("dL/dZ * exp(Y - Z)", lambda out, x, y: np.exp(y - out)),
+    ("dL/dZ / (1 + exp(Y - X))", lambda out, x, y: 1 / (1 + np.exp(y - x))),
+    ("dL/dZ / (1 + exp(X - Y))", lambda out, x, y: 1 / (1 + np.exp(x - y))),
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -131,10 +132,31 @@ def _adaptive_max_dx(axes: int, g: Array, z: Array, x: Array, output_size: Any) 
     dx = np.zeros(x.shape)
     for place, part in _bins(*_adaptive(axes, x, output_size)):
         read = x[part]
-        rows = read.reshape(*read.shape[:-axes], -1)
+        rows = read.reshape(*read.shape[:-axes], math.prod(read.shape[-axes:]))
         first = np.arange(rows.shape[-1]) == rows.argmax(axis=-1)[..., None]
         dx[part] += first.reshape(read.shape) * g[place][last([None] * axes)]
     return dx
+
+
+def windows_of(op: str, x: Array, arguments: Mapping[str, Any]) -> tuple[int, int]:
+    """Of a pooling of means: how many elements a window has, and in how many windows an element is, at most."""
+    axes = int(op[-2])
+    if op.startswith("adaptive"):
+        sizes = zip(*_adaptive(axes, x, arguments["output_size"]), strict=True)
+        longest, times = zip(*itertools.starmap(_bins_of_axis, sizes), strict=True)
+        return math.prod(longest), math.prod(times)
+    window, stride = each(arguments["kernel_size"], axes), arguments.get("stride")
+    steps = window if stride in (None, (), []) else each(stride, axes)
+    return math.prod(window), math.prod(-(-k // s) for k, s in zip(window, steps, strict=True))
+
+
+def _bins_of_axis(size: int, out: int) -> tuple[int, int]:
+    """The longest bin of an axis, and in how many bins an element is at most."""
+    times, longest = np.zeros(size, np.int64), 0
+    for _, (_, part) in _bins((size,), (out,)):
+        times[part] += 1
+        longest = max(longest, part.stop - part.start)
+    return longest, int(times.max(initial=0))
 
 
 def _register(axes: int) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..tape import value_label
 from ..trace import Graph, Op
-from .calling import Call, calls
+from .calling import Call, ways
 from .registry import Array, formula_of
+from .untold import arguments_of
 
 Tensors = dict[int, Any]
 """Elements by a Value's id: float64, or whole numbers and truth values as they are."""
@@ -75,12 +76,21 @@ def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -
     formula = formula_of(op.name)
     if formula is None:
         raise ValueError(f"there is no formula for {op.name}")
+    if writes_through_view(graph, op):  # of the tensor that lies under the view the formula tells nothing
+        op = replace(op, inputs=op.inputs[:-1], outputs=op.outputs[:1])
     extra = (mask(op),) if op.name.rstrip("_") == "dropout" else ()
     tensors = {value: recorded(value) for value in op.inputs}
-    steps = [Step(op, call, extra) for call in calls(formula, op, len(op.inputs) + len(extra))]
+    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs) + len(extra))]
     if len(steps) == 1:
         return steps[0]
     return next((step for step in steps if _fits(step, tensors, recorded)), steps[0])
+
+
+def writes_through_view(graph: Graph, op: Op) -> bool:
+    """Whether an op writes in place to a view: then it reads its base last, and the base's next version is its last output."""
+    if op.name == "setitem" or len(op.outputs) != 2 or len(op.inputs) < 2:
+        return False
+    return [graph.values[value].base for value in op.outputs] == [op.inputs[0], op.inputs[-1]]
 
 
 def _fits(step: Step, tensors: Tensors, recorded: Recorded) -> bool:

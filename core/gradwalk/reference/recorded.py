@@ -55,16 +55,61 @@ class Recorded:
         of = named(self.trace.graph, edge.value) if edge.value != NONE else "a tensor inside the op"
         return elements_in(kept, f"the gradient of {of}")
 
-    def incoming(self) -> tuple[Tensors, Tensors, int]:
-        """The gradients of the outputs by Value, of the last backward that came here, those that meet added; what their absolute
-        values add up to where several meet; and how many meet at most.
+    @cached_property
+    def _into(self) -> list[Edge]:
+        """The Edges with gradients of the outputs; what an op's own Nodes hand on is its backward's work."""
+        into = [edge for edge in self._edges if edge.target in self.nodes and edge.source not in self.nodes]
+        return [edge for edge in into if edge.value in self.op.outputs]
+
+    @cached_property
+    def _out(self) -> list[tuple[Edge, int]]:
+        """The Edges with gradients of the inputs, and of which Value each is.
+
+        Autocast casts a weight once for all ops that read it. What they give meets at the cast, so it is taken before that.
         """
-        ours = [edge for edge in self._edges if edge.target in self.nodes and edge.value in self.op.outputs]
-        into = [edge for edge in ours if edge.source not in self.nodes]  # what an op's own Nodes hand on is its backward's work
-        last = max((edge.backward for edge in into), default=0)
+        graph = self.trace.graph
+        out = [(edge, self._as_read(_behind_cast(graph, edge))) for edge in self._edges if edge.source in self.nodes]
+        return [(edge, value) for edge, value in out if value != NONE and not _meet_at(graph, edge.source)]
+
+    def _as_read(self, value: int) -> int:
+        """The input that a Value is, or a later version of: a leaf may have been written to since. NONE where it is none."""
+        while value != NONE and value not in self.op.inputs:
+            value = self.trace.graph.values[value].base
+        return value
+
+    @cached_property
+    def backward(self) -> int:
+        """The last backward in which gradients came to the op and were given by it."""
+        came = {edge.backward for edge in self._into if self._ran(edge)}
+        went = {edge.backward for edge, _ in self._out if self._ran(edge)}
+        return max(came & went, default=max((edge.backward for edge, _ in self._out), default=NONE))
+
+    def _ran(self, edge: Edge) -> bool:
+        """Whether a gradient was seen on an Edge: of several backwards not each goes everywhere."""
+        return edge.by != NONE or ("gradient", edge.id) in self.trace.tensors or self.trace.gradients[0, edge.id] >= 0
+
+    @cached_property
+    def _mixed(self) -> frozenset[int]:
+        """The op's Nodes to which in that backward something else came than gradients of the outputs, and those after them: where
+        a backward goes through the backward before, what that kept of the op has gradients of its own.
+        """
+        look, edges = index(self.trace.graph), self.trace.graph.edges
+        ours = [edge for edge in self._edges if edge.backward == self.backward and edge.target in self.nodes]
+        new = {edge.target for edge in ours if edge.source not in self.nodes and edge.value not in self.op.outputs}
+        mixed = frozenset[int]()
+        while new:
+            mixed |= new
+            after = {edges[edge].target for node in new for edge in look.edges_from[node]}
+            new = (after & self.nodes) - mixed
+        return mixed
+
+    def incoming(self) -> tuple[Tensors, Tensors, int]:
+        """The gradients of the outputs by Value, of the last backward that went through, those that meet added; what their
+        absolute values add up to where several meet; and how many meet at most.
+        """
         found, sizes, parts = dict[int, Any](), dict[int, Any](), Counter[int]()
-        for edge in into:
-            if edge.backward == last:
+        for edge in self._into:
+            if edge.backward == self.backward:
                 part = self.gradient(edge)
                 parts[edge.value] += 1
                 if edge.value in found:
@@ -75,27 +120,41 @@ class Recorded:
         return found, sizes, max(parts.values(), default=1)
 
     def given(self) -> dict[int, list[Edge]]:
-        """The Edges with the gradients of the inputs, by Value, of the last backward.
-
-        Autocast casts a weight once for all ops that read it. What they give meets at the cast, so it is taken before that.
-        """
-        inputs, graph = set(self.op.inputs), self.trace.graph
-        out = [(edge, _behind_cast(graph, edge)) for edge in self._edges if edge.source in self.nodes]
-        out = [(edge, value) for edge, value in out if value in inputs and not _meet_at(graph, edge.source)]
-        last = max((edge.backward for edge, _ in out), default=0)
+        """The Edges with the gradients of the inputs, by Value, of the same backward."""
         found: dict[int, list[Edge]] = {}
-        for edge, value in out:
-            if edge.backward == last:
+        several = len({edge.backward for edge, _ in self._out}) > 1
+        for edge, value in self._out:
+            if edge.backward == self.backward and (self._ran(edge) or not several):
                 found.setdefault(value, []).append(edge)
         return found
 
+    def mixed(self, value: int) -> str:
+        """What else the gradient of an input has than what the op made of the gradients of its outputs, if anything."""
+        if all(edge.source not in self._mixed for edge in self.given().get(value, ())):
+            return ""
+        of = named(self.trace.graph, value)
+        return f"the gradient of {of} has a part that came from a backward through the backward, and is not recorded by itself"
+
+    def changed(self) -> str:
+        """What may have changed gradients between their recording and the op, if anything: a hook of the script."""
+        graph = self.trace.graph
+        if self.op.name == "BackwardHookFunction":
+            return "the module's hook may change the gradients here"
+        for value in self.op.outputs:
+            if any(hook.kind == "hook" for hook in graph.values[value].hooks):
+                return f"a hook of {named(graph, value)} may change its gradient"
+        if any(hook.kind in ("hook", "prehook") for node in self.nodes for hook in graph.nodes[node].hooks):
+            return f"a hook of the Node of {self.op.name} may change its gradients"
+        return ""
+
     def mask(self, op: Op) -> Array:
-        """Which elements a dropout kept, read off the output; where the input is 0, off the gradient."""
+        """Which elements a dropout kept, read off the output; where the input is 0 or infinite, off the gradient."""
         x, out = self.value(op.inputs[0]), self.value(op.outputs[0])
         kept = np.asarray(out != 0)
         given = self.given().get(op.inputs[0])
         if given and op is self.op:
-            kept = np.where(np.asarray(x) == 0, sum(self.gradient(edge) for edge in given) != 0, kept)
+            unseen = (np.asarray(x) == 0) | ~np.isfinite(x)
+            kept = np.where(unseen, sum(self.gradient(edge) for edge in given) != 0, kept)
         return kept.astype(np.float64)
 
 
@@ -110,7 +169,7 @@ def _behind_cast(graph: Graph, edge: Edge) -> int:
 def _meet_at(graph: Graph, node: int) -> bool:
     """Whether gradients of several ops meet at a Node inside one of them: at a cast that they share."""
     op, look = graph.nodes[node].op, index(graph)
-    if op == NONE or len(look.edges_from[node]) != 1:
+    if op == NONE or len(look.edges_from[node]) != 1 or not graph.nodes[node].name.startswith("ToCopyBackward"):
         return False
     into = (graph.edges[edge] for edge in look.edges_into[node])
     return any(edge.value == NONE and edge.source != NONE and graph.nodes[edge.source].op != op for edge in into)

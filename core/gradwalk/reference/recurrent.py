@@ -16,6 +16,8 @@ from .elementwise import sigmoid
 from .registry import Array, Places, register
 
 Arrays = tuple[Array, ...]
+SEQUENCES = "lstm gru rnn_tanh rnn_relu"
+"""Layers, which read a weight at each step in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """One layer in one direction: what it read, and its gates' sums and states before each step, in the order of its steps."""
 
     x: Array
@@ -96,11 +98,11 @@ class _Line:
     made: Arrays
 
 
-def _line(kind: Kind, x: Array, weights: Sequence[Array], first: Arrays, turned: bool) -> tuple[_Line, Array]:
+def _line(kind: Kind, x: Array, weights: Sequence[Array], first: Arrays, turned: bool) -> tuple[Line, Array]:
     """Run a layer in one direction; give back also its output ``[T, N, H]``."""
     w, u, *biases = weights
     b, c = biases or (0.0, 0.0)
-    line = _Line(x, weights, turned, [], [], [], first)
+    line = Line(x, weights, turned, [], [], [], first)
     state, out = first, np.zeros((*x.shape[:-1], u.shape[1]))
     for t in reversed(range(len(x))) if turned else range(len(x)):
         line.a.append(x[t] @ w.T + b)
@@ -108,11 +110,16 @@ def _line(kind: Kind, x: Array, weights: Sequence[Array], first: Arrays, turned:
         line.before.append(state)
         state = kind.forward(line.a[-1], line.r[-1], state)
         out[t] = state[0]
-    return _Line(x, weights, turned, line.a, line.r, line.before, state), out
+    return Line(x, weights, turned, line.a, line.r, line.before, state), out
 
 
-def _line_back(kind: Kind, line: _Line, g: Array, last: Arrays) -> tuple[Array, Arrays, list[Array]]:
-    """The gradients of what a layer read, of its first states and of its weights, for those of its output and its last states."""
+def _line_back(
+    kind: Kind, line: Line, g: Array, last: Arrays, size: Callable[[Array], Array] = np.asarray
+) -> tuple[Array, Arrays, list[Array]]:
+    """The gradients of what a layer read, of its first states and of its weights, for those of its output and its last states.
+
+    What is added up for a weight is taken by its ``size``: as it is, or its absolute value.
+    """
     w, u = line.weights[:2]
     dx, dstate = np.zeros(line.x.shape), last
     made = [np.zeros(part.shape) for part in line.weights]
@@ -121,17 +128,17 @@ def _line_back(kind: Kind, line: _Line, g: Array, last: Arrays) -> tuple[Array, 
         before = line.before[step]
         da, dr, through = kind.back((dstate[0] + g[t], *dstate[1:]), line.a[step], line.r[step], before)
         dx[t] = da @ w
-        made[0] += da.T @ line.x[t]
-        made[1] += dr.T @ before[0]
+        made[0] += size(da.T @ line.x[t])
+        made[1] += size(dr.T @ before[0])
         if len(made) > 2:
-            made[2] += da.sum(axis=0)
-            made[3] += dr.sum(axis=0)
+            made[2] += size(da.sum(axis=0))
+            made[3] += size(dr.sum(axis=0))
         dstate = (through[0] + dr @ u, *through[1:])
     return dx, dstate, made
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """How the tensors of a call are meant."""
 
     kind: Kind
@@ -155,21 +162,22 @@ class _Layout:
         return tuple(state[line] if self.batched else state[line][None] for state in tensors[: self.kind.states])
 
 
-def _layout(
+def layout_of(
     name: str, x: Array, rest: Sequence[Array], has_biases: bool, num_layers: int, dropout: float, train: bool,
     bidirectional: bool, batch_first: bool,
-) -> _Layout:  # fmt: skip
+) -> Layout:  # fmt: skip
+    """How the tensors of a call are meant. Raises ValueError for what has no formula."""
     if dropout and train and num_layers > 1:
         raise ValueError("layers with dropout between them have no formula: its mask is not recorded")
     kind, directions, per_line = KINDS[name], 2 if bidirectional else 1, 4 if has_biases else 2
     if len(rest) != kind.states + num_layers * directions * per_line:
         raise ValueError("the weights are not those of one matrix per gate (a projection, or a packed sequence)")
-    return _Layout(kind, num_layers, directions, per_line, batch_first, x.ndim == 3)
+    return Layout(kind, num_layers, directions, per_line, batch_first, x.ndim == 3)
 
 
-def _run(layout: _Layout, x: Array, rest: Sequence[Array]) -> tuple[list[_Line], Array]:
+def run_layers(layout: Layout, x: Array, rest: Sequence[Array]) -> tuple[list[Line], Array]:
     """Every line of every layer, in order, and the output of the last layer."""
-    weights, read, lines = rest[layout.kind.states :], layout.rows(x), list[_Line]()
+    weights, read, lines = rest[layout.kind.states :], layout.rows(x), list[Line]()
     for _ in range(layout.layers):
         outs = []
         for direction in range(layout.directions):
@@ -182,21 +190,34 @@ def _run(layout: _Layout, x: Array, rest: Sequence[Array]) -> tuple[list[_Line],
     return lines, read
 
 
-def _back(layout: _Layout, g: Any, x: Array, rest: Sequence[Array]) -> tuple[Array, list[Array], list[Array]]:
+def _back(
+    layout: Layout, g: Any, x: Array, rest: Sequence[Array], size: Callable[[Array], Array] = np.asarray
+) -> tuple[Array, list[Array], list[Array]]:
     """The gradients of X, of the first states and of the weights."""
-    lines, _ = _run(layout, x, rest)
+    lines, _ = run_layers(layout, x, rest)
     incoming, states, weights = layout.rows(g[0]), list[Arrays](), list[Array]()
     for layer in reversed(range(layout.layers)):
         parts = np.split(incoming, layout.directions, axis=-1)
         found = []
         for direction, part in enumerate(parts):
             at = layer * layout.directions + direction
-            found.append(_line_back(layout.kind, lines[at], part, layout.states(g[1:], at)))
+            found.append(_line_back(layout.kind, lines[at], part, layout.states(g[1:], at), size))
         incoming = np.sum([dx for dx, _, _ in found], axis=0)
         states = [*(state for _, state, _ in found), *states]
         weights = [*(weight for _, _, made in found for weight in made), *weights]
     joined = [np.stack(parts) for parts in zip(*states, strict=True)]
     return layout.unrows(incoming), joined if layout.batched else [part[:, 0] for part in joined], weights
+
+
+def added_up(name: str, g: Any, x: Array, rest: Sequence[Array], arguments: Mapping[str, Any]) -> tuple[int, list[Array]]:
+    """How many parts the gradient of a weight is added up of, one for each step in time, and for each weight their sizes."""
+    layout = layout_of(name, x, rest, **{**USUAL, **arguments})
+    return len(layout.rows(x)), _back(layout, g, x, rest, np.abs)[2]
+
+
+USUAL: Mapping[str, Any] = {
+    "has_biases": True, "num_layers": 1, "dropout": 0.0, "train": False, "bidirectional": False, "batch_first": False,
+}  # fmt: skip
 
 
 def _register(name: str, text: str, source: str) -> None:
@@ -206,8 +227,8 @@ def _register(name: str, text: str, source: str) -> None:
         x: Array, *rest: Array, has_biases: bool = True, num_layers: int = 1, dropout: float = 0.0, train: bool = False,
         bidirectional: bool = False, batch_first: bool = False,
     ) -> Any:  # fmt: skip
-        layout = _layout(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
-        lines, out = _run(layout, x, rest)
+        layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+        lines, out = run_layers(layout, x, rest)
         last = [np.stack(parts) for parts in zip(*(line.made for line in lines), strict=True)]
         return (layout.unrows(out), *(last if layout.batched else [part[:, 0] for part in last]))
 
@@ -216,7 +237,7 @@ def _register(name: str, text: str, source: str) -> None:
             g: Any, z: Any, x: Array, *rest: Array, has_biases: bool = True, num_layers: int = 1, dropout: float = 0.0,
             train: bool = False, bidirectional: bool = False, batch_first: bool = False,
         ) -> Any:  # fmt: skip
-            layout = _layout(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+            layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
             return _back(layout, g, x, rest)[part]
 
         return of_part
@@ -238,7 +259,7 @@ def _register_cell(name: str, text: str, source: str, gradients: Mapping[str, tu
     """One step of a layer. A kind with two states gives both."""
     kind = KINDS[name]
 
-    def line(x: Array, rest: Sequence[Array]) -> tuple[_Line, Array]:
+    def line(x: Array, rest: Sequence[Array]) -> tuple[Line, Array]:
         states = tuple(map(np.atleast_2d, rest[: kind.states]))
         return _line(kind, np.atleast_2d(x)[None], rest[kind.states :], states, False)
 

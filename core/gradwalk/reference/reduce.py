@@ -32,7 +32,8 @@ def _sum(x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, 
 
 
 def _mean(x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False) -> Array:
-    return np.asarray(x.mean(axis=axes_of(dim, axis, x.ndim), keepdims=keepdim or keepdims))
+    axes, kept = axes_of(dim, axis, x.ndim), keepdim or keepdims
+    return np.asarray(x.mean(axis=axes, keepdims=kept) if x.size else x.sum(axis=axes, keepdims=kept) * np.nan)
 
 
 def _sum_vjp(
@@ -44,7 +45,7 @@ def _sum_vjp(
 def _mean_vjp(
     g: Array, z: Array, x: Array, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
 ) -> Array:
-    return np.asarray(spread_out(g, x, dim, axis) * (np.size(z) / x.size))
+    return np.asarray(spread_out(g, x, dim, axis) * (np.size(z) / max(x.size, 1)))
 
 
 register("sum", "z = sum(X)", _sum, {"X": ("dL/dX = dL/dz * ones", _sum_vjp)}, inputs="X", source=LINEAR)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..tape import index
 from ..trace import Graph, Op
 from .registry import Array
 
@@ -23,8 +25,14 @@ UNIT = {
 NORMAL = {"float64": 2.0**-1022, "float16": 2.0**-14, "float8_e4m3fn": 2.0**-6, "float8_e5m2": 2.0**-14}
 """The smallest normal number; 2**-126 for all others. Below it rounding is off by that much times the unit roundoff."""
 LEAST = 2.0**-126
-LARGEST = {2.0**-53: 1.79e308, 2.0**-11: 65504.0, 2.0**-8: 3.3895e38, 2.0**-4: 448.0, 2.0**-3: 57344.0}
-"""By unit roundoff about the largest number of a dtype; 3.4028e38 for float32."""
+LARGEST = {2.0**-53: sys.float_info.max, 2.0**-11: 65504.0, 2.0**-8: (2 - 2.0**-7) * 2.0**127, 2.0**-4: 448.0, 2.0**-3: 57344.0}
+"""By unit roundoff the largest number of a dtype, of those that are not float32."""
+CELLS = ("lstm_cell", "gru_cell", "lstm", "gru")
+"""Ops of several others, which give float32 under autocast although they compute in fewer bits, as their Nodes tell."""
+UNTOLD = ("bilinear",)
+"""The same, whose Nodes do not tell it."""
+CAST_DOWN = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "mm", "bmm", "addmm", "rnn_tanh", "rnn_relu", "lstm")
+"""Ops that show it when there is an autocast."""
 TF32 = 2.0**-11
 """The unit roundoff to which a GPU may round the factors of float32 products."""
 LAMBDA = 8.0
@@ -64,12 +72,32 @@ class Precision:
 
 
 def precision_of(graph: Graph, op: Op) -> Precision:
-    """The precision of an op as its inputs and outputs tell it; that of an op without floating-point numbers is float64's."""
+    """The precision of an op as its inputs and outputs tell it, and what it kept of its results in between.
+
+    That of an op without floating-point numbers is float64's.
+    """
     inputs = [UNIT[v.dtype] for v in map(graph.values.__getitem__, op.inputs) if v.dtype in UNIT]
     outputs = [UNIT[v.dtype] for v in map(graph.values.__getitem__, op.outputs) if v.dtype in UNIT]
-    stored = max(outputs or inputs, default=UNIT["float64"])
+    stored = max((*(outputs or inputs), *(_inside(graph, op) if outputs else ())), default=UNIT["float64"])
     away = any(graph.values[value].device.partition(":")[0] not in ("cpu", "") for value in op.outputs)
     return Precision(stored, min(stored, UNIT["float32"]), any(unit < stored for unit in inputs), away)
+
+
+def _inside(graph: Graph, op: Op) -> Iterator[float]:
+    """The unit roundoffs of what the op's Nodes kept that it neither read nor gave: autocast computes the gates of a recurrent
+    cell in fewer bits than the states that come out. Where no Node tells it is taken to be as in the other ops of the step.
+    """
+    known, nodes = (*op.inputs, *op.outputs), index(graph).nodes_of_op[op.id]
+    for node in nodes:
+        yield from (UNIT[one.dtype] for one in graph.nodes[node].saved if one.value not in known and one.dtype in UNIT)
+    if op.name in UNTOLD or (not nodes and op.name in CELLS):
+        yield from (UNIT[dtype] for one in graph.ops if one.name in CAST_DOWN for dtype in _cast_down(graph, one))
+
+
+def _cast_down(graph: Graph, op: Op) -> Iterator[str]:
+    """The dtypes of what an op gives of float32 alone, if these have fewer bits: what autocast does."""
+    if all(graph.values[value].dtype == "float32" for value in op.inputs):
+        yield from (dtype for dtype in (graph.values[value].dtype for value in op.outputs) if dtype in ("bfloat16", "float16"))
 
 
 def unit_of(dtype: str) -> float:
@@ -78,8 +106,8 @@ def unit_of(dtype: str) -> float:
 
 
 def largest_of(unit: float) -> float:
-    """About the largest number of the dtype with a unit roundoff."""
-    return LARGEST.get(unit, 3.4028e38)
+    """The largest number of the dtype with a unit roundoff."""
+    return LARGEST.get(unit, (2 - 2.0**-23) * 2.0**127)
 
 
 def coarsest(dtypes: Iterable[str]) -> str:
@@ -92,4 +120,5 @@ def amplitude(x: Array, least: float) -> Array:
     ``x`` is rounded.
     """
     size = np.asarray(np.abs(x))
-    return size if least <= LEAST else np.asarray(np.where(size == 0, size, np.maximum(size, least)))
+    tiny = (size < least) & (size > 0)
+    return np.asarray(np.where(tiny, size.dtype.type(least), size)) if tiny.any() else size

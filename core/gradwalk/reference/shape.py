@@ -99,7 +99,7 @@ def _swapped(x: Array, axis0: int, axis1: int, dim0: int | None, dim1: int | Non
 
 
 register(
-    "mT adjoint",
+    "mT adjoint H mH",
     "Z = X.T",
     lambda x: np.swapaxes(x, -1, -2),
     {"X": ("dL/dX = dL/dZ.T", lambda g, z, x: np.swapaxes(g, -1, -2))},

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradwalk.reference.arithmetic import Arithmetic, Place, arithmetic, operands_at
 from gradwalk.reference.bound import Bound, bind
 from gradwalk.reference.registry import Formula, formula_of
+from gradwalk.reference.untold import arguments_of
 from gradwalk.same import Same
 from gradwalk.tape import index, shape_of, value_label
 from gradwalk.trace import Edge, Op, TensorKey, Trace
@@ -106,7 +107,7 @@ def _bound(key: Same[Trace], op_id: int) -> Bound:
     assert formula is not None
     tensors = [_elements(trace, ("value", value), value_label(trace.graph, value)) for value in op.inputs]
     out = _elements(trace, ("value", op.outputs[0]), value_label(trace.graph, op.outputs[0]))
-    return bind(formula, op.arguments, tensors, _incoming(trace, op), out)
+    return bind(formula, arguments_of(trace.graph, op), tensors, _incoming(trace, op), out)
 
 
 def incoming_edges(trace: Trace, op: Op) -> tuple[int, ...]:

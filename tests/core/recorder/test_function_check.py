@@ -177,6 +177,11 @@ def cosine(ctx, g):
     return g * ctx.saved_tensors[0].cos()
 
 
+def kept_sine(ctx, x):
+    ctx.save_for_backward(x)
+    return x.sin()
+
+
 def fails_at_times(ctx, x):
     if x.dtype is torch.float64:
         raise FloatingPointError("no float64 here")
@@ -509,3 +514,16 @@ def test_a_batch_of_no_elements_is_no_fault(tmp_path):
     right = plain(lambda ctx, x: x.sin(), lambda ctx, g: g * 1)
     (verdict,) = checked(tmp_path, (right, torch.ones(0, 3, requires_grad=True)))
     assert (verdict.agrees, verdict.sentence) == (True, "")
+
+
+def test_a_gradient_that_a_hook_changed_is_not_held_against_the_function(tmp_path):
+    right = plain(kept_sine, cosine)
+    x = torch.randn(3, 4, requires_grad=True)
+    with gradwalk.record(tmp_path / "run", check_steps=[0]):
+        made = right.apply(x)
+        made.register_hook(lambda g: g * 2)
+        made.sum().backward()
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        (verdict,) = [one for one in recording[0].verdicts if one.by == "central differences"]
+    assert (verdict.agrees, len(verdict.rows)) == (True, 1)
+    assert verdict.sentence.startswith("its gradients in the step are not compared, as a hook of ")

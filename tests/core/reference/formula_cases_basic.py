@@ -34,6 +34,7 @@ CASES = [
     ("minimum", torch.minimum, [normal(4, 3), normal(4, 3)], {}),
     ("neg", torch.neg, [normal(4)], {}),
     ("rsub", torch.rsub, [normal(4, 3), normal(3)], {}),
+    ("rsub", torch.rsub, [np.linspace(-1, 2, 12).reshape(4, 3), np.linspace(1, 3, 3)], {"alpha": 0.5}),
     ("rdiv", lambda x, y: y / x, [positive(4, 3), normal(3)], {}),
     ("rpow", lambda x, y: y**x, [normal(4, 3), positive(3)], {}),
     ("reciprocal", torch.reciprocal, [positive(4)], {}),

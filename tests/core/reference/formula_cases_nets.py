@@ -94,6 +94,7 @@ def states(name, lines, batch, hidden):
 
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 ATTENTION = "scaled_dot_product_attention"
+IMAGE = np.random.default_rng(2).standard_normal((1, 2, 6, 5))
 CASES = [
     *[
         case("norm", normal(3, 4), p=p, dim=dim, keepdim=keep)
@@ -161,6 +162,15 @@ CASES = [
     case("interpolate", normal(1, 2, 5, 4), scale_factor=(1.5, 0.7), mode="bilinear", align_corners=False),
     case("interpolate", normal(1, 2, 5, 4), scale_factor=1.3, mode="bilinear", recompute_scale_factor=True, antialias=False),
     case("interpolate", normal(1, 1, 3, 2, 4), size=(4, 3, 2), mode="trilinear"),
+    case("interpolate", IMAGE, size=(9, 3), mode="bicubic", align_corners=True),
+    case("interpolate", IMAGE, scale_factor=(1.5, 0.7), mode="bicubic"),
+    case("interpolate", IMAGE, size=(4, 3), mode="area"),
+    *[
+        case("interpolate", IMAGE, size=size, mode=mode, antialias=True, align_corners=corners)
+        for size in ((3, 9), (2, 5))
+        for mode in ("bilinear", "bicubic")
+        for corners in (False, True)
+    ],
     case(ATTENTION, normal(2, 4, 3, 5), normal(2, 2, 6, 5), normal(2, 2, 6, 4), enable_gqa=True),
     case(ATTENTION, normal(1, 4, 3, 5), normal(1, 2, 3, 5), normal(1, 2, 3, 4), enable_gqa=True, is_causal=True, dropout_p=0.0),
     case(ATTENTION, normal(2, 4, 4, 5), normal(2, 1, 3, 5), normal(2, 1, 3, 5), SEEN, enable_gqa=True, scale=0.4),

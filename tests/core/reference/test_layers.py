@@ -109,7 +109,11 @@ def test_what_is_not_recorded_or_has_no_formula_says_so():
         ("gru", {"num_layers": 3}, "not those of one matrix per gate"),
         ("linalg_norm", {"ord": 2}, "no formula for the norm 2 of a matrix"),
         ("norm", {"p": "nuc"}, "no formula for the norm nuc"),
-        ("interpolate", {"scale_factor": 2, "mode": "bicubic"}, "no formula for the mode bicubic"),
+        (
+            "interpolate",
+            {"scale_factor": 2, "mode": "nearest", "antialias": True},
+            "no formula for the mode nearest with antialias",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             formula_of(name).compute(x if name != "linalg_norm" else x[0], **arguments)
