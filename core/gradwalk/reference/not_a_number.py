@@ -15,7 +15,7 @@ from .registry import Array
 
 FILLS = (0.37, -1e6, 1e6, -0.61)
 """An element that is the same with each of these in the place of the NaN does not hang on it."""
-BY_QUOTIENT = "prod cumprod soft_margin_loss interpolate pow"
+BY_QUOTIENT = "prod cumprod soft_margin_loss interpolate pow softsign l1_loss scaled_dot_product_attention"
 """Formulas of which the same is true of an infinite input: torch multiplies it by 0, or divides it by itself, or does not."""
 NEAR = 2.0**-6
 """How near an element has to be to what the formula gives with a number in the place of the NaN: a few roundings of bfloat16."""

@@ -141,6 +141,21 @@ def test_products_of_very_small_numbers_in_float64_are_bound(tmp_path):
 BROKEN = (float("nan"), float("inf"), float("-inf"))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_quotients_and_attention_of_what_is_no_number_are_not_accused(broken, dtype, tmp_path):
+    def bad(*shape):
+        x = torch.randn(*shape).to(dtype)
+        x.view(-1)[::7] = broken
+        return x.requires_grad_()
+
+    def program():
+        made = [F.softsign(bad(50)), F.l1_loss(bad(5, 7), bad(5, 7)), F.scaled_dot_product_attention(*(bad(1, 2, 5, 7),) * 3)]
+        sum(part.float().sum() for part in made).backward()
+
+    agreeing(tmp_path / "run", program, "softsign", "l1_loss", "scaled_dot_product_attention")
+
+
 @each_dtype
 @pytest.mark.parametrize("broken", BROKEN)
 def test_an_op_of_what_is_no_number_is_not_accused(broken, dtype, tmp_path):
