@@ -115,8 +115,14 @@ def set_font_scale(scale: float) -> None:
 @lru_cache(maxsize=64)
 def font(pixels: float, weight: QFont.Weight = QFont.Weight.Normal, *, numbers: bool = False, scaled: bool = True) -> QFont:
     """A bundled font of ``pixels`` logical pixels at font scale 1; the graph, which has its own zoom, is not ``scaled``."""
-    made = QFont(NUMBER_FAMILY if numbers else TEXT_FAMILY)
-    made.setPixelSize(max(1, round(pixels * _scale if scaled else pixels)))
+    size = max(1, round(pixels * _scale if scaled else pixels))
+    return QFont(_made(NUMBER_FAMILY if numbers else TEXT_FAMILY, size, weight))  # copies share what Qt has found for the font
+
+
+@lru_cache(maxsize=256)
+def _made(family: str, size: int, weight: QFont.Weight) -> QFont:
+    made = QFont(family)
+    made.setPixelSize(size)
     made.setWeight(weight)
     made.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
     return made

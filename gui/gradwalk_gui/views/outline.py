@@ -117,7 +117,8 @@ class OutlineView(Panel):
             self.tree.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtTop)
         place = place_for(state.trace.graph, self._places, state.selection)
         index = self.model.index_of(place)
-        if [self.model.place_of(each) for each in self.tree.selectionModel().selectedRows()] == [place]:
+        shown = [self.model.place_of(each) for each in self.tree.selectionModel().selectedRows()]
+        if shown == ([] if place == NONE else [place]):
             return
         self.tree.selectionModel().blockSignals(True)
         if index.isValid():

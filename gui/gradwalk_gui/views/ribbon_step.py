@@ -57,7 +57,10 @@ class StepRibbon(Ribbon):
         if new.recording is not old.recording:
             self._looked_at.clear()
         last_again = new.trace is not old.trace and new.step == new.length - 1
-        if new.recording is not old.recording or (new.length, new.kept) != (old.length, old.kept) or last_again:
+        others = new.recording is not old.recording or (new.length, new.kept) != (old.length, old.kept) or last_again
+        if not others and old.trace is new.trace is not None and (new.step, new.play) == (old.step, old.play):
+            return  # a move within a step changes nothing here
+        if others:
             self._take(new.recording, new.length)
         self.follow.setChecked(new.play is Play.FOLLOWING)
         self.follow.setEnabled(new.recording is not None)

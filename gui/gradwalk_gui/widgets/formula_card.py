@@ -31,6 +31,8 @@ class Placed:
     token: Token
     box: QRectF
     row: Row
+    fits: bool = True
+    """Whether its text has room."""
 
 
 class FormulaCard(QWidget):
@@ -169,7 +171,7 @@ class FormulaCard(QWidget):
                 if left + space + size.width() > width - PAD and left > PAD + GRID:
                     left, top, space = float(PAD + 3 * GRID), bottom + 4 + roles, 0.0
                 wide = min(float(size.width()), max(width - PAD - left - space, 1.0))
-                placed.append(Placed(token, QRectF(left + space, top, wide, size.height()), row))
+                placed.append(Placed(token, QRectF(left + space, top, wide, size.height()), row, size.width() <= wide))
                 left += space + size.width()
                 bottom = max(bottom, top + size.height())
             top = bottom + GRID
@@ -192,7 +194,7 @@ class FormulaCard(QWidget):
         painter.setFont(_symbol_font(known))
         painter.setPen(QColor(theme.text if piece.row.now else theme.subtle))
         text = token.text
-        if _size(token).width() > box.width():
+        if not piece.fits:
             text = QFontMetricsF(_symbol_font(known)).elidedText(text, Qt.TextElideMode.ElideMiddle, box.width())
         painter.drawText(QRectF(box.left(), box.top(), box.width(), 20), Qt.AlignmentFlag.AlignCenter, text)
         if token.role and piece.row.now:
