@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..icons import themed
@@ -10,6 +12,42 @@ from ..inspection.source_marks import short_names
 from ..panel import GRID
 from ..theme import Theme, font
 from .text import ElidedLabel
+
+LEAST, MOST = 110, 200
+"""Width of the chooser of files, logical pixels."""
+FRAME = 44
+"""What of it is not text."""
+
+
+class FileBox(QComboBox):
+    """The chooser of files: as wide as the longest name that it has shown so far.
+
+    A QComboBox that follows its contents has the layouts of the whole window worked out again for other files.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._width = LEAST
+        self.setAccessibleName("Source file")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+
+    def show_names(self, names: Sequence[str]) -> None:
+        """Offer these."""
+        self.clear()
+        self.addItems(list(names))
+        longest = max((self.fontMetrics().horizontalAdvance(name) for name in names), default=0)
+        if min(longest + FRAME, MOST) > self._width:
+            self._width = min(longest + FRAME, MOST)
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """The size to start from."""
+        return QSize(self._width, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        """The least that can be used."""
+        return QSize(LEAST, super().minimumSizeHint().height())
 
 
 class SourceHeader(QWidget):
@@ -23,11 +61,7 @@ class SourceHeader(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._files: tuple[tuple[str, int], ...] = ()
-        self.files = QComboBox(self)
-        self.files.setAccessibleName("Source file")
-        self.files.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.files.setMinimumContentsLength(8)
-        self.files.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.files = FileBox(self)
         self.files.activated.connect(self._on_file)
         self.editor = QToolButton(self)
         self.editor.setToolTip("Open in editor")
@@ -59,8 +93,7 @@ class SourceHeader(QWidget):
         """The files to choose from, each with a line; and which is shown."""
         if files != self._files:
             self._files = files
-            self.files.clear()
-            self.files.addItems(list(short_names(tuple(file for file, _ in files))))
+            self.files.show_names(short_names(tuple(file for file, _ in files)))
             for place, (file, _) in enumerate(files):
                 self.files.setItemData(place, file, Qt.ItemDataRole.ToolTipRole)
         self.files.setCurrentIndex(next((place for place, (file, _) in enumerate(files) if file == shown), -1))
