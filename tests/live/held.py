@@ -14,6 +14,8 @@ from pathlib import Path
 
 from gradwalk.control import ControlError
 from gradwalk.control_link import ControlLink
+from gradwalk.recording.format import RecordingError
+from gradwalk.recording.reader import open_recording
 
 TWO_LAYERS = """
     import hashlib, sys, time
@@ -163,3 +165,11 @@ def before(text: str) -> dict[str, str]:
 def after(text: str) -> dict[str, str]:
     """The same after the event."""
     return {"text": text, "when": "after"}
+
+
+def open_recording_when_there(run):
+    """The recording of a run, once its file is there."""
+    while True:
+        with contextlib.suppress(RecordingError):
+            return open_recording(run.run)
+        time.sleep(0.01)

@@ -37,8 +37,10 @@ def split(request: FlatRequest) -> list[list[int]]:
 
 
 def part_of(request: FlatRequest, things: Sequence[int]) -> FlatRequest:
-    """The request of one part; its boxes and edges keep their order."""
+    """The request of one part; its boxes and edges keep their order. Only of the ports that it has an order can be held."""
     number = {thing: place for place, thing in enumerate(things)}
+    first = tuple(number[thing] for thing in request.first if thing in number)
+    last = tuple(number[thing] for thing in request.last if thing in number)
     return FlatRequest(
         tuple(request.sizes[thing] for thing in things),
         tuple(
@@ -47,11 +49,11 @@ def part_of(request: FlatRequest, things: Sequence[int]) -> FlatRequest:
             if edge.source in number
         ),
         tuple(request.pulls[thing] for thing in things),
-        tuple(number[thing] for thing in request.first if thing in number),
-        tuple(number[thing] for thing in request.last if thing in number),
+        first,
+        last,
         request.rank_gap,
         request.box_gap,
-        request.held,
+        (request.held[0] and bool(first), request.held[1] and bool(last)),
     )
 
 

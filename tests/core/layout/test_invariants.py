@@ -7,15 +7,28 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from gradwalk.layout.engine import laid_out, lay_out
-from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest
+from gradwalk.layout.request import ROOT, Box, Container, LayoutRequest, Link
 
 from .conftest import TINY, any_requests, around, inside, nested_requests, overlap, passes_through
 
 
+def box(container):
+    return Box(10.0, 10.0, container, False)
+
+
+BESIDE_PORTS = LayoutRequest(
+    boxes=(box(ROOT), *[box(0)] * 5),
+    links=(Link(0, 3, -4.0, 0.0), Link(0, 3, 0.0, -4.0), Link(2, 1), Link(4, 1)),
+    containers=(Container(ROOT, 60.0, 30.0, 16.0),),
+)
+"""Two ways into a module, the order of which is held, and a part of the module that neither leads to."""
+
+
 @settings(max_examples=60, deadline=None)
+@example(BESIDE_PORTS)
 @given(any_requests())
 def test_nothing_overlaps_and_everything_stays_in_its_container(request_):
     layout = lay_out(request_)
