@@ -15,6 +15,7 @@ from gradwalk.parent_watch import is_alive
 from gradwalk.recording.format import Note, RecordingError
 from gradwalk.recording.reader import Recording, open_recording
 
+from .numbers import count
 from .session import Session
 from .turns import turns
 
@@ -222,13 +223,14 @@ def describe(recording: Recording, rate: float) -> Status:
 
 
 def _state(recording: Recording) -> str:
+    steps = count(len(recording), "step")
     if recording.ended is not None:
         words = {"clean": "ended", "error": "ended with an error", "stopped": "stopped"}
-        return f"{words.get(recording.ended, recording.ended)}, {len(recording):,} steps"
+        return f"{words.get(recording.ended, recording.ended)}, {steps}"
     info = recording.info
     if info.host == socket.gethostname() and not is_alive(info.pid):
-        return f"cut short (the process is gone), {len(recording):,} steps"
-    return f"recording, {len(recording):,} steps"
+        return f"cut short (the process is gone), {steps}"
+    return f"recording, {steps}"
 
 
 def _notes(notes: Sequence[Note]) -> str:

@@ -12,6 +12,9 @@ import pytest
 
 from gradwalk.parent_watch import is_alive
 from gradwalk.platform import python_module
+from gradwalk.recording.info import run_info
+from gradwalk.recording.writer import Writer
+from gradwalk.sample import SampleRecording
 from gradwalk_gui.commands import BY_ID
 from gradwalk_gui.runs import Start, command_of, last_error, result_of, shorten
 from gradwalk_gui.start_dialog import new_name
@@ -282,3 +285,12 @@ def test_a_flood_of_output_is_shortened():
     flood = shorten("x" * 1_000_000)
     assert len(flood) < 210_000
     assert "800,000 characters left out" in flood
+
+
+def test_one_step_is_one(shell, qtbot, tmp_path):
+    writer = Writer(tmp_path / "run", run_info(device="cpu", script="/somewhere/train.py"))
+    writer.add(SampleRecording(1)[0])
+    writer.close("clean")
+    shell.open_path(str(tmp_path / "run"))
+    qtbot.waitUntil(lambda: "ended, 1 step" in shell._window.status.text, timeout=LONG)
+    assert "1 steps" not in shell._window.status.text

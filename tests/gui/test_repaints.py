@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication
 
 from gradwalk.sample import SampleRecording
+from gradwalk_gui.state import Selection
 
 
 class Seen(QObject):
@@ -71,3 +72,19 @@ def test_other_source_files_do_not_have_the_window_laid_out_again(window, shell,
             wide, seen = header.files.width(), Seen(QEvent.Type.LayoutRequest, desk=window.desk)
     assert seen.count["desk"] == 0
     assert header.files.width() == wide > 110
+
+
+@pytest.mark.parametrize("panel", ["events", "outline"])
+def test_a_row_that_was_in_view_stays_so_in_a_lower_panel(window, shell, qtbot, panel):
+    view = window.desk.views[panel]
+    tree = view.list if panel == "events" else view.tree
+    shell.session.next_event()
+    op = next(op.id for op in shell.session.state.trace.graph.ops if op.phase == "forward")
+    shell.session.select(Selection("op", op))
+    window.desk.resizeDocks([window.desk.docks["outline"]], [160], Qt.Orientation.Vertical)
+    qtbot.wait(50)
+    row = tree.currentIndex()
+    lower = view.height() - (tree.viewport().height() - tree.visualRect(row).top() - 4)  # the row is cut at the bottom then
+    assert tree.viewport().rect().contains(tree.visualRect(row).center())
+    view.resize(view.width(), lower)
+    assert tree.viewport().rect().contains(tree.visualRect(row).center())

@@ -30,6 +30,7 @@ from ..theme import Theme, font
 from ..widgets.event_delegate import EventDelegate
 from ..widgets.event_model import CHECK, INDEX, NAME, PHASE, RMS, SHAPE, VARIABLE, EventModel
 from ..widgets.filter_field import FilterField
+from ..widgets.keep_in_view import keep_in_view
 
 SHAPE_FROM, VARIABLE_FROM = 480, 392
 """The widths from which on the columns of shapes and of variables are shown."""
@@ -173,9 +174,10 @@ class EventsView(Panel):
         self._pages.setCurrentWidget(self.list if shown else self.message)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave out what there is no room for."""
+        """Leave out what there is no room for, and keep the playhead in view."""
         super().resizeEvent(event)
         self._show_found()
+        keep_in_view(self.list, self.list.currentIndex(), event)
 
     def _show_found(self) -> None:
         self.found.setVisible(self.model.trace is not None and self.height() >= FOUND_FROM)

@@ -14,6 +14,7 @@ from ..session import Session
 from ..showing import call_at
 from ..state import Selection, State
 from ..theme import Theme, assets
+from ..widgets.keep_in_view import keep_in_view
 from ..widgets.outline_model import DETAIL, FOLD, NAME, OutlineModel
 
 AT_FIRST = 400
@@ -74,6 +75,8 @@ class OutlineView(Panel):
         super().resizeEvent(event)
         self.tree.setHeaderHidden(self.height() < TITLES_FROM)
         self.tree.setColumnWidth(DETAIL, max(48, min(104, round(self.width() * 0.3))))
+        for chosen in self.tree.selectionModel().selectedRows():
+            keep_in_view(self.tree, chosen, event)
 
     def apply_theme(self) -> None:
         """Recolour."""
