@@ -10,9 +10,9 @@ import torch
 
 from .copies import NotAgain, copy_of
 from .functions import tensors_in
-from .held import Held
 from .outside import outside_of
 from .random_states import CASTING, RandomStates
+from .snapshot import Snapshot
 
 MOST_ELEMENTS = 1 << 25
 """Elements of all tensors given to a Function above which it is not run again: in float64 that is 256 MB a copy."""
@@ -25,7 +25,7 @@ class Around:
     """What a call read that it was not given: random states, small data outside, and what autocast cast to, by device."""
 
     states: RandomStates
-    outside: Held
+    outside: Snapshot
     casting: tuple[tuple[str, bool, torch.dtype], ...]
 
     def rewind(self) -> None:

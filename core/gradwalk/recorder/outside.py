@@ -7,20 +7,20 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from .copies import NotAgain
-from .held import Held, TooMuchError
+from .snapshot import Snapshot, TooMuchError
 
 _METHODS = ("forward", "backward", "vjp", "setup_context")
 
 
-def outside_of(function: type, *, small: bool = False) -> Held:
+def outside_of(function: type, *, small: bool = False) -> Snapshot:
     """All of it (or what is ``small``) as it is now, by the names that the methods use. Raises NotAgain where it is too much."""
-    held = Held(small=small)
+    taken = Snapshot(small=small)
     try:
         for where, name in _variables(function):
-            held.hold_variable(where, name)
+            taken.take_variable(where, name)
     except TooMuchError as much:
         raise NotAgain(f"it reads {much} that it is not given") from None
-    return held
+    return taken
 
 
 def own_classes(function: type) -> list[type]:

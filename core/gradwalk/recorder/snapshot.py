@@ -24,7 +24,7 @@ class TooMuchError(Exception):
     """There is more data than is held."""
 
 
-class Held:
+class Snapshot:
     """Some things as they are now. With ``small`` only small ones, and no tensor that is trained."""
 
     def __init__(self, *, small: bool) -> None:
@@ -39,49 +39,49 @@ class Held:
         for back in self.parts:
             back()
 
-    def hold_variable(self, where: dict[str, Any] | CellType | type, name: str) -> None:
+    def take_variable(self, where: dict[str, Any] | CellType | type, name: str) -> None:
         """A global, an attribute of a class, or a variable that a function closes over: what it is, and what that holds."""
         held = _read(where, name)
         self.parts.append(lambda: None if _read(where, name) is held else _write(where, name, held))
-        self.hold(held)
+        self.take(held)
 
-    def hold(self, thing: Any, depth: int = 0) -> None:
+    def take(self, thing: Any, depth: int = 0) -> None:
         """Data, and the data in it. Anything else is only told apart from other things, not looked into. Raises TooMuchError."""
         if id(thing) in self._seen or depth > _DEEPEST:
             return
         self._seen[id(thing)] = thing
         if isinstance(thing, torch.Tensor):
-            self._hold_tensor(thing)
+            self._take_tensor(thing)
         elif isinstance(thing, np.ndarray):
-            self._hold_array(thing)
+            self._take_array(thing)
         elif isinstance(thing, torch.Generator):
-            self._hold_state(thing.get_state, thing.set_state)
+            self._take_state(thing.get_state, thing.set_state)
         elif isinstance(thing, random.Random):
-            self._hold_state(thing.getstate, thing.setstate)
+            self._take_state(thing.getstate, thing.setstate)
         elif isinstance(thing, np.random.Generator):
             bits = thing.bit_generator
-            self._hold_state(lambda: bits.state, lambda state: setattr(bits, "state", state))
+            self._take_state(lambda: bits.state, lambda state: setattr(bits, "state", state))
         elif isinstance(thing, np.random.RandomState):
-            self._hold_state(lambda: thing.get_state(legacy=False), thing.set_state)
+            self._take_state(lambda: thing.get_state(legacy=False), thing.set_state)
         elif isinstance(thing, list | dict | set):
-            self._hold_container(thing, depth)
+            self._take_container(thing, depth)
         elif is_plain(type(thing)):
-            self._hold_container(vars(thing), depth)
+            self._take_container(vars(thing), depth)
 
-    def _hold_state(self, get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
+    def _take_state(self, get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
         state = get()
         self.parts.append(lambda: put(state))
 
-    def _hold_container(self, thing: list[Any] | dict[Any, Any] | set[Any], depth: int) -> None:
+    def _take_container(self, thing: list[Any] | dict[Any, Any] | set[Any], depth: int) -> None:
         if len(thing) > SMALL and self._small:
             return
         parts: Any = type(thing)(thing) if type(thing) in (list, dict, set) else thing.copy()
         self.parts.append(lambda: None if _same_parts(thing, parts) else _refill(thing, parts))
         if len(thing) <= SMALL:
             for part in parts.values() if isinstance(parts, dict) else parts:
-                self.hold(part, depth + 1)
+                self.take(part, depth + 1)
 
-    def _hold_tensor(self, tensor: torch.Tensor) -> None:
+    def _take_tensor(self, tensor: torch.Tensor) -> None:
         if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided or tensor.is_meta:
             return
         if self._small and (tensor.requires_grad or tensor.numel() > SMALL):
@@ -97,7 +97,7 @@ class Held:
 
         self.parts.append(back)
 
-    def _hold_array(self, array: np.ndarray[Any, Any]) -> None:
+    def _take_array(self, array: np.ndarray[Any, Any]) -> None:
         if self._small and array.size > SMALL:
             return
         self._count(array.size)
