@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from effort import calls
 from torch import nn
 
 from gradwalk import open_recording, record, tape
@@ -122,7 +121,7 @@ def test_what_was_not_counted_meets_no_condition():
     assert matches(parse("$value()"), trace).all()
 
 
-def test_a_step_of_three_thousand_ops_is_filtered_in_some_milliseconds():
+def test_a_step_of_three_thousand_ops_is_filtered_with_a_few_calls_for_each_op():
     build, things = GraphBuilder(), 3000
     value = build.add_value((4,), "float32")
     for number in range(things):
@@ -136,12 +135,7 @@ def test_a_step_of_three_thousand_ops_is_filtered_in_some_milliseconds():
     asked = parse("+mm -view $phase(fwd) $value(rms>10) | $grad(rms<1e-7) | $nan()")
     expected = [number for number in range(things) if number % 3 == 0 and math.sqrt(number + 1) > 10]
     assert np.flatnonzero(matches(asked, trace)).tolist() == expected
-    took = []
-    for _ in range(20):
-        begin = time.perf_counter()
-        matches(asked, trace)
-        took.append(time.perf_counter() - begin)
-    assert statistics.median(took) < 0.005
+    assert calls(lambda: matches(asked, trace)) < 6 * things
 
 
 def test_what_checks_found(trace):

@@ -100,7 +100,6 @@ def test_twenty_thousand_lies_with_their_checksums_signed_anew(messages, files):
     assert told["crashes"] == []
     assert told["read"] + told["refused"] == messages + files
     assert min(told["read"], told["refused"]) > 0.2 * messages
-    assert told["slowest"] < 1
     assert told["megabytes"] < 300
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 
 import numpy as np
 import pytest
 import torch
+from effort import calls
 from torch import nn
 from trainings import MLP, train
 
@@ -325,7 +325,7 @@ def test_structure_alone_gives_no_false_alarm(recorded):
     assert found(recorded(lambda: train(MLP(), 3), level="structure")) == []
 
 
-def test_thousands_of_steps_take_seconds(recorded):
+def test_thousands_of_steps_are_looked_at_with_little_work_for_each(recorded):
     def program():
         w1, w2, x = torch.randn(8, 8, requires_grad=True), torch.randn(8, 1, requires_grad=True), torch.randn(4, 8)
         for _ in range(2000):
@@ -336,10 +336,9 @@ def test_thousands_of_steps_take_seconds(recorded):
                     w.grad = None
 
     recording = recorded(program)
-    begin = time.perf_counter()
-    report = look(recording, KINDS)
-    assert (report.steps, report.findings) == (2000, ())
-    assert time.perf_counter() - begin < 5
+    reports = []
+    assert calls(lambda: reports.append(look(recording, KINDS))) < 1000 * 2000
+    assert (reports[0].steps, reports[0].findings) == (2000, ())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 import numpy as np
 import pytest
 import torch
+from effort import calls
 from nets import Transformer, recorded
 
 from gradwalk_gui import names, showing
@@ -53,12 +52,11 @@ def test_a_picture_of_nothing_has_no_ways():
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
-def test_twenty_thousand_cards_take_no_time(way):
+def test_each_of_twenty_thousand_cards_is_looked_at_once(way):
     chain = picture(*((i, i + 1) for i in range(19_999)), *((i, i + 7) for i in range(0, 19_990, 3)), cards=20_000)
-    start = process_time()
-    lit = along(chain, [0 if way == "down" else 19_999], way)
-    assert process_time() - start < 0.25, "a bound for a slow machine; 20 ms"
-    assert lit.cards.sum() == 20_000
+    lit = []
+    assert calls(lambda: lit.append(along(chain, [0 if way == "down" else 19_999], way))) < 2.5 * 20_000
+    assert lit[0].cards.sum() == 20_000
 
 
 @pytest.fixture(scope="module")

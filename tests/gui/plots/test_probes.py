@@ -287,24 +287,26 @@ writer.close("clean")
 def test_a_recording_that_another_process_writes_is_followed_and_never_read_twice(shell, qtbot, tmp_path, monkeypatch):
     starts = []
     monkeypatch.setattr(gather, "tables_from", lambda *a, f=gather.tables_from: (starts.append(a[1]), f(*a))[1])
-    other = subprocess.Popen([sys.executable, "-c", GROW, str(tmp_path / "grows")], stdin=subprocess.PIPE, text=True)
+    plots, desk = shell._window.desk.views["loss"], shell._window.desk
+    with subprocess.Popen([sys.executable, "-c", GROW, str(tmp_path / "grows")], stdin=subprocess.PIPE, text=True) as other:
 
-    def go():
-        other.stdin.write("go\n")
-        other.stdin.flush()
+        def go():
+            other.stdin.write("go\n")
+            other.stdin.flush()
 
-    shell.follower.await_recording(tmp_path / "grows")
-    go()
-    qtbot.waitUntil(lambda: shell.session.state.length == 1, timeout=30_000)
-    plots = shell._window.desk.views["loss"]
-    qtbot.waitUntil(plots.isVisible)
-    trace = shell.session.state.trace
-    pinning.pin(shell.session, Selection("node", node_of(trace, "w1")))
-    (series,) = read(plots, qtbot)
-    for length in (2, 3):
+        shell.follower.await_recording(tmp_path / "grows")
         go()
-        qtbot.waitUntil(lambda length=length: series.at == length, timeout=30_000)
-    other.communicate("go\n", timeout=20)
+        qtbot.waitUntil(lambda: shell.session.state.length == 1, timeout=30_000)
+        qtbot.waitUntil(lambda: desk.isVisible() and desk._wanted is None)  # which tab is in front is settled
+        trace = shell.session.state.trace
+        pinning.pin(shell.session, Selection("node", node_of(trace, "w1")))
+        assert not desk.docks["loss"].visibleRegion().isEmpty(), "the plots came to the front"
+        (series,) = read(plots, qtbot)
+        for length in (2, 3):
+            go()
+            qtbot.waitUntil(lambda length=length: series.at == length, timeout=30_000)
+        go()
+    assert other.returncode == 0
     assert list(series.numbers) == [gradient_rms(step, "w1") for step in shell.follower.recording]
     assert starts == sorted(set(starts)), "every part was read once"
 

