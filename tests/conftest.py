@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # custom.py
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell script started the tests in the background
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -134,15 +134,26 @@ def forget_address(address: str) -> None:
 # Processes and signals
 
 
+_DEAF = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+"""Whether this process was started without an ear for Ctrl+C, as a shell script starts what it puts into the background."""
+
+
 def interrupt_main_thread() -> None:
-    """What Ctrl+C does: SIGINT to the main thread, which wakes it from a wait as well."""
+    """What Ctrl+C does: SIGINT to the main thread, which wakes it from a wait as well.
+
+    A process that was born deaf to SIGINT is given the KeyboardInterrupt itself, once its main thread runs Python again.
+    """
     if WINDOWS:
         import _thread
 
         _thread.interrupt_main()
         return
     ident = threading.main_thread().ident
-    if ident is not None:
+    if ident is not None and _DEAF and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        import ctypes
+
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+    elif ident is not None:
         signal.pthread_kill(ident, signal.SIGINT)
 
 

@@ -42,11 +42,11 @@ def training(write, tmp_path, environment):
     """Start a training that goes on until it is ended, and give its process when it has trained some steps."""
     started = []
 
-    def start(*arguments):
+    def start(*arguments, **how):
         write("train.py", TRAINING)
         command = [sys.executable, "-m", "gradwalk", "run", "--record", "run", "train.py", *arguments]
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
         )
         started.append(process)
         assert process.stdout.readline() == "trains\n"
@@ -85,6 +85,19 @@ def test_an_interrupt_ends_the_script_as_under_python_and_closes_the_recording(t
     assert why == "stopped"
     assert steps >= status["steps"]
     assert not (tmp_path / "run/control.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script is needed for it")
+def test_a_script_that_was_started_deaf_to_interrupts_can_be_stopped_but_not_interrupted(training, tmp_path):
+    process = training(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    with ControlClient(tmp_path / "run") as client:
+        process.send_signal(signal.SIGINT)
+        assert client.status()["pid"] == process.pid, "as under python"
+        client.stop()
+    out, errors = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("interrupted\nleaves\n", -signal.SIGINT)
+    assert errors.splitlines()[-2] == "KeyboardInterrupt"
+    assert ended(tmp_path)[0] == "stopped"
 
 
 def test_a_script_that_catches_the_interrupt_ends_as_it_likes(training, tmp_path):
