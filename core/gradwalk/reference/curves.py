@@ -50,9 +50,16 @@ unary("special_expit", "1 / (1 + exp(-X))", sigmoid, "dL/dZ * Z * (1 - Z)", lamb
 
 
 def _logit(x: Array, eps: float | None = None, hi: float | None = None) -> Array:
-    """With ``eps`` of a probability that is kept between eps and 1 - eps (``hi``, as it is in a dtype)."""
-    p = x if eps is None else np.clip(x, eps, 1 - eps if hi is None else hi)
-    return np.log(p / (1 - p))
+    """With ``eps`` of a probability that is kept between eps and 1 - eps (``hi``, as it is in a dtype).
+
+    Where eps is the upper one of the two, the lower bound goes first, as in torch.
+    """
+    if eps is None:
+        p = x
+    else:
+        hi = 1 - eps if hi is None else hi
+        p = np.where(x < eps, eps, np.where(x > hi, hi, x))
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def _logit_local(out: Array, x: Array, eps: float | None = None, hi: float | None = None) -> Array:

@@ -30,6 +30,7 @@ CASES = [
     case("acosh", 1 + positive(5)),
     case("logit", between(0.1, 0.9, 5)),
     case("logit", np.array([0.05, 0.2, 0.5, 0.95]), eps=0.1),
+    case("logit", np.array([0.05, 0.35, 0.5, 0.65, 0.95]), eps=0.6),
     case("logit", np.array([0.05, 0.2, 0.5, 0.95]), eps=0.1, hi=0.9, function=lambda x, eps, hi: torch.logit(x, eps)),
     case("round", normal(5), decimals=1, function=lambda x, decimals: torch.round(x, decimals=decimals)),
     case("nan_to_num", ODD, nan=1.0, posinf=2.0, neginf=-2.0, smooth=False),
