@@ -11,6 +11,8 @@ import numpy as np
 from .records import OpRecord
 
 _LONGEST = 80
+VARIADIC = ("reshape", "transpose")
+"""Methods of arrays that take one number after the other, where NumPy's functions of the name take a tuple."""
 _PLAIN = (int, float, complex, str, bool, type(None), slice, type(Ellipsis), np.generic, np.dtype)
 
 
@@ -18,12 +20,21 @@ def words(record: OpRecord) -> tuple[tuple[str, str], ...]:
     """``(name, text)`` per argument; positional ones have the names that NumPy gives them, as far as these are known."""
     names = _names(record.name)
     found = []
-    for key, value in record.arguments:
+    for key, value in _together(record):
         name = key
         if key.isdigit():
             name = names[int(key)] if int(key) < len(names) else f"argument {key}"
         found.append((name, text_of(value)))
     return tuple(found)
+
+
+def _together(record: OpRecord) -> tuple[tuple[str, Any], ...]:
+    """The arguments; the numbers of ``x.reshape(3, 4)`` and ``x.transpose(1, 0)`` as the one tuple that the functions take."""
+    numbers = [(key, value) for key, value in record.arguments if key.isdigit() and isinstance(value, int)]
+    if record.name not in VARIADIC or len(numbers) < 2:
+        return record.arguments
+    named = tuple((key, value) for key, value in record.arguments if not key.isdigit())
+    return ((numbers[0][0], tuple(value for _, value in numbers)), *named)
 
 
 def text_of(value: Any) -> str:

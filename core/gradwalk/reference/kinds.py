@@ -37,7 +37,8 @@ NAMES: Mapping[Kind, str] = {
     " repeat t permute view flatten ravel squeeze unsqueeze copy tril triu where masked_fill relu clamp maximum minimum abs"
     f" max amax min amin {LARGEST} pad flip roll movedim unflatten eq ne lt le gt ge dropout hardtanh"
     " relu6 leaky_relu topk sort to type_as floor ceil trunc round zeros_like ones_like zero_ fill_ full_like new_zeros"
-    " new_ones logical_and logical_or isfinite all any detach int clamp_min clamp_max setitem diagonal tile repeat_interleave",
+    " new_ones new_full zeros ones full eye tensor logical_and logical_or isfinite all any detach int clamp_min"
+    " clamp_max setitem diagonal tile repeat_interleave",
     "function": "pow rpow reciprocal rsqrt exp log sqrt sin cos tan asin acos atan sinh cosh asinh acosh atanh exp2 expm1 log1p"
     f" log2 log10 logit {SLOPES}",
 }

@@ -11,6 +11,7 @@ import numpy as np
 from ..tape import value_label
 from ..trace import Graph, Op
 from .calling import Call, ways
+from .made import DRAWN
 from .registry import Array, formula_of
 from .untold import arguments_of
 
@@ -74,6 +75,8 @@ def steps_of(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]
 
 def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -> Step:
     formula = formula_of(op.name)
+    if op.name in DRAWN:
+        raise ValueError(f"{op.name} draws its numbers at random")
     if formula is None:
         raise ValueError(f"there is no formula for {op.name}")
     if writes_through_view(graph, op):  # of the tensor that lies under the view the formula tells nothing
@@ -105,7 +108,7 @@ def _fits(step: Step, tensors: Tensors, recorded: Recorded) -> bool:
         return False
 
 
-REFUSED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, MemoryError)
+REFUSED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, StopIteration, MemoryError)
 """What a formula raises that was called with what it does not know."""
 
 

@@ -22,9 +22,9 @@ Function: TypeAlias = Callable[..., Any]
 Places: TypeAlias = Callable[[int, Mapping[str, Any]], tuple[int, ...]]
 
 THEMES = (
-    *("elementwise", "curves", "activations", "pairs", "facts", "linalg", "algebra", "reduce", "running", "order", "shape"),
-    *("pieces", "indexing", "moves", "nn", "norm", "lengths", "conv", "pool", "resize", "attention", "heads", "recurrent"),
-    *("loss", "distances", "likelihoods"),
+    *("elementwise", "curves", "activations", "pairs", "facts", "made", "linalg", "algebra", "reduce", "running", "order"),
+    *("shape", "pieces", "indexing", "moves", "nn", "norm", "lengths", "conv", "pool", "resize", "attention", "heads"),
+    *("recurrent", "loss", "distances", "likelihoods"),
 )
 
 

@@ -31,12 +31,22 @@ def _permute_vjp(g: Array, z: Array, x: Array, dims: Any) -> Array:
     return np.transpose(g, np.argsort([dim % x.ndim for dim in dims]))
 
 
-def _reshape(x: Array, shape: Any = (-1,), *, size: Any = None) -> Array:
-    """``size`` is what ``view`` calls the shape."""
-    return np.asarray(x.reshape(shape if size is None else size))
+def _told(order: str) -> Any:
+    """Row after row (C) or column after column (F); what hangs on the memory (A, K) is not recorded."""
+    if order not in ("C", "F"):
+        raise ValueError(f"what the order {order} was is not recorded")
+    return order
 
 
-def _flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
+def _reshape(x: Array, shape: Any = (-1,), *, size: Any = None, order: str = "C") -> Array:
+    """``size`` is what ``view`` calls the shape; the ``order`` is NumPy's."""
+    return np.asarray(x.reshape(shape if size is None else size, order=_told(order)))
+
+
+def _flatten(x: Array, start_dim: int = 0, end_dim: int = -1, *, order: str = "C") -> Array:
+    """The ``order`` is NumPy's, which flattens all axes."""
+    if order != "C":
+        return x.flatten(_told(order))
     dimensions = max(x.ndim, 1)
     start, end = start_dim % dimensions, end_dim % dimensions
     return np.asarray(x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
@@ -59,8 +69,8 @@ def _unflatten(x: Array, dim: int, sizes: Any) -> Array:
     return np.asarray(x.reshape(*x.shape[:at], *sizes, *x.shape[at + 1 :]))
 
 
-def _back(g: Array, z: Array, x: Array, *args: Any, **arguments: Any) -> Array:
-    return np.asarray(g.reshape(x.shape))
+def _back(g: Array, z: Array, x: Array, *args: Any, order: str = "C", **arguments: Any) -> Array:
+    return np.asarray(g.reshape(x.shape, order=_told(order)))
 
 
 register("t transpose T", "Z = X.T", _transpose, {"X": ("dL/dX = dL/dZ.T", _transpose_vjp)}, inputs="X", source=PERMUTATION)
@@ -116,7 +126,7 @@ _reshaping("view reshape", _reshape)
 _reshaping("view_as reshape_as", lambda x, other: x.reshape(np.shape(other)), "X Y")
 _reshaping("unflatten", _unflatten)
 _reshaping("flatten", _flatten)
-_reshaping("ravel", np.ravel)
+_reshaping("ravel", lambda x, order="C": x.ravel(_told(order)))
 _reshaping("squeeze", _squeeze)
 _reshaping("unsqueeze expand_dims", _unsqueeze)
 register(

@@ -128,7 +128,7 @@ def test_no_formula_is_left_out_of_the_three_ways():
         assert not left_out
 
 
-IN_NUMPY_ONLY = {"axis", "keepdims", "axes", "ddof"}
+IN_NUMPY_ONLY = {"axis", "keepdims", "axes", "ddof", "order"}
 NO_NUMBER = {"inplace", "sparse", "others", "src"}
 """Keywords that change no number."""
 REGISTERED_FOR_THE_CALL_ALONE = {"embed_dim_to_check", "norm_type"}
