@@ -70,12 +70,12 @@ _fact("histc", "how many X in each bin", _histc)
 _fact("bincount", "how many X of each number", lambda x, minlength=0: np.bincount(x, minlength=minlength))
 _fact("one_hot", "onehot(X)", _one_hot)
 _fact("detach detach_", "X", lambda x: np.array(x))
-_fact("zeros_like zero_", "0", lambda x, **others: np.zeros(np.shape(x)))
-_fact("ones_like", "1", lambda x, **others: np.ones(np.shape(x)))
-_fact("full_like", "value", lambda x, fill_value, **others: np.full(np.shape(x), fill_value))
-_fact("new_zeros", "0", lambda x, size, **others: np.zeros(size))
-_fact("new_ones", "1", lambda x, size, **others: np.ones(size))
-_fact("new_full", "value", lambda x, size, fill_value, **others: np.full(size, fill_value))
+_fact("zeros_like zero_", "zeros_like(X)", lambda x, **others: np.zeros(np.shape(x)))
+_fact("ones_like", "ones_like(X)", lambda x, **others: np.ones(np.shape(x)))
+_fact("full_like", "full_like(X, fill_value)", lambda x, fill_value, **others: np.full(np.shape(x), fill_value))
+_fact("new_zeros", "zeros(size)", lambda x, size, **others: np.zeros(size))
+_fact("new_ones", "ones(size)", lambda x, size, **others: np.ones(size))
+_fact("new_full", "full(size, fill_value)", lambda x, size, fill_value, **others: np.full(size, fill_value))
 
 
 def _cast(x: Any, dtype: Any = None, device: Any = None, **others: Any) -> Array:

@@ -41,10 +41,10 @@ def _data(data: Any = None, *, t: Any = None, s: Any = None, **others: Any) -> A
     return np.asarray(known[0])
 
 
-_made("arange", "start, start + step, ...", _arange)
-_made("linspace", "start, ..., end, equally far apart", _linspace)
-_made("zeros", "0", lambda size, **others: np.zeros(size))
-_made("ones", "1", lambda size, **others: np.ones(size))
-_made("full", "value", lambda size, fill_value, **others: np.full(size, fill_value))
-_made("eye", "1 on the diagonal, else 0", lambda n, m=None, **others: np.eye(n, m))
-_made("tensor as_tensor scalar_tensor", "data", _data)
+_made("arange", "arange(start, end, step)", _arange)
+_made("linspace", "linspace(start, end, steps)", _linspace)
+_made("zeros", "zeros(size)", lambda size, **others: np.zeros(size))
+_made("ones", "ones(size)", lambda size, **others: np.ones(size))
+_made("full", "full(size, fill_value)", lambda size, fill_value, **others: np.full(size, fill_value))
+_made("eye", "eye(n, m)", lambda n, m=None, **others: np.eye(n, m))
+_made("tensor as_tensor scalar_tensor", "array(data)", _data)

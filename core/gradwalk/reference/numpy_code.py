@@ -35,8 +35,10 @@ def gradient_code(call: Call, symbol: str) -> str | None:
 
 
 def _is_plain(call: Call) -> bool:
-    """Whether the text tells all that this call computes: no factor beside it, no axes that the text does not name."""
+    """Whether the text tells all that this call computes: no factor beside it, no axes that it does not name, no NaN."""
     if call.argument("alpha", "beta") not in (None, 1) or call.arguments.get("beta", 1) != 1:
+        return False
+    if call.argument("order") not in (None, "C") or any(number != number for number in call.arguments.values()):
         return False
     name = call.formula.op.rstrip("_") or call.formula.op
     if call.formula.op in PRODUCTS:

@@ -11,7 +11,10 @@ from typing import Any
 from .registry import Formula
 
 Shape = tuple[int, ...]
-FUNCTIONS = {name: f"np.{name}" for name in ("exp", "log", "sqrt", "abs", "sign", "tanh", "tril", "triu")}
+MADE = ("zeros", "ones", "full", "eye", "arange", "linspace", "array", "zeros_like", "ones_like", "full_like")
+OPTIONAL = ("start", "step", "m")
+"""Arguments of what is MADE that may be left out."""
+FUNCTIONS = {name: f"np.{name}" for name in ("exp", "log", "sqrt", "abs", "sign", "tanh", "tril", "triu", *MADE)}
 PAIRS = {"max": "np.maximum", "min": "np.minimum"}
 PRODUCTS = ("mm", "matmul", "bmm", "__matmul__", "dot", "addmm", "linear")
 REDUCED = ("sum", "mean")
@@ -21,6 +24,7 @@ LOSSES = ("mse_loss", *CLASSES)
 ALIASES: Mapping[str, Mapping[str, str]] = {
     **{name: {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"} for name in ("clamp", "clip")},
     **{name: {"exponent": "n", "x2": "n"} for name in ("pow", "power")},
+    **{name: {"t": "data", "s": "data"} for name in ("tensor", "scalar_tensor")},
 }
 """Per op the symbols that formulas have for its arguments."""
 
@@ -61,7 +65,7 @@ class Translator(ast.NodeTransformer):
             return self._reduced(gradient_name(call.names[call.formula.output]))
         if word in call.names:
             return _parsed(call.names[word])
-        if word in call.arguments or word in ("lo", "hi"):
+        if word in call.arguments or word in ("lo", "hi", *OPTIONAL):
             return ast.Constant(call.arguments.get(word))
         if word == "ones":
             return _parsed(f"np.ones_like({call.names[self.symbol]})")

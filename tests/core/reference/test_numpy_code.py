@@ -114,3 +114,34 @@ def test_a_name_that_is_no_python_gives_no_line():
     _, call = call_of("exp", [np.ones(3)], {})
     odd = Call(call.formula, {**call.names, "X": "x; import os"}, call.shapes, {})
     assert forward_code(odd) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "arguments", "line"),
+    [
+        ("zeros", [], {"size": (2, 3)}, "out = np.zeros((2, 3))"),
+        ("ones", [], {"size": ()}, "out = np.ones(())"),
+        ("full", [], {"size": (2,), "fill_value": -1.5}, "out = np.full((2,), -1.5)"),
+        ("full", [], {"size": (2,), "fill_value": float("nan")}, None),
+        ("eye", [], {"n": 2}, "out = np.eye(2)"),
+        ("eye", [], {"n": 2, "m": 3}, "out = np.eye(2, 3)"),
+        ("arange", [], {"end": 4}, "out = np.arange(4)"),
+        ("arange", [], {"start": 4, "end": 0, "step": -2}, "out = np.arange(4, 0, -2)"),
+        ("linspace", [], {"start": 0, "end": 1, "steps": 5}, "out = np.linspace(0, 1, 5)"),
+        ("tensor", [], {"data": ((1.0, 2), (3, 4))}, "out = np.array(((1.0, 2), (3, 4)))"),
+        ("scalar_tensor", [], {"s": 3.0}, "out = np.array(3.0)"),
+        ("zeros_like", [np.ones((2, 2))], {}, "out = np.zeros_like(x_in)"),
+        ("ones_like", [np.ones((2, 2))], {}, "out = np.ones_like(x_in)"),
+        ("full_like", [np.ones(2)], {"fill_value": 7}, "out = np.full_like(x_in, 7)"),
+        ("new_zeros", [np.ones(2)], {"size": (1, 3)}, "out = np.zeros((1, 3))"),
+        ("reshape", [np.ones((2, 3))], {"shape": (3, 2), "order": "F"}, None),
+    ],
+)
+def test_a_line_makes_what_is_made_of_numbers(name, inputs, arguments, line):
+    out, call = call_of(name, inputs, arguments)
+    assert forward_code(call) == line
+    if line is not None:
+        names = {"np": np, "x_in": inputs[0] if inputs else None}
+        exec(line, names)
+        np.testing.assert_array_equal(names["out"], out)
+        assert np.shape(names["out"]) == np.shape(out)
