@@ -183,6 +183,38 @@ def test_two_optimizers_that_take_turns_are_no_finding(recorded):
     assert found(recorded(program), *ON) == []
 
 
+def test_weights_that_an_optimizer_moves_between_the_calls_of_its_closure_are_no_finding(recorded):
+    """Where the line search of LBFGS ends with its last try, the update of the last step leaves the weights as that step had them."""
+
+    def program():
+        net, x = MLP(), torch.randn(32, 8)
+        optimizer = torch.optim.LBFGS(net.parameters(), lr=0.5, max_iter=3, line_search_fn="strong_wolfe")
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (net(x, 0) - 1).pow(2).mean()
+            loss.backward()
+            return loss
+
+        for _ in range(4):
+            optimizer.step(closure)
+
+    assert found(recorded(program), *ON) == []
+
+
+def test_an_input_that_asks_for_its_gradient_is_no_weight(recorded):
+    def program():
+        net, batches = MLP(), torch.randn(4, 32, 8).unbind()
+        optimizer = torch.optim.SGD(net.parameters(), 0.01)
+        for step in range(4):
+            batch = torch.from_numpy(batches[step].numpy().copy()).requires_grad_()
+            optimizer.zero_grad()
+            net(batch, step).pow(2).mean().backward()
+            optimizer.step()
+
+    assert found(recorded(program), *ON) == []
+
+
 def test_vanishing_gradients_in_thirty_tanh_layers(recorded):
     def program():
         net = nn.Sequential(*[layer for _ in range(30) for layer in (nn.Linear(16, 16), nn.Tanh())], nn.Linear(16, 1))
