@@ -46,14 +46,18 @@ def _is_plain(call: Call) -> bool:
     if name in ("t", "T", "transpose"):
         return all(len(shape) == 2 for shape in call.shapes.values())
     if name in MEANS:
-        usual = (("reduction", "mean"), ("weight", None), ("pos_weight", None), ("log_target", False))
-        told = all(call.arguments.get(argument, value) == value for argument, value in usual) and not {"w", "p"} & set(call.shapes)
-        return told and len({call.shapes.get(symbol) for symbol in call.formula.inputs[:2]}) == 1
+        if {"w", "p"} & set(call.shapes) or not _is_usual(call, reduction="mean", weight=None, pos_weight=None, log_target=False):
+            return False
+        return len({call.shapes.get(symbol) for symbol in call.formula.inputs[:2]}) == 1
     if name in CLASSES:
-        usual = (("reduction", "mean"), ("ignore_index", -100), ("label_smoothing", 0.0), ("weight", None))
-        told = all(call.arguments.get(argument, value) == value for argument, value in usual) and "w" not in call.shapes
+        told = _is_usual(call, reduction="mean", ignore_index=-100, label_smoothing=0.0, weight=None) and "w" not in call.shapes
         return told and [len(call.shapes.get(symbol, ())) for symbol in "Xt"] == [2, 1]
     return True
+
+
+def _is_usual(call: Call, **usual: Any) -> bool:
+    """Whether these arguments have their usual values, as the text takes them to have."""
+    return all(call.arguments.get(argument, value) == value for argument, value in usual.items())
 
 
 def _keeps_shape(call: Call, text: str) -> bool:

@@ -63,8 +63,10 @@ def brief_of(trace: Trace, first: Trace) -> Brief:
 
 
 def _began_differently(trace: Trace, first: Trace, leaves: Leaves) -> NDArray[np.bool_]:
-    """Which leaves have another minimum or maximum than in ``first``: an input that is new each time, or a weight that an
-    optimizer moves between two calls of its closure."""
+    """Which leaves have another minimum or maximum than in ``first``.
+
+    So has an input that is new each time, and a weight that an optimizer moves between two calls of its closure.
+    """
     now, then = trace.values[_EXTREMES, leaves.values], first.values[_EXTREMES, leaves.values]
-    differs: NDArray[np.bool_] = (now != then) & ~(np.isnan(now) & np.isnan(then))
-    return differs.any(axis=0)
+    differs = (now != then) & ~(np.isnan(now) & np.isnan(then))
+    return np.asarray(differs.any(axis=0), np.bool_)

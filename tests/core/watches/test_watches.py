@@ -184,7 +184,7 @@ def test_two_optimizers_that_take_turns_are_no_finding(recorded):
 
 
 def test_weights_that_an_optimizer_moves_between_the_calls_of_its_closure_are_no_finding(recorded):
-    """Where the line search of LBFGS ends with its last try, the update of the last step leaves the weights as that step had them."""
+    """The line search ends with its last try: the update of the last step leaves the weights as that step had them."""
 
     def program():
         net, x = MLP(), torch.randn(32, 8)
