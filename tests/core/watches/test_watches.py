@@ -88,6 +88,26 @@ def test_an_input_with_nan_and_a_mask_with_inf(recorded):
     ), sentence
 
 
+def test_a_mask_in_every_step_is_not_the_first_inf_of_the_run(recorded):
+    """The steps up to the first accident keep their tensors, and the note names that; masks of Inf come before it."""
+
+    def program():
+        w = torch.ones(4, 4, requires_grad=True)
+        for step in range(80):
+            mask = torch.zeros(4, 4).masked_fill(torch.eye(4).bool(), float("-inf"))
+            scores = w * (mask + 0)
+            rows = (scores if step == 70 else w + mask).softmax(1)
+            rows.sum().backward()
+            w.grad = None
+
+    recording = recorded(program)
+    (note,) = [note for note in recording.notes if note.kind == "nan"]
+    assert note.step == 70
+    assert note.message == "step 70: the first NaN of the run; 4 NaN in the gradient of w"
+    assert all(recording[step].tensors for step in range(63, 71))
+    assert found(recording, "nan")[0].startswith("step 70, backward #")
+
+
 def test_a_row_that_is_masked_throughout(recorded):
     def program():
         w = torch.randn(2, 4, requires_grad=True)
