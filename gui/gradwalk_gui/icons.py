@@ -15,12 +15,14 @@ SIZES = (16, 20, 24, 32, 48, 64)
 
 
 @lru_cache(maxsize=256)
-def icon(name: str, colour: str, disabled: str = "") -> QIcon:
-    """An icon in a colour (``#rrggbb``), and in another while disabled. Raises FileNotFoundError for an unknown name."""
+def icon(name: str, colour: str, disabled: str = "", checked: str = "") -> QIcon:
+    """An icon in a colour (``#rrggbb``), in others while disabled or checked. Raises FileNotFoundError for an unknown name."""
     made = QIcon()
     for mode, ink in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled or colour)):
         for size in SIZES:
             made.addPixmap(picture(name, ink, size), mode)
+    for size in SIZES if checked else ():
+        made.addPixmap(picture(name, checked, size), QIcon.Mode.Normal, QIcon.State.On)
     return made
 
 

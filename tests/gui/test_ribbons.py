@@ -141,6 +141,19 @@ def test_bins_cover_all_cells_in_order():
     assert (bin_edges(5, 5) == np.arange(5)).all()
 
 
+def test_the_sign_on_the_button_stands_out_while_it_follows(shell, opened, qtbot):
+    """It is drawn in the colour of the text, on green as on the panel."""
+    window = shell._window
+    button = window.findChild(StepRibbon).follow
+    for following, ink in ((False, LIGHT.subtle), (True, LIGHT.panel)):
+        shell.session.set(theme="light")
+        button.setChecked(following)
+        picture = button.grab().toImage()
+        sign = picture.copy(12, 5, 12, picture.height() - 10)
+        colours = {sign.pixelColor(x, y).name() for x in range(sign.width()) for y in range(sign.height())}
+        assert ink.lower() in colours
+
+
 def test_a_click_goes_to_a_step_and_follow_follows(qtbot):
     session, ribbon = shown(qtbot, StepRibbon, Losses(np.linspace(9, 1, 50)))
     session.go_to(0, 4)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QStyle, QStyleOptionComboBox
 from rooms import SIZES, faults, settle
 
 from gradwalk.tape import index
@@ -18,6 +19,8 @@ from gradwalk_gui.overflow import gone_of
 from gradwalk_gui.settings import FONT_SCALES
 from gradwalk_gui.state import Selection
 from gradwalk_gui.transport import GOING
+from gradwalk_gui.widgets.one_element import OneElement
+from gradwalk_gui.widgets.source_header import FileBox
 from gradwalk_gui.window import SMALLEST
 
 FRONT = ("tensor", "inspector", "loss", "alerts", "gradients", "saved", "breakpoints")
@@ -55,6 +58,36 @@ def test_the_named_layouts_fit_into_a_small_screen(layout, looks):
     window.run(BY_ID[f"layout-{layout}"])
     settle(window, 30)
     assert faults(window) == []
+
+
+def room_for_text(box):
+    """What the style leaves a combo box for its text, and what the text takes."""
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, box)
+    return room.width() - 2, box.fontMetrics().horizontalAdvance(box.currentText())
+
+
+def test_the_name_of_the_file_is_not_cut(looks):
+    box = looks._window.findChild(FileBox)
+    for name in ("cnn.py", "cnnlong.py", "train_model.py"):
+        box.show_names([name])
+        settle(looks._window)
+        room, text = room_for_text(box)
+        assert room >= text, name
+
+
+def test_a_gradient_is_chosen_by_its_whole_name(looks):
+    window = looks._window
+    arithmetic = window.findChild(OneElement)
+    arithmetic.button.setChecked(True)
+    settle(window)
+    box = arithmetic.which
+    assert box.isVisibleTo(window)
+    for gradient in range(box.count()):
+        box.setCurrentIndex(gradient)
+        assert not box.grab().isNull()
+        assert (box.currentText()[:4], box.toolTip()) == ("dL/d", "")
 
 
 def test_at_200_percent(recording):

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..refusal import RefusalError
-from ..trace import STATISTICS, TensorKey, Trace
+from ..same import Same
+from ..trace import STATISTICS, Graph, TensorKey, Trace
+from ..watches.nan import first_of
 from .asked import Asked
 from .checks import Checker, Checks
 from .format import MAX_TEXT
@@ -60,6 +62,8 @@ class Sink:
         self._bad_seen = False
         self._clean: set[bytes] = {b""}
         """Counts of NaN and Inf that were looked at and are none."""
+        self._masks: set[tuple[Same[Graph], bytes]] = set()
+        """In which Values and Edges of which Graph there was Inf on purpose."""
         self._thinning_told = False
 
     @property
@@ -126,7 +130,7 @@ class Sink:
     def add(self, trace: Trace) -> None:
         """Hand over a complete step."""
         # Before the writer's thread may be woken: NumPy lets go of the interpreter here, and would have to wait to get it back.
-        first_bad = not self._bad_seen and (self._has_bad(trace.values) or self._has_bad(trace.gradients))
+        first_bad = "" if self._bad_seen else self._first_bad(trace)
         if not trace.tensors:
             self.writer.add(trace)
         elif self.plan(trace.step) is Keep.FULL:
@@ -141,7 +145,7 @@ class Sink:
             asked.came(trace.step)
         if first_bad:
             self._bad_seen = True
-            self.writer.note("nan", _describe_bad(trace), trace.step)
+            self.writer.note("nan", first_bad, trace.step)
             self._write_ring()
         if self.retention.thinned and not self._thinning_told:
             self._thinning_told = True
@@ -185,6 +189,22 @@ class Sink:
                 self.note("asked", asked.sentence())
         self.writer.close(ended)
 
+    def _first_bad(self, trace: Trace) -> str:
+        """What is said of the first NaN or Inf; nothing where there is none but what was put in on purpose, such as a mask."""
+        if not (self._has_bad(trace.values) or self._has_bad(trace.gradients)):
+            return ""
+        where = b"".join(np.packbits(table[_COUNTS] > 0).tobytes() for table in (trace.values, trace.gradients))
+        masks = Same(trace.graph), where
+        if masks in self._masks:
+            return ""
+        first = first_of(trace)
+        if first is not None:
+            return _describe_bad(trace, *first)
+        if len(self._masks) >= _REMEMBERED:
+            self._masks.clear()
+        self._masks.add(masks)
+        return ""
+
     def _has_bad(self, table: NDArray[np.float64]) -> bool:
         """Whether any NaN or Inf was counted in a statistics table."""
         counts = table[_COUNTS]
@@ -205,13 +225,13 @@ class Sink:
             self.writer.add_tensors(step, tensors, lent=size)
 
 
-def _describe_bad(trace: Trace) -> str:
-    for kind, table in (("value", trace.values), ("gradient", trace.gradients)):
-        where = np.flatnonzero((table[_NAN : _INF + 1] > 0).any(axis=0))
-        if len(where):
-            first = int(where[0])
-            key: TensorKey = ("value", first) if kind == "value" else ("gradient", first)
-            counts = [(table[row, first], word) for row, word in ((_NAN, "NaN"), (_INF, "Inf")) if table[row, first] > 0]
+def _describe_bad(trace: Trace, values: tuple[int, ...], edges: tuple[int, ...]) -> str:
+    """Which of these things of a step holds how many NaN and Inf, the first that has any."""
+    things: list[TensorKey] = [*(("value", value) for value in values), *(("gradient", edge) for edge in edges)]
+    for key in things:
+        table = trace.values if key[0] == "value" else trace.gradients
+        counts = [(table[row, key[1]], word) for row, word in ((_NAN, "NaN"), (_INF, "Inf")) if table[row, key[1]] > 0]
+        if counts:
             words = " and ".join(f"{int(count):,} {word}" for count, word in counts)
             return f"step {trace.step}: the first {counts[0][1]} of the run; {words} in {_name(trace, key)}"
     return f"step {trace.step}: the first NaN or Inf of the run"

@@ -43,12 +43,12 @@ class Bound:
 def bind(formula: Formula, arguments: Sequence[tuple[str, str]], tensors: Sequence[Array], g: Array, out: Array) -> Bound:
     """Bind a formula to an op's tensors and recorded arguments. Raises ValueError where the record does not tell all of them.
 
-    Of several ways to call the formula it is the one that gives ``out``.
+    Of several ways to call the formula it is the one that gives ``out``, or comes closest to it.
     """
     found = list(ways(formula, arguments, len(tensors)))
     tried = [(call, _made(call, tensors)) for call in found]
     fitting = [(call, made) for call, made in tried if made and _alike(made[0], out)]
-    call, made = (fitting or tried)[0]
+    call, made = min(fitting, key=lambda way: largest_difference(way[1][0], out)) if len(fitting) > 1 else (fitting or tried)[0]
     inputs, named = call.filled(tensors)
     return Bound(formula, tuple(inputs), named, g, out, made[1:])
 
@@ -65,3 +65,10 @@ def _made(call: Call, tensors: Sequence[Array]) -> tuple[Any, ...]:
 
 def _alike(made: Any, out: Any) -> bool:
     return np.shape(made) == np.shape(out) and bool(np.allclose(made, out, rtol=0.05, atol=1e-6, equal_nan=True))
+
+
+def largest_difference(made: Any, out: Any) -> float:
+    """Of what is finite in both."""
+    with np.errstate(all="ignore"):
+        difference = np.abs(np.asarray(made, np.float64) - np.asarray(out, np.float64))
+    return float(np.max(difference, where=np.isfinite(difference), initial=0.0))

@@ -10,7 +10,7 @@ import ast
 import re
 from typing import Any
 
-from .numpy_words import CLASSES, LOSSES, PRODUCTS, Call, Shape, Translator, UnknownWordError, gradient_name
+from .numpy_words import CLASSES, LOSSES, MEANS, PRODUCTS, Call, Shape, Translator, UnknownWordError, gradient_name
 
 _GRADIENT = re.compile(r"dL/d(\w+)")
 
@@ -31,6 +31,8 @@ def gradient_code(call: Call, symbol: str) -> str | None:
     if code is None:
         return None
     made = call.shapes[symbol] if _keeps_shape(call, text) else call.shapes[call.formula.output]
+    if len(made) < len(call.shapes[symbol]):
+        return None  # the text does not tell how the axes that the output has lost come back
     return f"{gradient_name(call.names[symbol])} = {_summed(code, made, call.shapes[symbol])}"
 
 
@@ -45,13 +47,19 @@ def _is_plain(call: Call) -> bool:
         return all(len(call.shapes.get(symbol, ())) == 2 for symbol in "XWZ")
     if name in ("t", "T", "transpose"):
         return all(len(shape) == 2 for shape in call.shapes.values())
-    if name == "mse_loss":
-        return call.arguments.get("reduction", "mean") == "mean" and call.shapes.get("X") == call.shapes.get("Y")
+    if name in MEANS:
+        if {"w", "p"} & set(call.shapes) or not _is_usual(call, reduction="mean", weight=None, pos_weight=None, log_target=False):
+            return False
+        return len({call.shapes.get(symbol) for symbol in call.formula.inputs[:2]}) == 1
     if name in CLASSES:
-        usual = (("reduction", "mean"), ("ignore_index", -100), ("label_smoothing", 0.0), ("weight", None))
-        told = all(call.arguments.get(argument, value) == value for argument, value in usual) and "w" not in call.shapes
+        told = _is_usual(call, reduction="mean", ignore_index=-100, label_smoothing=0.0, weight=None) and "w" not in call.shapes
         return told and [len(call.shapes.get(symbol, ())) for symbol in "Xt"] == [2, 1]
     return True
+
+
+def _is_usual(call: Call, **usual: Any) -> bool:
+    """Whether these arguments have their usual values, as the text takes them to have."""
+    return all(call.arguments.get(argument, value) == value for argument, value in usual.items())
 
 
 def _keeps_shape(call: Call, text: str) -> bool:

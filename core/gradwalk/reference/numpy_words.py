@@ -20,7 +20,8 @@ PRODUCTS = ("mm", "matmul", "bmm", "__matmul__", "dot", "addmm", "linear")
 REDUCED = ("sum", "mean")
 ALONG = ("softmax", "log_softmax")
 CLASSES = ("cross_entropy", "cross_entropy_loss", "nll_loss", "nll_loss_nd")
-LOSSES = ("mse_loss", *CLASSES)
+MEANS = ("mse_loss", "l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")
+LOSSES = (*MEANS, *CLASSES)
 ALIASES: Mapping[str, Mapping[str, str]] = {
     **{name: {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"} for name in ("clamp", "clip")},
     **{name: {"exponent": "n", "x2": "n"} for name in ("pow", "power")},

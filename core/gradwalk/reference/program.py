@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tape import value_label
 from ..trace import Graph, Op
+from .bound import largest_difference
 from .calling import Call, ways
 from .made import DRAWN
 from .registry import Array, formula_of
@@ -86,7 +87,9 @@ def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -
     steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs) + len(extra))]
     if len(steps) == 1:
         return steps[0]
-    return next((step for step in steps if _fits(step, tensors, recorded)), steps[0])
+    apart = [(step, _apart(step, tensors, recorded)) for step in steps]
+    fitting = [(_without_gradient(graph, step), far, number) for number, (step, far) in enumerate(apart) if far is not None]
+    return steps[min(fitting)[2]] if fitting else steps[0]
 
 
 def writes_through_view(graph: Graph, op: Op) -> bool:
@@ -96,16 +99,23 @@ def writes_through_view(graph: Graph, op: Op) -> bool:
     return [graph.values[value].base for value in op.outputs] == [op.inputs[0], op.inputs[-1]]
 
 
-def _fits(step: Step, tensors: Tensors, recorded: Recorded) -> bool:
-    """Whether a way to call gives about what was recorded."""
+def _without_gradient(graph: Graph, step: Step) -> int:
+    """How many inputs that require grad stand for symbols that get none: a weight is no running variance."""
+    learning = [number for number, value in enumerate(step.op.inputs) if graph.values[value].requires_grad]
+    return sum(step.call.symbol(number) not in step.call.formula.vjps for number in learning)
+
+
+def _apart(step: Step, tensors: Tensors, recorded: Recorded) -> float | None:
+    """How far what a way to call gives is from what was recorded, at most; None where it is not about that."""
     try:
-        outs = outputs_of(step.forward(tensors))
-        return all(
-            np.shape(out) == np.shape(seen) and np.allclose(out, seen, rtol=0.05, atol=1e-6, equal_nan=True)
-            for out, seen in zip(outs, map(recorded, step.op.outputs), strict=False)
-        )
+        far = 0.0
+        for out, seen in zip(outputs_of(step.forward(tensors)), map(recorded, step.op.outputs), strict=False):
+            if np.shape(out) != np.shape(seen) or not np.allclose(out, seen, rtol=0.05, atol=1e-6, equal_nan=True):
+                return None
+            far = max(far, largest_difference(out, seen))
     except REFUSED:
-        return False
+        return None
+    return far
 
 
 REFUSED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, StopIteration, MemoryError)

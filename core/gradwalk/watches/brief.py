@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..leaves import COUNT, gradient_rms, leaves_of
-from ..trace import NONE, Trace
+from ..leaves import COUNT, Leaves, gradient_rms, leaves_of
+from ..trace import NONE, STATISTICS, Trace
 
 _COMPARED = 5
 """The first rows of a statistics table: count, min, max, sum, sum of squares."""
+_EXTREMES = slice(STATISTICS.index("min"), STATISTICS.index("max") + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +25,8 @@ class Brief:
     backward: bool
     """Whether a backward ran."""
     changed: NDArray[np.bool_]
-    """Which leaves an update gave other values; those that were not counted are taken to be changed."""
+    """Which leaves an update gave other values, or had other values to begin with than in ``first``; those that were not counted
+    are taken to be changed."""
     updated: NDArray[np.bool_]
     """Which leaves an update wrote to."""
     largest: tuple[float, str]
@@ -44,6 +46,7 @@ def brief_of(trace: Trace, first: Trace) -> Brief:
     changed = updated.copy()
     old, new = trace.values[:_COMPARED, leaves.values[updated]], trace.values[:_COMPARED, leaves.written[updated]]
     changed[updated] = (old != new).any(axis=0) | (old[COUNT] < 0)
+    changed |= _began_differently(trace, first, leaves)
     rms = gradient_rms(trace, leaves)
     known = not np.isnan(rms).all()
     top = int(np.nanargmax(rms)) if known else 0
@@ -57,3 +60,13 @@ def brief_of(trace: Trace, first: Trace) -> Brief:
         (float(rms[top]), leaves.names[top]) if known else (0.0, ""),
         trace.tape,
     )
+
+
+def _began_differently(trace: Trace, first: Trace, leaves: Leaves) -> NDArray[np.bool_]:
+    """Which leaves have another minimum or maximum than in ``first``.
+
+    So has an input that is new each time, and a weight that an optimizer moves between two calls of its closure.
+    """
+    now, then = trace.values[_EXTREMES, leaves.values], first.values[_EXTREMES, leaves.values]
+    differs = (now != then) & ~(np.isnan(now) & np.isnan(then))
+    return np.asarray(differs.any(axis=0), np.bool_)

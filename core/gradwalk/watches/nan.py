@@ -36,12 +36,29 @@ class _Things:
 
 def nan(trace: Trace, limits: Limits) -> list[Alert]:
     """An alert per producer, in the order in which they ran, and one per leaf or input that had them from the start."""
-    bad = _Bad(trace.values[_NAN] > 0, trace.values[_INF] > 0, trace.gradients[_NAN] > 0, trace.gradients[_INF] > 0)
+    bad = _bad_of(trace)
     if not any(mask.any() for mask in (bad.nan_values, bad.inf_values, bad.nan_edges, bad.inf_edges)):
         return []
     made, carried = _producers(trace, bad)
     told = [_sentence(trace, position, word, made[0][0] == position, carried) for position, word in made[:MOST]]
     return _from_the_start(trace, bad) + told
+
+
+def first_of(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The Values and Edges that hold the first NaN or Inf of a step; None where all of them were put in on purpose: masks."""
+    bad = _bad_of(trace)
+    begun = tuple(value for value, _ in _began(trace, bad))
+    if begun:
+        return begun, ()
+    made, _ = _producers(trace, bad)
+    if not made:
+        return None
+    given = _gives(trace.graph, event_at(trace, made[0][0]))
+    return given.values, given.edges
+
+
+def _bad_of(trace: Trace) -> _Bad:
+    return _Bad(trace.values[_NAN] > 0, trace.values[_INF] > 0, trace.gradients[_NAN] > 0, trace.gradients[_INF] > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,14 +165,20 @@ def _figures(trace: Trace, things: tuple[int, ...], thing: str, numbers: Callabl
     return f"{how_many} finite ({'; '.join(text for text, _, _ in said)})"
 
 
-def _from_the_start(trace: Trace, bad: _Bad) -> list[Alert]:
-    """Leaves and inputs that held NaN (leaves also: Inf) when the step began."""
-    found, graph = [], trace.graph
+def _began(trace: Trace, bad: _Bad) -> list[tuple[int, bool]]:
+    """Leaves and inputs that held NaN (leaves also: Inf) when the step began, and whether each is a leaf."""
+    found = []
     for value in np.flatnonzero(bad.nan_values | bad.inf_values).tolist():
-        of = graph.values[value]
+        of = trace.graph.values[value]
         leaf = of.role == "leaf" or of.parameter
-        if of.op != NONE or of.gradient_of != NONE or not (leaf or bad.nan_values[value]):
-            continue
+        if of.op == NONE and of.gradient_of == NONE and (leaf or bad.nan_values[value]):
+            found.append((value, leaf))
+    return found
+
+
+def _from_the_start(trace: Trace, bad: _Bad) -> list[Alert]:
+    found, graph = [], trace.graph
+    for value, leaf in _began(trace, bad):
         readers = index(graph).consumers[value]
         position = _first_reader(trace, readers)
         stats = stats_of(trace.values, value)

@@ -79,7 +79,7 @@ class StepRibbon(Ribbon):
     def apply_theme(self) -> None:
         """Draw anew."""
         self._image = None
-        self.follow.setIcon(icon("live", self.theme.subtle, self.theme.ghost))
+        self.follow.setIcon(icon("live", self.theme.subtle, self.theme.ghost, self.theme.panel))
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -34,7 +34,7 @@ class ElidedCombo(QComboBox):
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
-MARGIN = 4
+MARGIN = 2
 """Room that styles leave on either side of the text."""
 
 

@@ -43,6 +43,8 @@ class OneElement(QWidget):
         self.button.toggled.connect(self._on_toggled)
         self.which, self.index = ElidedCombo(), QLineEdit()
         self.which.setAccessibleName("Gradient")
+        self.which.setMinimumContentsLength(len("dL/dW") + 1)
+        self.which.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.which.activated.connect(lambda: self._write())
         self.index.setMaxLength(64)
         self.index.setAccessibleName("Index of the element")

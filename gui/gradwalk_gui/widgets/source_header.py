@@ -15,7 +15,7 @@ from .text import ElidedLabel
 
 LEAST, MOST = 110, 200
 """Width of the chooser of files, logical pixels."""
-FRAME = 44
+FRAME = 54
 """What of it is not text."""
 
 

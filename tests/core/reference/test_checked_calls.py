@@ -83,3 +83,22 @@ def test_no_call_is_accused_and_nearly_all_are_checked(calls, tmp_path):
     made_of_nothing = {"tensor", "rand", "zeros", "randn", "ones", "empty", "constant_", "uniform_", "kaiming_uniform_"}
     assert not {(name, why) for name, why in unchecked if name not in made_of_nothing and "are not kept" not in why}
     assert sum(verdict.agrees is True for verdict in verdicts.values()) > 20
+
+
+@pytest.mark.parametrize("scale", [0.0, 3e-4, 0.3])
+def test_weight_and_bias_of_a_norm_are_not_taken_for_running_statistics(scale, tmp_path):
+    """Of three tensors the last two may be either: near 1 and 0 both ways to call give about the same."""
+    torch.manual_seed(0)
+    norms = torch.nn.InstanceNorm2d(4, affine=True), torch.nn.BatchNorm2d(4, track_running_stats=False)
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    for norm in norms:
+        norm.weight.data += scale * torch.randn(4)
+        norm.bias.data += scale * torch.randn(4)
+    with gradwalk.record(tmp_path / "run", level="tensors"):
+        sum(norm(x).pow(2).sum() for norm in norms).backward()
+    trace = gradwalk.open_recording(tmp_path / "run")[0]
+    for name in ("instance_norm", "batch_norm"):
+        op = next(op for op in trace.graph.ops if op.name == name)
+        verdict = check(trace, op).verdict
+        assert verdict.agrees is True, verdict
+        assert [row.symbol for row in verdict.rows] == ["Z", "dL/dX", "dL/dw", "dL/db"]

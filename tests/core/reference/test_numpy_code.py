@@ -94,6 +94,28 @@ def test_how_a_line_reads(name, inputs, arguments, forward, gradients):
     assert [gradient_code(call, symbol).split(" = ", 1)[1] for symbol in symbols] == gradients
 
 
+COLUMNS = np.random.default_rng(2).uniform(0.2, 0.8, (2, 5, 1))
+LOSSES_OF_A_COLUMN = [
+    ("mse_loss", "grad_out * 2 * (x_in - y_in) / 5"),
+    ("l1_loss", "grad_out * np.sign(x_in - y_in) / 5"),
+    ("binary_cross_entropy", "grad_out * (x_in - t_in) / (x_in * (1 - x_in)) / 5"),
+    ("binary_cross_entropy_with_logits", "grad_out * (1 / (1 + np.exp(-x_in)) - t_in) / 5"),
+    ("kl_div", "-grad_out * y_in / 5"),
+]
+
+
+@pytest.mark.parametrize(("name", "gradient"), LOSSES_OF_A_COLUMN)
+def test_the_loss_of_a_column_has_lines_too(name, gradient):
+    _, call = call_of(name, COLUMNS, {})
+    assert gradient_code(call, "X") == f"grad_x_in = {gradient}"
+    test_a_line_computes_what_the_registry_computes(name, None, COLUMNS, {})
+
+
+def test_axes_that_a_maximum_has_lost_are_not_guessed():
+    _, call = call_of("amax", [COLUMNS[0]], {})
+    assert gradient_code(call, "X") is None
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "arguments"),
     [
@@ -102,6 +124,12 @@ def test_how_a_line_reads(name, inputs, arguments, forward, gradients):
         ("matmul", [np.ones((2, 4, 3)), np.ones((3, 5))], {}),
         ("gelu", [np.ones(3)], {}),
         ("mse_loss", [np.ones(3), np.ones(3)], {"reduction": "sum"}),
+        ("l1_loss", [np.ones(3), np.ones(3)], {"reduction": "sum"}),
+        ("kl_div", [np.ones((4, 3)), np.ones((4, 3))], {"reduction": "batchmean"}),
+        ("binary_cross_entropy_with_logits", [np.ones((4, 1)), np.ones((4, 1))], {"reduction": "sum"}),
+        ("binary_cross_entropy_with_logits", [np.ones((4, 3)), np.ones((4, 3)), np.ones(3)], {}),
+        ("soft_margin_loss", [np.ones((4, 1)), np.ones((4, 1))], {}),
+        ("poisson_nll_loss", [np.ones((4, 1)), np.ones((4, 1))], {}),
     ],
 )
 def test_no_line_rather_than_a_wrong_one(name, inputs, arguments):
