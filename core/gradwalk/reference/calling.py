@@ -65,10 +65,10 @@ class Call:
         return self.formula.inputs[self.places[number]]
 
 
-def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Iterator[Call]:
+def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int, *, drawn: bool = False) -> Iterator[Call]:
     """The ways to call a formula with so many tensors and the arguments that were recorded as ``told``.
 
-    Raises ValueError where there is none.
+    ``drawn``: after the op's tensors comes the mask that it drew. Raises ValueError where there is none.
     """
     parameters = _parameters(formula.compute)
     names = {parameter.name for parameter in parameters}
@@ -80,7 +80,7 @@ def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Ite
             yield Call(formula, places, (), _known(arguments, parameters), any_number=True)
             found = True
             continue
-        for places in _ways(formula, tensors):
+        for places in _ways(formula, tensors, drawn=drawn):
             try:
                 call = _call(formula, parameters, places, arguments)
             except ValueError as error:
@@ -107,8 +107,11 @@ def _values(formula: Formula, texts: Mapping[str, str], tensors: int) -> Iterato
         yield {**rest, "index": index}
 
 
-def _ways(formula: Formula, tensors: int) -> Iterator[tuple[int, ...]]:
-    yield from itertools.combinations(range(len(formula.inputs)), tensors)
+def _ways(formula: Formula, tensors: int, *, drawn: bool) -> Iterator[tuple[int, ...]]:
+    own = len(formula.inputs) - (formula.drawn != "")
+    last = (own,) if drawn else ()
+    for places in itertools.combinations(range(own), tensors):
+        yield (*places, *last)
     turned = TURNED.get(formula.op, ())[:tensors]
     if turned and len(turned) == tensors:
         yield turned

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .attention import Seen, chances_off, exponent, gathered, seen
+from .attention import Seen, chances_off, exponent, gathered, scores_off, seen
 from .elementwise import tanh_slope
 from .heads import Sizes, sizes, sizes_back
 from .kinds import CHANCES, SLOPES, is_one_of
@@ -44,7 +44,7 @@ def inner(step: Step, inputs: Sequence[Any], out: Any, place: int = 0) -> Any:
         return _norm(step, inputs, None, "Z")
     if is_one_of(formula, ATTENTION):
         sees: Seen = step.call.run(seen, inputs)
-        return chances_off(sees.scores, sees.p) @ np.abs(sees.v)
+        return (chances_off(sees.scores, sees.p) * sees.noise) @ np.abs(sees.v)
     if is_one_of(formula, HEADS):
         return _heads(step, inputs, place)
     if is_one_of(formula, COSINE):  # cos, and its difference to 1 or the margin
@@ -168,9 +168,9 @@ def _attention_back(step: Step, inputs: Sequence[Any], number: int, g: Array) ->
     shape = np.shape(inputs[number])
     sees: Seen = step.call.run(seen, inputs)
     if symbol == "V":
-        return gathered(transposed(chances_off(sees.scores, sees.p)) @ np.abs(g), sees.times, shape)
-    size = np.abs(g) @ transposed(np.abs(sees.v))
-    spread = sees.p * (size + (size * sees.p).sum(axis=-1, keepdims=True))
+        return gathered(transposed(chances_off(sees.scores, sees.p) * sees.noise) @ np.abs(g), sees.times, shape)
+    size = np.abs(g) @ transposed(np.abs(sees.v)) * sees.noise
+    spread = scores_off(sees.scores, sees.p, sees.noise, g @ transposed(sees.v) * sees.noise, size)
     if symbol == "Q":
         return unbroadcast(np.asarray(spread @ np.abs(sees.k)) * abs(sees.scale), shape)
     if symbol == "K":

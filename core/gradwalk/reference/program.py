@@ -27,7 +27,7 @@ class Step:
     op: Op
     call: Call
     extra: tuple[Any, ...] = ()
-    """What the formula takes besides the op's tensors: the mask of a dropout."""
+    """What the formula takes besides the op's tensors: the mask that the op drew."""
 
     def forward(self, tensors: Tensors) -> Any:
         """The output (or the outputs) of the formula for tensors by Value."""
@@ -73,14 +73,15 @@ def steps_of(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]
 
 
 def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -> Step:
-    formula = formula_of(op.name)
+    formula = formula_of(op.name, op.arguments)
     if formula is None:
         raise ValueError(f"there is no formula for {op.name}")
     if writes_through_view(graph, op):  # of the tensor that lies under the view the formula tells nothing
         op = replace(op, inputs=op.inputs[:-1], outputs=op.outputs[:1])
-    extra = (mask(op),) if op.name.rstrip("_") == "dropout" else ()
+    extra = (mask(op),) if formula.drawn else ()
     tensors = {value: recorded(value) for value in op.inputs}
-    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs) + len(extra))]
+    drawn = bool(formula.drawn)
+    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs), drawn=drawn)]
     if len(steps) == 1:
         return steps[0]
     return next((step for step in steps if _fits(step, tensors, recorded)), steps[0])
