@@ -21,6 +21,7 @@ LOSSES = ("mse_loss", *CLASSES)
 ALIASES: Mapping[str, Mapping[str, str]] = {
     **{name: {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"} for name in ("clamp", "clip")},
     **{name: {"exponent": "n", "x2": "n"} for name in ("pow", "power")},
+    **{name: {"dropout_p": "p"} for name in ("scaled_dot_product_attention", "multi_head_attention_forward")},
 }
 """Per op the symbols that formulas have for its arguments."""
 

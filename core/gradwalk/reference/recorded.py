@@ -168,8 +168,10 @@ def drawn_by(trace: Trace, op: Op) -> Array:
     kept = trace.tensors.get(("mask", op.id))
     if kept is None:
         raise ValueError(NO_MASK)
-    if not kept.complete or kept.data.dtype.kind != "b":
-        raise ValueError(f"the mask of the dropout in {op.name} is not recorded whole")
+    if not kept.complete:
+        raise ValueError("only a sample of the mask of its dropout is recorded")
+    if kept.data.dtype.kind != "b":
+        raise ValueError("the mask of its dropout does not hold truth values")
     return kept.data.astype(np.float64)
 
 
