@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,13 +79,14 @@ def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -
         raise ValueError(f"there is no formula for {op.name}")
     if writes_through_view(graph, op):  # of the tensor that lies under the view the formula tells nothing
         op = replace(op, inputs=op.inputs[:-1], outputs=op.outputs[:1])
-    extra = (mask(op),) if formula.drawn else ()
     tensors = {value: recorded(value) for value in op.inputs}
+    extra = (mask(op),) if formula.drawn else ()
     drawn = bool(formula.drawn)
     steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs), drawn=drawn)]
     if len(steps) == 1:
         return steps[0]
-    return next((step for step in steps if _fits(step, tensors, recorded)), steps[0])
+    fitting = next((step for step in steps if _fits(step, tensors, recorded)), None)
+    return fitting or min(steps, key=lambda step: _distance(step, tensors, recorded))
 
 
 def writes_through_view(graph: Graph, op: Op) -> bool:
@@ -104,6 +106,19 @@ def _fits(step: Step, tensors: Tensors, recorded: Recorded) -> bool:
         )
     except REFUSED:
         return False
+
+
+def _distance(step: Step, tensors: Tensors, recorded: Recorded) -> float:
+    """How far what a way to call gives is from what was recorded, on the whole; Inf for one that is refused."""
+    try:
+        with np.errstate(all="ignore"):
+            pairs = list(zip(outputs_of(step.forward(tensors)), map(recorded, step.op.outputs), strict=False))
+            if any(np.shape(out) != np.shape(seen) or (np.isnan(out) != np.isnan(seen)).any() for out, seen in pairs):
+                return math.inf
+            apart = sum(float(np.nansum(np.abs(np.subtract(out, seen, dtype=np.float64)))) for out, seen in pairs)
+        return apart if math.isfinite(apart) else math.inf
+    except REFUSED:
+        return math.inf
 
 
 REFUSED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, MemoryError)
