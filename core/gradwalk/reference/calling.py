@@ -49,7 +49,9 @@ class Call:
     def filled(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """What the formula is called with: by position, and by name."""
         if self.any_number:
-            return list(tensors), dict(self.named)
+            own = len(self.places)
+            drawn = {self.formula.drawn: tensors[own]} if len(tensors) > own else {}
+            return list(tensors[:own]), {**self.named, **drawn}
         filled = list(self.arguments)
         for place, tensor in zip(self.places, tensors, strict=True):
             filled[place] = tensor

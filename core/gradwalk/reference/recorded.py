@@ -13,6 +13,8 @@ from ..tape import index
 from ..trace import NONE, Edge, Graph, Kept, Op, Trace
 from .attention import NO_MASK
 from .program import Tensors, named
+from .recurrent import NO_MASK as NO_MASK_BETWEEN
+from .recurrent import SEQUENCES
 from .registry import Array
 
 
@@ -167,7 +169,7 @@ def drawn_by(trace: Trace, op: Op) -> Array:
     """The recorded mask of an op with dropout inside. Raises ValueError where it is not there."""
     kept = trace.tensors.get(("mask", op.id))
     if kept is None:
-        raise ValueError(NO_MASK)
+        raise ValueError(NO_MASK_BETWEEN if op.name in SEQUENCES.split() else NO_MASK)
     if not kept.complete:
         raise ValueError("only a sample of the mask of its dropout is recorded")
     if kept.data.dtype.kind != "b":

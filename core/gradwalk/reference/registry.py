@@ -91,7 +91,9 @@ def formula_of(op: str, arguments: Sequence[tuple[str, str]] = ()) -> Formula | 
 def _drops(arguments: Sequence[tuple[str, str]]) -> bool:
     """Whether the arguments of a call, as they are recorded, have it drop with some probability."""
     told = dict(arguments)
-    return told.get("dropout_p", "0").strip("0.") != "" and told.get("training", "True") != "False"
+    chance = told.get("dropout_p", told.get("dropout", "0"))
+    trains = told.get("training", "True") != "False" and told.get("train", "True") != "False"
+    return chance.strip("0.") != "" and trains and told.get("num_layers") != "1"
 
 
 @cache

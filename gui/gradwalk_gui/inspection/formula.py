@@ -114,9 +114,6 @@ def _meanings(trace: Trace, op: Op, formula: Formula) -> dict[str, _Meaning]:
     graph = trace.graph
     aliases = dict(ALIASES.get(op.name.rstrip("_"), {})) | _scalar_operand(op, formula)
     made = {aliases.get(name, name): _Meaning(None, name, text) for name, text in op.arguments}
-    if formula.drawn == KEPT:
-        drawn = "drawn" if ("mask", op.id) in trace.tensors else "not recorded"
-        made[KEPT] = _Meaning(None, "the mask of its dropout, 1 for what was kept", drawn)
     named = list(zip(formula.inputs, op.inputs, strict=False))
     named += [(formula.output, op.outputs[0])] if op.outputs else []
     edges = {gradient.symbol: (gradient.edge,) for gradient in outgoing_of(trace, op)} | {
@@ -127,6 +124,9 @@ def _meanings(trace: Trace, op: Op, formula: Formula) -> dict[str, _Meaning]:
         first, *others = edges.get(symbol) or (NONE,)
         key: TensorKey | None = ("gradient", first) if first != NONE else None
         made[f"dL/d{symbol}"] = _Meaning(key, f"gradient of {value_label(graph, value)}", others=tuple(others))
+    if formula.drawn == KEPT:
+        drawn = "drawn" if ("mask", op.id) in trace.tensors else "not recorded"
+        made[KEPT] = _Meaning(None, "the mask of its dropout, 1 for what was kept", drawn)
     return made
 
 

@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from formula_case import case, normal, positive
+from formula_case import RANDOM, case, normal, positive
 
 F = torch.nn.functional
 SEEN = np.array([[True, False, False], [True, True, False], [False, False, False], [True, False, True]])
@@ -116,6 +116,34 @@ def cell(name):
 def average(x, kernel_size, divisor_override):
     """``avg_pool1d`` with the divisor that only the pools of images take."""
     return F.avg_pool2d(x.unsqueeze(-2), (1, kernel_size), divisor_override=divisor_override).squeeze(-2)
+
+
+def recurrent_dropped(name):
+    """Layers one by one by torch, with what is kept of each for the next."""
+
+    def run(x, *rest, kept, num_layers, dropout, bidirectional=False, has_biases=True, batch_first=False, train=True):
+        count, lines, made = 2 if name == "lstm" else 1, 2 if bidirectional else 1, []
+        hx, weights = rest[:count], rest[count:]
+        read, noise = x.transpose(0, 1) if batch_first else x, torch.tensor(kept).double() / (1 - dropout)
+        for layer in range(num_layers):
+            own, each = slice(layer * lines, (layer + 1) * lines), lines * (4 if has_biases else 2)
+            first = tuple(h[own].contiguous() for h in hx)
+            out, *last = getattr(torch, name)(
+                read,
+                first if count > 1 else first[0],
+                list(weights[layer * each : (layer + 1) * each]),
+                has_biases=has_biases,
+                num_layers=1,
+                dropout=0.0,
+                train=False,
+                bidirectional=bidirectional,
+                batch_first=False,
+            )
+            made.append(last)
+            read = out * noise[layer] if layer < num_layers - 1 else out
+        return (read.transpose(0, 1) if batch_first else read, *(torch.cat(parts) for parts in zip(*made, strict=True)))
+
+    return run
 
 
 def states(name, lines, batch, hidden):
@@ -321,5 +349,21 @@ CASES = [
             ([normal(4, 2, 4), *[normal(3, 2, 4)] * 2], None, SEEN < 0, KEPT[:, :2], {"need_weights": False}),
             ([normal(4, 4), *[normal(3, 4)] * 2], None, None, KEPT[0, :2], {"training": True}),
         )
+    ],
+    *[
+        case(
+            name,
+            normal(3, 4, 2),
+            *states(name, 2, 3, 2),
+            *weights(2, 2, GATES[name]),
+            *weights(2, 2, GATES[name]),
+            num_layers=2,
+            dropout=0.3,
+            train=True,
+            batch_first=True,
+            kept=RANDOM.random((1, 4, 3, 2)) > 0.3,
+            function=recurrent_dropped(name),
+        )
+        for name in GATES
     ],
 ]

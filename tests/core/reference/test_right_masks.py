@@ -25,6 +25,7 @@ from right import agreeing, each_dtype, largest_of, normal, ops, planted, record
 
 ATTENTION, HEADS = "scaled_dot_product_attention", "multi_head_attention_forward"
 NO_MASK = "not checked: attention with dropout has no formula: its mask is not recorded"
+BOTH = {"bidirectional": True, "batch_first": True}
 SEEN = torch.tensor([[True, False, True], [True, True, False], [False, False, False], [False, True, True]])
 
 
@@ -110,6 +111,32 @@ def test_the_layers_of_a_transformer_agree_as_they_are_made(dtype, batch, tmp_pa
     made = chain(trace)
     assert not [one for one in made.restarts if trace.graph.ops[one.op].name == HEADS]
     assert made.complete
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_recurrent_layers_with_dropout_between_them_agree(dtype, kind, tmp_path):
+    plain, wide = (kind(5, 3, layers, dropout=0.3, **more) for layers, more in ((2, {}), (3, BOTH)))
+    x = normal(6, 4, 5)
+
+    def program():
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            made = [plain(x)[0], wide(x)[0], plain(x[0])[0]]
+        sum(one.float().sin().sum() for one in made).backward()
+
+    name = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn_tanh"}[kind]
+    trace = agreeing(tmp_path / "run", program, name)
+    assert [kept.shape for kept in masks(trace).values()] == [(1, 6, 4, 3), (2, 4, 6, 6), (1, 4, 1, 3)]
+    first = ops(trace, name)[0]
+    turned = masks(trace)[first.id]
+    data = turned.data.copy()
+    data.flat[3] ^= True
+    assert check(with_mask(trace, first, replace(turned, data=data)), first).verdict.agrees is False
+    for kept, sentence in (
+        (None, "layers with dropout between them have no formula: its mask is not recorded"),
+        (Kept(turned.data[:, :, :1], "bool", (1, 6, 1, 3)), "has the shape [1, 6, 1, 3], and what it drops of"),
+    ):
+        assert sentence in check(with_mask(trace, first, kept), first).verdict.sentence
 
 
 @pytest.mark.parametrize("name", [ATTENTION, HEADS])
