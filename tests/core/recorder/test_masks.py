@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import gradwalk
+from gradwalk.recorder.graph_walk import sequence_number
 from gradwalk.recorder.lead import Lead
 from gradwalk.recorder.masks import mask_of
 from gradwalk.recorder.state import State
@@ -135,3 +136,12 @@ def test_the_last_steps_of_a_run_are_checked_with_their_masks(tmp_path):
         assert all(drawn(trace) for trace in last)
         for trace in last:
             assert not check_step(trace).wrong
+
+
+def test_the_mask_of_a_fused_dropout_is_read_as_well():
+    weights, v = torch.randn(3, 4, requires_grad=True), torch.randn(4, 2)
+    first = sequence_number()
+    kept, mask = torch.native_dropout(weights.softmax(-1), 0.5, True)
+    found = mask_of([kept @ v], range(first, sequence_number()))
+    assert found is not None
+    assert torch.equal(found, mask)
