@@ -13,6 +13,7 @@ import numpy as np
 from .linalg import transposed
 from .nn import scaled_mask, softmax
 from .registry import Array, register, unbroadcast
+from .rounding import LEAST
 
 VASWANI = "Vaswani et al., Attention Is All You Need, 2017, equation 1"
 SRIVASTAVA = "Srivastava et al., Dropout, 2014"
@@ -99,15 +100,17 @@ def exponent(p: Array) -> Array:
 
 
 def chances_off(scores: Array, p: Array) -> Array:
-    """How far chances are off: by a rounding of each, and by those of its score and of its exponent."""
-    return np.asarray(p * (1 + np.abs(np.where(p > 0, scores, 0.0)) + exponent(p)))
+    """How far chances are off: by a rounding of each, and by those of its score and of its exponent; one that is below the normal
+    numbers is rounded as the smallest of these.
+    """
+    return np.asarray(p * (1 + np.abs(np.where(p > 0, scores, 0.0)) + exponent(p)) + LEAST)
 
 
 def scores_off(scores: Array, p: Array, noise: Any, dp: Array, size: Array) -> Array:
     """How far the gradient of the scores is off: by what dP (in absolute values ``size``) and its mean are rounded by before they
     cancel. Where the largest chance is dropped, the others are left, and with them what they are off by.
     """
-    made = p * (size + (size * p).sum(axis=-1, keepdims=True))
+    made = p * (size + (size * p).sum(axis=-1, keepdims=True)) + LEAST
     if not np.ndim(noise):
         return np.asarray(made)
     off = chances_off(scores, p)

@@ -254,3 +254,15 @@ def test_a_step_whose_tensors_are_cut_to_samples_has_no_mask(tmp_path):
     with gradwalk.open_recording(tmp_path / "run") as recording:
         assert masks(recording[0])[0].complete
         assert not masks(recording[5]), "above 64 KB"
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5])
+def test_chances_below_the_normal_numbers_are_not_held_against_an_attention(p, tmp_path):
+    q, k, v = normal(1, 4, 33, 32, size=10), normal(1, 4, 64, 32, size=10), normal(1, 4, 64, 32, size=10)
+    weights = torch.randn(1, 4, 33, 32)
+
+    def program():
+        for _ in range(4):
+            (F.scaled_dot_product_attention(q, k, v, dropout_p=p) * weights).sum().backward()
+
+    agreeing(tmp_path / "run", program, ATTENTION)
