@@ -100,8 +100,10 @@ class _Unscaled(Mapping[TensorKey, Kept]):
 
     def __getitem__(self, key: TensorKey) -> Kept:
         kept = self._tensors[key]
+        if key[0] not in self._factors or kept.data.dtype.kind not in "fc":
+            return kept
         factor = float(self._factors[key[0]][key[1]])
-        if factor == 1.0 or kept.data.dtype.kind not in "fc":
+        if factor == 1.0:
             return kept
         data = kept.data.astype(np.float32) if kept.data.dtype == np.float16 else kept.data  # it may be too small for float16
         with np.errstate(all="ignore"):

@@ -20,7 +20,8 @@ Strides: TypeAlias = tuple[int, ...]
 Phase: TypeAlias = Literal["forward", "loss", "backward", "update"]
 EventKind: TypeAlias = Literal["op", "loss", "node", "accumulate", "update"]
 Role: TypeAlias = Literal["leaf", "input", "result"]
-TensorKey: TypeAlias = tuple[Literal["value", "gradient"], int]
+TensorKey: TypeAlias = tuple[Literal["value", "gradient", "mask"], int]
+"""A kept tensor: the elements of a Value, the gradient on an Edge, or, of an Op with dropout inside, which elements it kept."""
 
 NONE = -1
 """The id that stands for "no such thing" in every id field."""

@@ -28,8 +28,9 @@ from gradwalk.recording.groups import Group, Message, place
 from gradwalk.recording.info import RunInfo
 from gradwalk.recording.order import encode_order
 from gradwalk.recording.sync import Entry, Sync, pack_sync, sync_size
+from gradwalk.recording.tensors import blocks_of as blocks_of_tensors
 from gradwalk.recording.verdicts import Verdicts, blocks_of
-from gradwalk.trace import Compared, Graph, Site, StepError, Trace, Verdict
+from gradwalk.trace import Compared, Graph, Kept, Site, StepError, Trace, Verdict
 
 FILES = Path(__file__).parent / "files"
 INFO = RunInfo(run_id="attack", program=("train.py",), script="train.py", started=1.75e9)
@@ -273,6 +274,9 @@ def attacks() -> dict[str, bytes]:
         "index-that-is-nested.mcap": with_index(struct.pack("<I", 90_000) + b"[" * 90_000),
         "infinitely-many-elements.mcap": unfinished(steps(a_trace(values=bad, gradients=bad[:, :1]))),
         "markers-everywhere.mcap": markers(),
+        "masks-larger-than-the-file.mcap": unfinished(steps(one), masks([1 << 40, 1 << 22])),
+        "masks-of-ops-that-are-not-there.mcap": unfinished(steps(one), masks([4, 3], "m999999999")),
+        "masks-of-two-dtypes.mcap": unfinished(steps(one), masks([4, 3], dtype="float32")),
         "messages-outside-their-chunk.mcap": with_sync(outside, many) + MAGIC,
         "names-sixty-five-thousand-scalars.mcap": unfinished(scalars((1 << 16) + 1, 1)),
         "nested-header.mcap": unfinished(Group([message(Channel.EVENT, head(b"[" * 100_000))])),
@@ -290,6 +294,17 @@ def attacks() -> dict[str, bytes]:
         "verdicts-with-escapes.mcap": unfinished(steps(one), verdicts(text=ESCAPES)),
         "verdicts-with-nested-texts.mcap": unfinished(steps(one), Group([changed_verdicts(texts=json.loads(lists(1000)))])),
     }  # fmt: skip
+
+
+def masks(shape: list[int], name: str = "m0", dtype: str = "bool") -> Group:
+    """The mask of a dropout that is not what it says."""
+    (block,) = blocks_of_tensors(0, {("mask", 0): Kept(np.ones((4, 3), bool), "bool", (4, 3))})
+
+    def change(record: Any) -> None:
+        record["columns"][0][0] = name
+        record["meta"]["tensors"] = {name: [dtype, shape, True]}
+
+    return Group([message(Channel.TENSOR, changed_head(b"".join(block), change), step=0)])
 
 
 def verdicts(op: int = 0, number: int = 0, by: int = 0, rows: int = 1, text: str = "t") -> Group:

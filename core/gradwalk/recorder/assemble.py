@@ -99,6 +99,7 @@ class Assembler:
             if slot.copied is not None:
                 copies.append((("value", index), slot.copied))
         copies += [(("gradient", i), edge.copied) for i, (_, edge) in enumerate(numbers.edges) if edge.copied is not None]
+        copies += [(("mask", i), op.mask) for i, op in enumerate(numbers.ops) if op.mask is not None]
         return Draft(
             step,
             known,

@@ -89,7 +89,7 @@ class Captor:
     def copy(self, tensor: torch.Tensor, array: Array | None) -> Copied | None:
         """A copy of the tensor as it is now, or None. ``array`` is its memory, if it is a plain CPU tensor."""
         size = tensor.numel() * tensor.element_size() if array is None else array.nbytes
-        whole = size <= SMALL_BYTES or self._level == ALL or (self._level == FULL and self._bytes + size <= FULL_STEP_BYTES)
+        whole = self._takes_whole(size)
         if not whole and self._level < FULL:
             return None
         self._bytes += size if whole else 0
@@ -100,6 +100,22 @@ class Captor:
             return self._copy_on_device(local_part(tensor), whole)
         except (RuntimeError, NotImplementedError, TypeError):
             return None
+
+    def copy_mask(self, noise: torch.Tensor, array: Array | None) -> Copied | None:
+        """Which elements are not 0, one byte each. None also where there is no room for all: a sample of them says nothing."""
+        if not self._takes_whole(noise.numel()):
+            return None
+        self._bytes += noise.numel()
+        if array is not None:
+            return Kept(_read_only(np.asarray(array != 0)), "bool", array.shape)
+        try:
+            return self._copy_on_device(noise.detach() != 0, whole=True)
+        except (RuntimeError, NotImplementedError, TypeError):
+            return None
+
+    def _takes_whole(self, size: int) -> bool:
+        """Whether a tensor of so many bytes is kept whole."""
+        return size <= SMALL_BYTES or self._level == ALL or (self._level == FULL and self._bytes + size <= FULL_STEP_BYTES)
 
     def _indices(self, count: int, device: torch.device) -> torch.Tensor:
         """Which elements are sampled, on the device; brought there once."""

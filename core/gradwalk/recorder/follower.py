@@ -19,6 +19,7 @@ from torch.optim.optimizer import Optimizer
 from ..trace import NONE
 from .binding import bind
 from .functions import Kind, split, tensors_in
+from .masks import mask_of
 from .records import OpRecord
 from .routine import Item
 from .running import Column, Opening, Running
@@ -198,7 +199,9 @@ class Follower:
         self.advance(item)
         return True
 
-    def took_new(self, running: Running, item: Item, index: int, tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+    def took_new(  # noqa: C901  (in one piece: it runs for every op)
+        self, running: Running, item: Item, index: int, tensor: torch.Tensor, args: tuple[Any, ...]
+    ) -> bool:
         """Note a new tensor that an op made; False where it is another than expected."""
         number = item.made[index]
         if tensor.dtype is not item.dtypes[index] or tensor.requires_grad is not item.grads[index]:
@@ -217,6 +220,9 @@ class Follower:
         running.refs[number] = reference(tensor)
         running.versions[number] = tensor._version
         if running.measuring:
+            if item.masked and index == 0:
+                begin = item.sequence + self.shift
+                running.keep_mask(item.event, mask_of([tensor], range(begin, begin + item.masked)))
             if item.same_as == NONE and running.routine.measurable[number]:
                 running.look(number, tensor)
             else:

@@ -52,6 +52,7 @@ class KeptStrip:
         self._used = 0
         self._places: dict[int, tuple[int, Shape]] = {}
         self._others: dict[int, Kept] = {}
+        self._masks: dict[int, Kept] = {}
 
     def place(self, column: int, tensor: torch.Tensor, size: int) -> int:
         """The address at which the elements of a float32 tensor of this size are to be kept; 0 where there is no room."""
@@ -83,12 +84,19 @@ class KeptStrip:
             self._others[column] = Kept(_read_only(array.copy()), dtype_name(tensor.dtype), array.shape)
             self._used += array.nbytes // FLOAT
 
+    def add_mask(self, op: int, noise: torch.Tensor) -> None:
+        """Copy which elements of a small tensor are not 0: what an op kept."""
+        array = host_array(noise) if noise.numel() <= SMALL_BYTES else None
+        if array is not None:
+            self._masks[op] = Kept(_read_only(np.asarray(array != 0)), "bool", array.shape)
+
     def tensors(self, values: int) -> KeptTensors:
         """What was copied, of so many Values and of the edges behind them; from now on the memory is its own."""
         piece, self._piece = self._piece, None
         assert piece is not None
         places = {_key(column, values): place for column, place in self._places.items()}
         others = {_key(column, values): kept for column, kept in self._others.items()}
+        others |= {("mask", op): kept for op, kept in self._masks.items()}
         return KeptTensors(self._pool, piece, places, others)
 
 

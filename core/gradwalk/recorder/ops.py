@@ -17,6 +17,8 @@ from . import device_times
 from .failures import note_failure
 from .functions import op_name, split, tensors_in, writes
 from .graph_walk import sequence_number
+from .host import host_array
+from .masks import LAYERS, MASKED, mask_of, masks_between
 from .pending import pending_of
 from .records import OpRecord, Place, Slot
 from .state import State, clock
@@ -94,6 +96,10 @@ def observe_op(
         for tensor, slot in zip(made, record.outputs, strict=True):
             if not slot.unwritten:
                 state.observe(slot, tensor)
+    if record.name in MASKED and record.makes_graph and state.captor.wanted:
+        own = range(record.first_sequence, record.last_sequence)
+        noise = masks_between(made, own, record.arguments) if record.name in LAYERS else mask_of(made, own)
+        record.mask = None if noise is None else state.captor.copy_mask(noise, host_array(noise))
 
 
 def finish_op(

@@ -149,6 +149,8 @@ class OpRecord:
     keys: Sequence[tuple[int, int]] = ()
     """Per output its ``(sequence number of grad_fn, output_nr)``; ``(-1, 0)`` for one without."""
     makes_graph = False
+    mask: Copied | None = None
+    """Which elements it kept, where it has dropout inside (``masks.py``)."""
     pending: Sequence[PendingNode] = ()
     """Its Nodes as they were when it had run; read only while the gate is armed."""
     timing: Timing | None = None

@@ -17,6 +17,7 @@ from ..trace import NONE, Strides, empty_table
 from .assemble import Known
 from .engine_plan import EnginePlan
 from .kept import SMALL
+from .masks import ATTENTION
 from .numbering import Numbers
 from .records import BackwardRecord, Held, OpRecord, Record, Slot
 from .trail import Arrival, Chain, What
@@ -72,6 +73,7 @@ class Item:
         "inputs",
         "keywords",
         "made",
+        "masked",
         "opened",
         "owner",
         "plain",
@@ -98,6 +100,8 @@ class Item:
         """Per positional argument the number of its Value, or NONE; None where the tensors have to be looked for."""
         self.inputs: tuple[int, ...] = ()
         self.made: tuple[int, ...] = ()
+        self.masked = 0
+        """How many Nodes its op made, where one of them keeps the mask of a dropout."""
         self.bases: tuple[int, ...] = ()
         """Per Value made the one that it is the next version of, or NONE."""
         self.zeroes = False
@@ -264,6 +268,8 @@ class _Learner:
         item.arguments = self._routine.known.arguments[self._numbers.op_of[record.serial]]
         item.inputs = tuple([numbers[slot] for slot in record.inputs])
         item.made = tuple([numbers[slot] for slot in record.outputs])
+        if record.mask is not None and record.name in ATTENTION:  # of recurrent layers there are too many Nodes to look at
+            item.masked = record.last_sequence - record.first_sequence
         item.bases = tuple([self._base_of(slot, item.inputs) for slot in record.outputs])
         item.shapes = tuple([torch.Size(self._routine.shapes[number]) for number in item.made])
         item.strides = tuple([self._lies(number) for number in item.made])

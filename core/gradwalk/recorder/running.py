@@ -212,6 +212,11 @@ class Running:
         if self.kept is not None:
             self.kept.add(column, tensor)
 
+    def keep_mask(self, event: int, noise: torch.Tensor | None) -> None:
+        """Keep the mask of the op that is an event for the ring, if there is room."""
+        if self.kept is not None and noise is not None:
+            self.kept.add_mask(self.routine.known.graph.events[event].ref, noise)
+
     @property
     def tensors(self) -> Mapping[TensorKey, Any]:
         """What was kept."""

@@ -358,6 +358,8 @@ class State:
             for slot in slots_of(record):
                 slot.base = slot.copied = None
                 slot.copied_in = -1
+            if isinstance(record, OpRecord):
+                record.mask = None
         for slot, copied, copied_in in copies:
             slot.copied, slot.copied_in = copied, copied_in
         self.values.forget_dead()

@@ -115,6 +115,7 @@ class Unwinder:
             slot.base = None if base == NONE else self.slot(base)
         for name in ("update", "place", "variable", "function", "arguments", "makes_graph", "tags", "region"):
             setattr(record, name, getattr(template, name))
+        record.mask = self._tensors.get(("mask", self._routine.known.graph.events[event].ref))
         if event in running.arguments:
             _, record.arguments = running.arguments[event]
         record.begin, record.duration = running.begins[event], running.durations[event]

@@ -211,7 +211,8 @@ class Assembler:
         """Whether some tensors of a step are not kept, or as a sample."""
         tables = next((tables for number, *tables in self._latest if number == step), ())
         measured = sum(int(np.count_nonzero(table[COUNT] > 0)) for table in tables)
-        return len(tensors) < measured or not all(kept.complete and not is_too_large(kept) for kept in tensors.values())
+        kept = sum(1 for kind, _ in tensors if kind != "mask")
+        return kept < measured or not all(kept.complete and not is_too_large(kept) for kept in tensors.values())
 
     def _blocks(self, step: int, tensors: Tensors, flag: Flag) -> Iterator[Message]:
         """The messages of a step's tensors, each made when the one before is in the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-MAJOR, MINOR = 1, 1
+MAJOR, MINOR = 1, 2
 VERSION = f"{MAJOR}.{MINOR}"
 """The version that this Gradwalk writes. A newer minor version opens, a newer major one is refused."""
 
@@ -90,6 +90,7 @@ class Channel(IntEnum):
     STEPS = 1
     GRAPH = 2
     TENSOR = 3
+    """Kept tensors of a step: Values, gradients, and masks (since 1.2)."""
     EVENT = 4
     SCALAR = 5
     SOURCE = 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ BLOCK_BYTES, BLOCK_TENSORS = 1 << 20, 1 << 14
 """A block of tensors is closed at this size and this number."""
 TENSOR_BYTES = 60 << 20
 """Of a tensor larger than this a sample is stored."""
-_KINDS = {"v": "value", "g": "gradient"}
+_KINDS: Mapping[str, Literal["value", "gradient", "mask"]] = {"v": "value", "g": "gradient", "m": "mask"}
+"""By the first letter of their columns; a reader leaves out columns of kinds that it does not know."""
 
 
 def bytes_of(tensors: Tensors) -> int:
@@ -167,4 +168,4 @@ def _key(name: str) -> TensorKey | None:
     kind, number = _KINDS.get(name[:1]), name[1:]
     if kind is None or not number.isascii() or not number.isdigit() or len(number) > 9:
         return None
-    return ("value", int(number)) if kind == "value" else ("gradient", int(number))
+    return kind, int(number)

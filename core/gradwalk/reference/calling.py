@@ -49,7 +49,9 @@ class Call:
     def filled(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """What the formula is called with: by position, and by name."""
         if self.any_number:
-            return list(tensors), dict(self.named)
+            own = len(self.places)
+            drawn = {self.formula.drawn: tensors[own]} if len(tensors) > own else {}
+            return list(tensors[:own]), {**self.named, **drawn}
         filled = list(self.arguments)
         for place, tensor in zip(self.places, tensors, strict=True):
             filled[place] = tensor
@@ -65,10 +67,10 @@ class Call:
         return self.formula.inputs[self.places[number]]
 
 
-def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Iterator[Call]:
+def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int, *, drawn: bool = False) -> Iterator[Call]:
     """The ways to call a formula with so many tensors and the arguments that were recorded as ``told``.
 
-    Raises ValueError where there is none.
+    ``drawn``: after the op's tensors comes the mask that it drew. Raises ValueError where there is none.
     """
     parameters = _parameters(formula.compute)
     names = {parameter.name for parameter in parameters}
@@ -80,7 +82,7 @@ def ways(formula: Formula, told: Sequence[tuple[str, str]], tensors: int) -> Ite
             yield Call(formula, places, (), _known(arguments, parameters), any_number=True)
             found = True
             continue
-        for places in _ways(formula, tensors):
+        for places in _ways(formula, tensors, drawn=drawn):
             try:
                 call = _call(formula, parameters, places, arguments)
             except ValueError as error:
@@ -107,8 +109,11 @@ def _values(formula: Formula, texts: Mapping[str, str], tensors: int) -> Iterato
         yield {**rest, "index": index}
 
 
-def _ways(formula: Formula, tensors: int) -> Iterator[tuple[int, ...]]:
-    yield from itertools.combinations(range(len(formula.inputs)), tensors)
+def _ways(formula: Formula, tensors: int, *, drawn: bool) -> Iterator[tuple[int, ...]]:
+    own = len(formula.inputs) - (formula.drawn != "")
+    last = (own,) if drawn else ()
+    for places in itertools.combinations(range(own), tensors):
+        yield (*places, *last)
     turned = TURNED.get(formula.op, ())[:tensors]
     if turned and len(turned) == tensors:
         yield turned

@@ -15,6 +15,7 @@ from .accumulated import Flip, Restart
 from .chain_book import Book, MissingError, float64, is_usable, reason_of
 from .program import REFUSED
 from .ran import Ran, flipped, parts_of, run_op
+from .recorded import drawn_by
 
 
 class Forward:
@@ -118,7 +119,11 @@ class Forward:
         return self._tensors[value] if value in self._tensors else self.book.recorded(value)
 
     def _mask(self, op: Op) -> Any:
-        """Which elements a dropout kept, read off its recorded output; where the input is 0, off the gradient that it gave."""
+        """Which elements an op kept: of a dropout read off its recorded output, and where the input is 0, off the gradient that
+        it gave; of one with dropout inside as recorded.
+        """
+        if op.name.rstrip("_") != "dropout":
+            return drawn_by(self.book.trace, op)
         kept = np.asarray(self.book.recorded(op.outputs[0]) != 0)
         look, x = index(self.graph), op.inputs[0]
         edges = [self.graph.edges[edge] for node in look.nodes_of_op[op.id] for edge in look.edges_from[node]]

@@ -65,6 +65,7 @@ def gates_off(name: str, g: Any, x: Array, rest: Sequence[Array], arguments: Map
     for at in reversed(range(0, len(lines), layout.directions)):
         one = lines[at : at + layout.directions]
         incoming, off, found, made = _layer_off(layout, one, incoming, off, g[1:], at, ROUNDED[kind])
+        incoming, off = (layout.dropped(one, at // layout.directions - 1) for one in (incoming, off))
         firsts, weights = [*found, *firsts], [*made, *weights]
     joined = [np.stack(parts) for parts in zip(*firsts, strict=True)]
     return [layout.unrows(off), *(joined if layout.batched else [part[:, 0] for part in joined]), *weights]

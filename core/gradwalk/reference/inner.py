@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .attention import Seen, chances_off, exponent, gathered, seen
+from .attention import Seen, chances_off, exponent, gathered, scores_off, seen
 from .elementwise import tanh_slope
 from .heads import Sizes, sizes, sizes_back
 from .kinds import CHANCES, SLOPES, is_one_of
-from .likelihoods import over_target_size
+from .likelihoods import over_target_size, triplet_size, triplet_size_back
 from .linalg import transposed
 from .norm import standard_axes
 from .program import Step
@@ -26,7 +26,8 @@ ATTENTION = "scaled_dot_product_attention"
 SOFTMAX = "softmax softmin"
 HEADS = "multi_head_attention_forward"
 COSINE = "cosine_embedding_loss"
-HAS_INNER = f"{SLOPES} {CHANCES} {SOFTMAX} {NORMS} {ATTENTION} {HEADS} {COSINE} logit"
+TRIPLET = "triplet_margin_loss"
+HAS_INNER = f"{SLOPES} {CHANCES} {SOFTMAX} {NORMS} {ATTENTION} {HEADS} {COSINE} {TRIPLET} logit"
 SATURATED = 20.0
 """From here on tanh is 1 in float64, and sigmoid in float32: what is left of 1 is 0, not a rounded rest."""
 
@@ -44,11 +45,13 @@ def inner(step: Step, inputs: Sequence[Any], out: Any, place: int = 0) -> Any:
         return _norm(step, inputs, None, "Z")
     if is_one_of(formula, ATTENTION):
         sees: Seen = step.call.run(seen, inputs)
-        return chances_off(sees.scores, sees.p) @ np.abs(sees.v)
+        return (chances_off(sees.scores, sees.p) * sees.noise) @ np.abs(sees.v)
     if is_one_of(formula, HEADS):
         return _heads(step, inputs, place)
     if is_one_of(formula, COSINE):  # cos, and its difference to 1 or the margin
         return 2.0 * (np.size(inputs[2]) if step.call.named.get("reduction") == "sum" else 1)
+    if is_one_of(formula, TRIPLET):
+        return step.call.run(triplet_size, inputs)
     return 1.0 if is_one_of(formula, "logit") else 0.0  # the logarithm of a quotient near 1
 
 
@@ -71,6 +74,8 @@ def inner_back(step: Step, inputs: Sequence[Any], number: int, g: Any, out: Any)
         return _heads_back(step, inputs, number, g)
     if is_one_of(formula, COSINE) and symbol in "XY":
         return _cosine_back(inputs, number, g, step.call.named.get("reduction", "mean"))
+    if is_one_of(formula, TRIPLET):
+        return step.call.run(triplet_size_back, inputs, g)["XYn".index(symbol)]
     return 0.0
 
 
@@ -168,9 +173,9 @@ def _attention_back(step: Step, inputs: Sequence[Any], number: int, g: Array) ->
     shape = np.shape(inputs[number])
     sees: Seen = step.call.run(seen, inputs)
     if symbol == "V":
-        return gathered(transposed(chances_off(sees.scores, sees.p)) @ np.abs(g), sees.times, shape)
-    size = np.abs(g) @ transposed(np.abs(sees.v))
-    spread = sees.p * (size + (size * sees.p).sum(axis=-1, keepdims=True))
+        return gathered(transposed(chances_off(sees.scores, sees.p) * sees.noise) @ np.abs(g), sees.times, shape)
+    size = np.abs(g) @ transposed(np.abs(sees.v)) * sees.noise
+    spread = scores_off(sees.scores, sees.p, sees.noise, g @ transposed(sees.v) * sees.noise, size)
     if symbol == "Q":
         return unbroadcast(np.asarray(spread @ np.abs(sees.k)) * abs(sees.scale), shape)
     if symbol == "K":

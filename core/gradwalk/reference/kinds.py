@@ -118,4 +118,5 @@ def _inside(call: Call, inputs: Sequence[Any]) -> int:
         return int(np.size(x) / max(np.shape(x)[1], 1))
     if is_one_of(call.formula, "group_norm"):
         return int(np.size(x) / max(np.shape(x)[0] * call.named.get("num_groups", 1), 1))
-    return max((int(np.size(one)) for one in inputs), default=1)
+    own = inputs[:-1] if call.formula.drawn else inputs  # the mask that it drew is not added up
+    return max((int(np.size(one)) for one in own), default=1)

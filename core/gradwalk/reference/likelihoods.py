@@ -290,15 +290,37 @@ def _triplet(
     return reduced(np.maximum(_gap(x, y, n, p, eps, swap)[0] + margin, 0), reduction)
 
 
-def _triplet_back(
+def triplet_size(
+    x: Array, y: Array, n: Array, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+    reduction: str = "mean",
+) -> Array:  # fmt: skip
+    """The loss with a sum in the place of the difference: what is rounded before the distances cancel."""
+    pairs = ((x, y), (x, n), (y, n)) if swap else ((x, y), (x, n))
+    return reduced(sum((distance(a, b, p, eps) for a, b in pairs), np.abs(margin)), reduction)
+
+
+def triplet_size_back(
+    g: Array, x: Array, y: Array, n: Array, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+    reduction: str = "mean",
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """The same of the gradients of X, Y and n."""
+    near, far, other = map(np.abs, _slopes_of_distances(g, x, y, n, margin, p, eps, swap, reduction))
+    return near + far, near + other, far + other
+
+
+def _slopes_of_distances(
     g: Array, x: Array, y: Array, n: Array, margin: float, p: float, eps: float, swap: bool, reduction: str
 ) -> tuple[Array, Array, Array]:
+    """What comes in at a distance times its slope: that of X and Y, of X and n, and, with ``swap``, of Y and n."""
     gap, share = _gap(x, y, n, p, eps, swap)
     slope = np.asarray(1.0 * (gap + margin >= 0))
     rows = incoming(g, slope, reduction) * slope
     near = distance_dx(rows, gap, x, y, p, eps)
-    far = distance_dx(rows * (1 - share), gap, x, n, p, eps)
-    other = distance_dx(rows * share, gap, y, n, p, eps)
+    return near, distance_dx(rows * (1 - share), gap, x, n, p, eps), distance_dx(rows * share, gap, y, n, p, eps)
+
+
+def _triplet_back(g: Array, *tensors_and_arguments: Any) -> tuple[Array, Array, Array]:
+    near, far, other = _slopes_of_distances(g, *tensors_and_arguments)
     return near - far, -near - other, far + other
 
 

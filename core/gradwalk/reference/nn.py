@@ -52,17 +52,18 @@ register(
 
 def _dropout(x: Array, mask: Array, p: float = 0.5, training: bool = True, inplace: bool = False) -> Array:
     """With ``p = 1`` nothing is kept; not ``training``, it is the identity."""
-    return np.asarray(x * _kept(mask, p) if training else x)
+    return np.asarray(x * scaled_mask(mask, p) if training else x)
 
 
-def _kept(mask: Array, p: float) -> Array:
+def scaled_mask(mask: Array, p: float) -> Array:
+    """``mask / (1 - p)``, which a dropout multiplies with."""
     return mask * (0.0 if p == 1 else 1 / (1 - p))
 
 
 def _dropout_vjp(
     g: Array, z: Array, x: Array, mask: Array, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Array:
-    return np.asarray(g * _kept(mask, p) if training else g)
+    return np.asarray(g * scaled_mask(mask, p) if training else g)
 
 
 register(
@@ -71,5 +72,6 @@ register(
     _dropout,
     {"X": ("dL/dX = dL/dZ * mask / (1 - p)", _dropout_vjp)},
     inputs="X mask",
+    drawn="mask",
     source="Srivastava et al., Dropout, 2014 (mask: which elements were kept, read off the output)",
 )

@@ -26,6 +26,8 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     **{name: {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"} for name in ("clamp", "clip")},
     **{name: {"exponent": "n", "x2": "n"} for name in ("pow", "power")},
     **{name: {"t": "data", "s": "data"} for name in ("tensor", "scalar_tensor")},
+    **{name: {"dropout_p": "p"} for name in ("scaled_dot_product_attention", "multi_head_attention_forward")},
+    **{name: {"dropout": "p"} for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
 }
 """Per op the symbols that formulas have for its arguments."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 
 from ..tape import value_label
 from ..trace import Graph, Op
-from .bound import largest_difference
 from .calling import Call, ways
 from .made import DRAWN
 from .registry import Array, formula_of
@@ -29,7 +29,7 @@ class Step:
     op: Op
     call: Call
     extra: tuple[Any, ...] = ()
-    """What the formula takes besides the op's tensors: the mask of a dropout."""
+    """What the formula takes besides the op's tensors: the mask that the op drew."""
 
     def forward(self, tensors: Tensors) -> Any:
         """The output (or the outputs) of the formula for tensors by Value."""
@@ -75,21 +75,21 @@ def steps_of(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]
 
 
 def _step(graph: Graph, op: Op, recorded: Recorded, mask: Callable[[Op], Any]) -> Step:
-    formula = formula_of(op.name)
     if op.name in DRAWN:
         raise ValueError(f"{op.name} draws its numbers at random")
+    formula = formula_of(op.name, op.arguments)
     if formula is None:
         raise ValueError(f"there is no formula for {op.name}")
     if writes_through_view(graph, op):  # of the tensor that lies under the view the formula tells nothing
         op = replace(op, inputs=op.inputs[:-1], outputs=op.outputs[:1])
-    extra = (mask(op),) if op.name.rstrip("_") == "dropout" else ()
     tensors = {value: recorded(value) for value in op.inputs}
-    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs) + len(extra))]
+    extra = (mask(op),) if formula.drawn else ()
+    drawn = bool(formula.drawn)
+    steps = [Step(op, call, extra) for call in ways(formula, arguments_of(graph, op), len(op.inputs), drawn=drawn)]
     if len(steps) == 1:
         return steps[0]
-    apart = [(step, _apart(step, tensors, recorded)) for step in steps]
-    fitting = [(_without_gradient(graph, step), far, number) for number, (step, far) in enumerate(apart) if far is not None]
-    return steps[min(fitting)[2]] if fitting else steps[0]
+    ranks = [(*_rank(graph, step, tensors, recorded), number) for number, step in enumerate(steps)]
+    return steps[min(ranks)[-1]]
 
 
 def writes_through_view(graph: Graph, op: Op) -> bool:
@@ -105,17 +105,20 @@ def _without_gradient(graph: Graph, step: Step) -> int:
     return sum(step.call.symbol(number) not in step.call.formula.vjps for number in learning)
 
 
-def _apart(step: Step, tensors: Tensors, recorded: Recorded) -> float | None:
-    """How far what a way to call gives is from what was recorded, at most; None where it is not about that."""
+def _rank(graph: Graph, step: Step, tensors: Tensors, recorded: Recorded) -> tuple[bool, int, float]:
+    """The less, the likelier is a way to call: whether it gives something else than about what was recorded (or is refused),
+    what learns without a gradient, and how far what it gives is from that on the whole.
+    """
     try:
-        far = 0.0
-        for out, seen in zip(outputs_of(step.forward(tensors)), map(recorded, step.op.outputs), strict=False):
-            if np.shape(out) != np.shape(seen) or not np.allclose(out, seen, rtol=0.05, atol=1e-6, equal_nan=True):
-                return None
-            far = max(far, largest_difference(out, seen))
+        with np.errstate(all="ignore"):
+            pairs = list(zip(outputs_of(step.forward(tensors)), map(recorded, step.op.outputs), strict=False))
+            if any(np.shape(out) != np.shape(seen) or (np.isnan(out) != np.isnan(seen)).any() for out, seen in pairs):
+                return True, len(step.op.inputs) + 1, math.inf
+            other = not all(np.allclose(out, seen, rtol=0.05, atol=1e-6, equal_nan=True) for out, seen in pairs)
+            apart = sum(float(np.nansum(np.abs(np.subtract(out, seen, dtype=np.float64)))) for out, seen in pairs)
     except REFUSED:
-        return None
-    return far
+        return True, len(step.op.inputs) + 1, math.inf
+    return other, _without_gradient(graph, step), apart if math.isfinite(apart) else math.inf
 
 
 REFUSED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, StopIteration, MemoryError)

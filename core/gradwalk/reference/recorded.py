@@ -11,7 +11,10 @@ import numpy as np
 
 from ..tape import index
 from ..trace import NONE, Edge, Graph, Kept, Op, Trace
+from .attention import NO_MASK
 from .program import Tensors, named
+from .recurrent import NO_MASK as NO_MASK_BETWEEN
+from .recurrent import SEQUENCES
 from .registry import Array
 
 
@@ -148,7 +151,11 @@ class Recorded:
         return ""
 
     def mask(self, op: Op) -> Array:
-        """Which elements a dropout kept, read off the output; where the input is 0 or infinite, off the gradient."""
+        """Which elements an op kept: of a dropout read off the output, and where the input is 0 or infinite, off the gradient; of
+        one with dropout inside as recorded.
+        """
+        if op.name.rstrip("_") != "dropout":
+            return drawn_by(self.trace, op)
         x, out = self.value(op.inputs[0]), self.value(op.outputs[0])
         kept = np.asarray(out != 0)
         given = self.given().get(op.inputs[0])
@@ -156,6 +163,18 @@ class Recorded:
             unseen = (np.asarray(x) == 0) | ~np.isfinite(x)
             kept = np.where(unseen, sum(self.gradient(edge) for edge in given) != 0, kept)
         return kept.astype(np.float64)
+
+
+def drawn_by(trace: Trace, op: Op) -> Array:
+    """The recorded mask of an op with dropout inside. Raises ValueError where it is not there."""
+    kept = trace.tensors.get(("mask", op.id))
+    if kept is None:
+        raise ValueError(NO_MASK_BETWEEN if op.name in SEQUENCES.split() else NO_MASK)
+    if not kept.complete:
+        raise ValueError("only a sample of the mask of its dropout is recorded")
+    if kept.data.dtype.kind != "b":
+        raise ValueError("the mask of its dropout does not hold truth values")
+    return kept.data.astype(np.float64)
 
 
 def _behind_cast(graph: Graph, edge: Edge) -> int:

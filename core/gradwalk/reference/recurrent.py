@@ -2,20 +2,23 @@
 
 Tensors come as torch hands them over: X, then the first states, then per layer and direction W (input to gates), U (state to
 gates) and, with ``has_biases``, the two biases. Sequences are ``[T, N, features]``; with ``batch_first`` ``[N, T, features]``.
+With dropout, ``kept`` says what each layer kept of what it read from the one below, ``[layers - 1, T, N, features]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .elementwise import sigmoid
+from .nn import scaled_mask
 from .registry import Array, Places, register
 
 Arrays = tuple[Array, ...]
+NO_MASK = "layers with dropout between them have no formula: its mask is not recorded"
 SEQUENCES = "lstm gru rnn_tanh rnn_relu"
 """Layers, which read a weight at each step in time."""
 
@@ -147,6 +150,12 @@ class Layout:
     per_line: int
     batch_first: bool
     batched: bool
+    noise: Any
+    """What a dropout multiplies with, by the layer that it comes after; None without."""
+
+    def dropped(self, x: Array, layer: int) -> Array:
+        """What is left of the output of a layer for the next one; of the gradient for that output the same."""
+        return x if self.noise is None or not 0 <= layer < len(self.noise) else x * self.noise[layer]
 
     def rows(self, x: Array) -> Array:
         """A sequence as ``[T, N, features]``; back again is the same."""
@@ -164,21 +173,28 @@ class Layout:
 
 def layout_of(
     name: str, x: Array, rest: Sequence[Array], has_biases: bool, num_layers: int, dropout: float, train: bool,
-    bidirectional: bool, batch_first: bool,
+    bidirectional: bool, batch_first: bool, kept: Any = None,
 ) -> Layout:  # fmt: skip
     """How the tensors of a call are meant. Raises ValueError for what has no formula."""
-    if dropout and train and num_layers > 1:
-        raise ValueError("layers with dropout between them have no formula: its mask is not recorded")
+    drops = dropout and train and num_layers > 1
+    if drops and kept is None:
+        raise ValueError(NO_MASK)
     kind, directions, per_line = KINDS[name], 2 if bidirectional else 1, 4 if has_biases else 2
     if len(rest) != kind.states + num_layers * directions * per_line:
         raise ValueError("the weights are not those of one matrix per gate (a projection, or a packed sequence)")
-    return Layout(kind, num_layers, directions, per_line, batch_first, x.ndim == 3)
+    layout = Layout(kind, num_layers, directions, per_line, batch_first, x.ndim == 3, None)
+    if not drops:
+        return layout
+    shape = (num_layers - 1, *layout.rows(x).shape[:2], directions * np.shape(rest[kind.states + 1])[1])
+    if np.shape(kept) != shape:
+        raise ValueError(f"the mask of its dropout has the shape {list(np.shape(kept))}, and what it drops of {list(shape)}")
+    return replace(layout, noise=scaled_mask(np.asarray(kept), dropout))
 
 
 def run_layers(layout: Layout, x: Array, rest: Sequence[Array]) -> tuple[list[Line], Array]:
     """Every line of every layer, in order, and the output of the last layer."""
     weights, read, lines = rest[layout.kind.states :], layout.rows(x), list[Line]()
-    for _ in range(layout.layers):
+    for layer in range(layout.layers):
         outs = []
         for direction in range(layout.directions):
             at = len(lines) * layout.per_line
@@ -186,7 +202,7 @@ def run_layers(layout: Layout, x: Array, rest: Sequence[Array]) -> tuple[list[Li
             line, out = _line(layout.kind, read, weights[at : at + layout.per_line], first, direction == 1)
             lines.append(line)
             outs.append(out)
-        read = np.concatenate(outs, axis=-1)
+        read = layout.dropped(np.concatenate(outs, axis=-1), layer)
     return lines, read
 
 
@@ -202,7 +218,7 @@ def _back(
         for direction, part in enumerate(parts):
             at = layer * layout.directions + direction
             found.append(_line_back(layout.kind, lines[at], part, layout.states(g[1:], at), size))
-        incoming = np.sum([dx for dx, _, _ in found], axis=0)
+        incoming = layout.dropped(np.sum([dx for dx, _, _ in found], axis=0), layer - 1)
         states = [*(state for _, state, _ in found), *states]
         weights = [*(weight for _, _, made in found for weight in made), *weights]
     joined = [np.stack(parts) for parts in zip(*states, strict=True)]
@@ -225,9 +241,9 @@ def _register(name: str, text: str, source: str) -> None:
 
     def compute(
         x: Array, *rest: Array, has_biases: bool = True, num_layers: int = 1, dropout: float = 0.0, train: bool = False,
-        bidirectional: bool = False, batch_first: bool = False,
+        bidirectional: bool = False, batch_first: bool = False, kept: Any = None,
     ) -> Any:  # fmt: skip
-        layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+        layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first, kept)
         lines, out = run_layers(layout, x, rest)
         last = [np.stack(parts) for parts in zip(*(line.made for line in lines), strict=True)]
         return (layout.unrows(out), *(last if layout.batched else [part[:, 0] for part in last]))
@@ -235,9 +251,9 @@ def _register(name: str, text: str, source: str) -> None:
     def vjp(part: int) -> Any:
         def of_part(
             g: Any, z: Any, x: Array, *rest: Array, has_biases: bool = True, num_layers: int = 1, dropout: float = 0.0,
-            train: bool = False, bidirectional: bool = False, batch_first: bool = False,
+            train: bool = False, bidirectional: bool = False, batch_first: bool = False, kept: Any = None,
         ) -> Any:  # fmt: skip
-            layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+            layout = layout_of(name, x, rest, has_biases, num_layers, dropout, train, bidirectional, batch_first, kept)
             return _back(layout, g, x, rest)[part]
 
         return of_part
@@ -250,7 +266,8 @@ def _register(name: str, text: str, source: str) -> None:
         "h": ("dL/dh[t - 1] = dL/dA[t] @ U + what goes past the gates", vjp(1)),
         "W": ("dL/dW = sum over t of dL/dA[t].T @ X[t]; dL/dU = sum over t of dL/dA[t].T @ h[t - 1]", vjp(2)),
     }
-    register(name, text, compute, gradients, inputs="X h W", source=source, places=places)
+    dropped = f"{text}, X of the next layer = h * kept / (1 - p)", dict[str, str]()
+    register(name, text, compute, gradients, inputs="X h W", source=source, places=places, dropped=dropped)
 
     _register_cell(name, text, source, gradients, places)
 

@@ -274,10 +274,8 @@ class Tolerance:
         """What is rounded on the way to a gradient."""
         step = self.steps[0]
         if len(self.steps) == 1 and is_one_of(step.call.formula, f"{SEQUENCES} {CELLS}"):
-            x, *rest = self._inputs
-            sizes = zip(
-                step.op.inputs, gates_off(step.call.formula.op, self._given(self.seeds), x, rest, step.call.named), strict=True
-            )
+            (x, *rest), named = step.call.filled(self._inputs)
+            sizes = zip(step.op.inputs, gates_off(step.call.formula.op, self._given(self.seeds), x, rest, named), strict=True)
             return sum(size for one, size in sizes if one == value)
         if len(self.steps) > 1 or not is_one_of(step.call.formula, HAS_INNER):
             return 0.0
@@ -298,8 +296,8 @@ class Tolerance:
         step = self.steps[0]
         if len(self.steps) > 1 or not is_one_of(step.call.formula, SEQUENCES):
             return 0.0
-        x, *rest = self._inputs
-        times, sizes = added_up(step.call.formula.op, self._given(self.seeds), x, rest, step.call.named)
+        (x, *rest), named = step.call.filled(self._inputs)
+        times, sizes = added_up(step.call.formula.op, self._given(self.seeds), x, rest, named)
         weights = zip(step.op.inputs[len(step.op.inputs) - len(sizes) :], sizes, strict=True)
         return (times - 1) * self.stored * sum(size for one, size in weights if one == value)
 

@@ -46,7 +46,7 @@ def formulas_of(graph: Graph, op: int) -> tuple[Formula, ...]:
         seen.add(one.id)
         if one.custom:
             todo += [inside for inside in reversed(inside_of(graph, one.id)) if graph.ops[inside].phase == "forward"]
-        elif (formula := formula_of(one.name)) is not None:
+        elif (formula := formula_of(one.name, one.arguments)) is not None:
             found[formula] = None
     return tuple(found)
 

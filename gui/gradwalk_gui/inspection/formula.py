@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradwalk.reference.numpy_words import ALIASES
-from gradwalk.reference.registry import Formula, formula_of
+from gradwalk.reference.registry import KEPT, Formula, formula_of
 from gradwalk.tape import index, label_of, shape_of, value_label
 from gradwalk.trace import NONE, Op, Phase, Shape, TensorKey, Trace
 
@@ -86,7 +86,7 @@ def card_of(trace: Trace, position: int, subject: Selection) -> Card | None:
     op = graph.ops[op_id]
     if op.custom:
         return Card(sentence=f"{op.name} is a {NO_FORMULA}")
-    formula = formula_of(op.name) or formula_of(op.name.rstrip("_"))
+    formula = formula_of(op.name, op.arguments) or formula_of(op.name.rstrip("_"))
     if formula is None:
         return Card(sentence=f"no formula for {op.name}")
     return _card(trace, position, subject, op, formula)
@@ -124,6 +124,9 @@ def _meanings(trace: Trace, op: Op, formula: Formula) -> dict[str, _Meaning]:
         first, *others = edges.get(symbol) or (NONE,)
         key: TensorKey | None = ("gradient", first) if first != NONE else None
         made[f"dL/d{symbol}"] = _Meaning(key, f"gradient of {value_label(graph, value)}", others=tuple(others))
+    if formula.drawn == KEPT:
+        drawn = "drawn" if ("mask", op.id) in trace.tensors else "not recorded"
+        made[KEPT] = _Meaning(None, "the mask of its dropout, 1 for what was kept", drawn)
     return made
 
 

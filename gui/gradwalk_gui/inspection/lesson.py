@@ -53,7 +53,7 @@ class Written:
 
 def formula_for(op: Op) -> Formula | None:
     """The formula of an op; None for a custom Function, whose name may be that of an op."""
-    return None if op.custom else formula_of(op.name)
+    return None if op.custom else formula_of(op.name, op.arguments)
 
 
 @lru_cache(maxsize=64)

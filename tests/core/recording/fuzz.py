@@ -75,6 +75,7 @@ def block(_meta: dict[str, Any], **columns: Any) -> bytes:
 def good_messages() -> list[Message]:
     """One of everything."""
     kept = {("value", i): Kept(np.arange(12.0).reshape(3, 4), "float64", (3, 4)) for i in range(3)}
+    kept["mask", 0] = Kept(np.arange(12).reshape(3, 4) % 5 > 0, "bool", (3, 4))
     source = Block(file="net.py")
     source.add("text", np.frombuffer(b"y = 1\n", np.uint8), DType.UINT8)
     names = {"name": np.array([0, 1, 0], np.uint32), "step": np.arange(3), "value": np.ones(3)}

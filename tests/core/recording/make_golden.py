@@ -39,7 +39,7 @@ SOURCE = "y = x.mm(w)  # schön\n"
 
 
 def golden_graph(name: str, minor: int = MINOR) -> Graph:
-    """A graph with all that a file of this minor version holds: strides and hooks since 1.1."""
+    """A graph with all that a file of this minor version holds: strides and hooks since 1.1, masks of dropouts since 1.2."""
     clip = (Hook("hook", "clip", "train.py", 9),) if minor >= 1 else ()
     strides = [(1, 4), (2, 1), (2, 1)] if minor >= 1 else [None] * 3
     build = GraphBuilder()
@@ -86,6 +86,8 @@ def golden_traces(minor: int = MINOR) -> list[Trace]:
         ("value", 1): Kept(np.array([[1, -2], [0.5, 3], [0, 4]], np.float32), "bfloat16", (3, 2)),
         ("gradient", 1): Kept(np.arange(5, dtype=np.float64), "float64", (100, 7), complete=False),
     }
+    if minor >= 2:
+        tensors["mask", 0] = Kept(x % 5 > 0, "bool", (4, 3))
     traces[1] = replace(traces[1], tensors=tensors, shapes={0: (9, 3), 2: (9, 2)})
     if minor >= 1:
         traces[3] = replace(traces[3], strides={0: (3, 1), 2: (0, -1)})

@@ -67,7 +67,8 @@ class Ran:
     """A case run through the formula; ``wanted`` are the places of the inputs that have a VJP."""
 
     def __init__(self, one: Case) -> None:
-        self.one, self.formula, self.inputs = one, formula_of(one.name), one.inputs
+        told = [(name, str(value)) for name, value in one.arguments.items()]
+        self.one, self.formula, self.inputs = one, formula_of(one.name, told), one.inputs
         self.arguments = one.arguments
         with np.errstate(all="ignore"):
             self.out = self.formula.compute(*one.inputs, **self.arguments)

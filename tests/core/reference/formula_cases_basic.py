@@ -82,10 +82,10 @@ CASES = [
     ("mse_loss", F.mse_loss, [normal(4, 3), normal(4, 3)], {"reduction": "sum"}),
 ]
 NUMPY_CASES = [
-    ("reshape", np.reshape, [normal(4, 3)], {"shape": (2, 6), "order": "F"}),
-    ("reshape", np.reshape, [normal(4, 3)], {"shape": (2, -1), "order": "C"}),
-    ("ravel", np.ravel, [normal(4, 3)], {"order": "F"}),
-    ("flatten", lambda x, order: x.flatten(order), [normal(4, 3)], {"order": "F"}),
+    ("reshape", np.reshape, [np.arange(12.0).reshape(4, 3)], {"shape": (2, 6), "order": "F"}),
+    ("reshape", np.reshape, [np.arange(12.0).reshape(4, 3)], {"shape": (2, -1), "order": "C"}),
+    ("ravel", np.ravel, [np.arange(12.0).reshape(4, 3)], {"order": "F"}),
+    ("flatten", lambda x, order: x.flatten(order), [np.arange(12.0).reshape(4, 3)], {"order": "F"}),
     ("dot", np.dot, [normal(4, 3), normal(3, 5)], {}),
     ("dot", np.dot, [normal(2, 4, 3), normal(3)], {}),
     ("dot", np.dot, [normal(3), normal(2, 3, 4)], {}),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import torch
-from formula_case import case, normal, positive
+from formula_case import RANDOM, case, normal, positive
 
 F = torch.nn.functional
 SEEN = np.array([[True, False, False], [True, True, False], [False, False, False], [True, False, True]])
+KEPT = np.random.default_rng(7).random((2, 4, 4, 3)) > 0.3
 STATISTICS = [normal(3), positive(3)]
 
 
@@ -21,6 +24,33 @@ def groups(x, w=None, b=None, *, num_groups, eps=1e-5):
 
 def layer(x, w=None, b=None, *, normalized_shape, eps=1e-5):
     return F.layer_norm(x, normalized_shape, w, b, eps)
+
+
+def dropped(q, k, v, mask, kept, dropout_p, is_causal=False, scale=None, enable_gqa=False):
+    """Attention that keeps what is told, written with torch's own functions."""
+    times = q.shape[-3] // k.shape[-3] if enable_gqa else 1
+    k, v = (x.repeat_interleave(times, -3) if times > 1 else x for x in (k, v))
+    scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        scores = scores.masked_fill(~torch.ones(scores.shape[-2:], dtype=torch.bool).tril(), -torch.inf)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    empty = (scores == -torch.inf).all(-1, keepdim=True)
+    p = scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)
+    return (p * kept / (1 - dropout_p) if dropout_p < 1 else p * 0.0) @ v
+
+
+def heads_dropped(q, k, v, w, b, u, c, padding, mask, kept, **named):
+    """Attention of heads by torch itself, whose dropout keeps what is told."""
+
+    def dropout(weights, p):
+        return weights * kept.reshape(weights.shape) / (1 - p)
+
+    def attention(q, k, v, mask, p, _):
+        return dropped(q, k, v, mask, kept, p)
+
+    with mock.patch.object(F, "dropout", dropout), mock.patch.object(F, "scaled_dot_product_attention", attention):
+        return heads(q, k, v, w, b, u, c, padding, mask, **named)
 
 
 def heads(q, k, v, w, b, u, c, padding=None, mask=None, **named):
@@ -86,6 +116,34 @@ def cell(name):
 def average(x, kernel_size, divisor_override):
     """``avg_pool1d`` with the divisor that only the pools of images take."""
     return F.avg_pool2d(x.unsqueeze(-2), (1, kernel_size), divisor_override=divisor_override).squeeze(-2)
+
+
+def recurrent_dropped(name):
+    """Layers one by one by torch, with what is kept of each for the next."""
+
+    def run(x, *rest, kept, num_layers, dropout, bidirectional=False, has_biases=True, batch_first=False, train=True):
+        count, lines, made = 2 if name == "lstm" else 1, 2 if bidirectional else 1, []
+        hx, weights = rest[:count], rest[count:]
+        read, noise = x.transpose(0, 1) if batch_first else x, torch.tensor(kept).double() / (1 - dropout)
+        for layer in range(num_layers):
+            own, each = slice(layer * lines, (layer + 1) * lines), lines * (4 if has_biases else 2)
+            first = tuple(h[own].contiguous() for h in hx)
+            out, *last = getattr(torch, name)(
+                read,
+                first if count > 1 else first[0],
+                list(weights[layer * each : (layer + 1) * each]),
+                has_biases=has_biases,
+                num_layers=1,
+                dropout=0.0,
+                train=False,
+                bidirectional=bidirectional,
+                batch_first=False,
+            )
+            made.append(last)
+            read = out * noise[layer] if layer < num_layers - 1 else out
+        return (read.transpose(0, 1) if batch_first else read, *(torch.cat(parts) for parts in zip(*made, strict=True)))
+
+    return run
 
 
 def states(name, lines, batch, hidden):
@@ -250,5 +308,62 @@ CASES = [
             function=cell(name),
         )
         for name, gates in GATES.items()
+    ],
+    *[
+        case(ATTENTION, normal(2, 4, 4, 5), normal(2, 4, 3, 5), normal(2, 4, 3, 6), mask, KEPT, function=dropped, **named)
+        for mask, named in (
+            (None, {"dropout_p": 0.3}),
+            (SEEN, {"dropout_p": 0.5, "scale": 0.4}),
+            (normal(4, 4, 3), {"dropout_p": 0.1}),
+            (None, {"dropout_p": 0.2, "is_causal": True}),
+            (None, {"dropout_p": 1.0}),
+        )
+    ],
+    case(
+        ATTENTION,
+        normal(2, 4, 4, 5),
+        *[normal(2, 2, 3, 5) for _ in "kv"],
+        None,
+        KEPT,
+        dropout_p=0.3,
+        enable_gqa=True,
+        function=dropped,
+    ),
+    *[
+        case(
+            "multi_head_attention_forward",
+            *rows,
+            *projections(4),
+            padding,
+            mask,
+            kept,
+            num_heads=2,
+            dropout_p=0.3,
+            function=heads_dropped,
+            **named,
+        )
+        for rows, padding, mask, kept, named in (
+            ([normal(4, 2, 4), *[normal(3, 2, 4)] * 2], None, None, KEPT[:, :2], {}),
+            ([normal(4, 2, 4), *[normal(3, 2, 4)] * 2], None, normal(4, 4, 3), KEPT[:, :2].reshape(4, 4, 3), {}),
+            ([normal(4, 2, 4), *[normal(3, 2, 4)] * 2], np.eye(2, 3) > 0, None, KEPT[:, :2], {"average_attn_weights": False}),
+            ([normal(4, 2, 4), *[normal(3, 2, 4)] * 2], None, SEEN < 0, KEPT[:, :2], {"need_weights": False}),
+            ([normal(4, 4), *[normal(3, 4)] * 2], None, None, KEPT[0, :2], {"training": True}),
+        )
+    ],
+    *[
+        case(
+            name,
+            normal(3, 4, 2),
+            *states(name, 2, 3, 2),
+            *weights(2, 2, GATES[name]),
+            *weights(2, 2, GATES[name]),
+            num_layers=2,
+            dropout=0.3,
+            train=True,
+            batch_first=True,
+            kept=RANDOM.random((1, 4, 3, 2)) > 0.3,
+            function=recurrent_dropped(name),
+        )
+        for name in GATES
     ],
 ]

@@ -21,6 +21,7 @@ from gradwalk.trace import Graph, Op, Value
 sys.path.insert(0, str(Path(__file__).parent))
 from formula_case import Ran, case, outputs
 from formula_cases import ALL
+from formula_cases_nets import dropped, heads_dropped
 from stochastic import UNIT, Rounded, Rounding, rounded, stochastic
 
 RANDOM = np.random.default_rng(5)
@@ -58,6 +59,28 @@ LONG = [
     case("binary_cross_entropy_with_logits", normal(64), RANDOM.uniform(0, 1, 64)),
     *[case(name, 3 * normal(512)) for name in ("gelu", "silu", "mish", "sigmoid", "softplus", "tanh", "selu", "erf")],
     case("gelu", 3 * normal(512), approximate="tanh"),
+    *[
+        case("scaled_dot_product_attention", *tensors, None, RANDOM.random((2, *shape)) > p, function=dropped, dropout_p=p)
+        for *tensors, shape, p in (
+            (normal(2, 16, 8), normal(2, 16, 8), normal(2, 16, 8), (16, 16), 0.1),
+            (3 * normal(2, 64, 32), 3 * normal(2, 64, 32), normal(2, 64, 32), (64, 64), 0.5),
+            (normal(2, 3, 4), normal(2, 3, 4), normal(2, 3, 4), (3, 3), 0.1),
+        )
+    ],
+    *[
+        case(
+            "multi_head_attention_forward",
+            *heads(8, 16, size),
+            None,
+            None,
+            RANDOM.random((2, 2, 8, 8)) > 0.1,
+            num_heads=2,
+            need_weights=size == 1,
+            dropout_p=0.1,
+            function=heads_dropped,
+        )
+        for size in (1, 4)
+    ],
 ]
 """Rows as long, and numbers as large, as models have."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 
 import gradwalk
 from gradwalk.tape import event_at, name_of
+from gradwalk_gui.inspection.formula import card_of
 from gradwalk_gui.inspection.lesson import outgoing_of, strongest, written
 from gradwalk_gui.inspection.numpy_lines import lines_of
 from gradwalk_gui.session import Session
@@ -344,3 +346,25 @@ def test_a_custom_function_has_no_line_and_says_so(show, tmp_path):
         assert "no single line" in plain(view.numpy.text)
         assert str(view.formula.card.card()) == "MyReLU is a custom Function: no formula"
         assert not view.formula.element.isVisible()
+
+
+def test_an_attention_that_drops_shows_its_formula_with_the_mask_and_no_line_without_it(tmp_path):
+    q, layers = torch.randn(4, 5, 8, requires_grad=True), torch.nn.LSTM(8, 3, 2, dropout=0.5)
+    with gradwalk.record(tmp_path / "run"):
+        made = [torch.nn.functional.scaled_dot_product_attention(q, q, q, dropout_p=p) for p in (0.25, 0.0)]
+        (sum(one.sum() for one in made) + layers(q)[0].sum()).backward()
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        trace = recording[0]
+        dropped, plainly = [op.id for op in trace.graph.ops if op.name == "scaled_dot_product_attention"]
+        recurrent = next(op.id for op in trace.graph.ops if op.name == "lstm")
+        cards = [card_of(trace, len(trace.tape), Selection("op", op)) for op in (dropped, plainly, recurrent)]
+        assert lines_of(trace, trace.graph.ops[dropped]).forward is None
+        without = replace(trace, tensors={key: kept for key, kept in trace.tensors.items() if key[0] != "mask"})
+        lost = card_of(without, len(trace.tape), Selection("op", dropped))
+    assert "Z = (softmax(Q @ K.T * scale + mask) * kept / (1 - p)) @ V" in str(cards[0])
+    assert "dL/dV = (P * kept / (1 - p)).T @ dL/dZ" in str(cards[0])
+    assert "kept" not in str(cards[1])
+    assert str(cards[2]).splitlines()[0].endswith("X of the next layer = h * kept / (1 - p)")
+    under = [{token.text: token.under for token in card.rows[0].tokens} for card in (*cards, lost)]
+    assert (under[0]["kept"], under[0]["p"]) == (under[2]["kept"], "0.25") == ("drawn", "0.25")
+    assert under[3]["kept"] == "not recorded"
