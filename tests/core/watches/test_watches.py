@@ -15,6 +15,7 @@ from gradwalk.builder import GraphBuilder
 from gradwalk.tape import event_at, name_of
 from gradwalk.trace import Trace, empty_table
 from gradwalk.watches import KINDS, ON, WATCHES, look
+from gradwalk.why import without_gradient
 
 HERE = r"(?:test_watches|trainings)\.py:\d+"
 
@@ -170,6 +171,20 @@ def test_a_frozen_parameter_that_the_optimizer_was_not_given(recorded):
         rf"of the updates from #\d+ on, {HERE}, wrote to it; was it given to the optimizer\? \(the same in 3 steps\)",
         sentences[0],
     ), sentences[0]
+
+
+def test_a_second_net_that_is_made_after_the_first_has_learnt_is_no_finding(recorded):
+    """Its parameters are initialised in the step in which they get their first gradient: under no_grad, in place."""
+
+    def program():
+        train(MLP(), 3, lr=0.01)
+        train(MLP(), 3, lr=0.01)
+
+    recording = recorded(program)
+    first = recording[3]
+    assert any(op.name == "kaiming_uniform_" for op in first.graph.ops)
+    assert without_gradient(first) == []
+    assert found(recording, *ON) == []
 
 
 def test_parameters_frozen_on_purpose_are_no_finding(recorded):
