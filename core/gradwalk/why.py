@@ -236,7 +236,7 @@ def _walk_of(trace: Trace) -> _Walk:
         if edge.value == NONE:
             continue
         if came[edge.id] != NONE:
-            graded.add(edge.value)
+            graded.update(_versions(graph, edge.value))
         elif edge.none and NONE not in (edge.source, edge.target) and when.nodes[edge.target] != NONE:
             refused[edge.value] = edge.source
     losses = frozenset(event.ref for event in events if event.kind == "loss")
@@ -246,6 +246,15 @@ def _walk_of(trace: Trace) -> _Walk:
         if op.phase == "forward":
             _walk_back(walk, op)
     return walk
+
+
+def _versions(graph: Graph, value: int) -> list[int]:
+    """A Value; of a leaf that was written to before it was used (a parameter that is initialised) also what it was before."""
+    versions = [value]
+    while (base := graph.values[versions[-1]].base) != NONE:
+        versions.append(base)
+    before = graph.values[versions[-1]]
+    return versions if before.op == NONE and (before.parameter or before.role == "leaf") else [value]
 
 
 def _walk_back(walk: _Walk, op: Op) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from .device_times import DeviceTimes, Timing
 from .functions import words
 from .numbering import Numbers
 from .order import events_of
+from .record_facts import accumulated_by
 from .records import BackwardRecord, Copied, Held, Measured, OpRecord, Record, Row, Slot
 from .saved import saved_slot
 from .statistics import row_of_measured
@@ -186,13 +188,21 @@ class Draft:
 
 
 def _loss(backwards: Sequence[BackwardRecord]) -> tuple[Measured | None, Measured | None]:
-    """The loss of the step, and the factor that it carries where it was not measured without it."""
-    for backward in backwards:
-        if backward.unscaled is not None:
-            return backward.unscaled, None
-        if backward.loss.measured is not None:
-            return backward.loss.measured, backward.scale
-    return None, None
+    """The loss of the step, and the factor that it carries where it was not measured without it.
+
+    It is the number that the first backward into leaves' ``.grad`` started from. What the ``autograd.grad`` of a gradient penalty
+    starts from before it, outputs or their sum, is no loss. Where no such backward ran, it is the number of another one.
+    """
+    backward = max(backwards, key=_likeness, default=None)
+    if backward is None or not _likeness(backward):
+        return None, None
+    return (backward.loss.measured, backward.scale) if backward.unscaled is None else (backward.unscaled, None)
+
+
+def _likeness(backward: BackwardRecord) -> int:
+    """How much like a loss is what a backward started from: 0 for anything but one number, 2 if it reached leaves."""
+    one = backward.unscaled is not None or (backward.loss.measured is not None and math.prod(backward.loss.shape) == 1)
+    return one * (1 + bool(accumulated_by(backward)))
 
 
 def _table(measured: list[Measured | None]) -> NDArray[np.float64]:

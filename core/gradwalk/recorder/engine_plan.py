@@ -10,6 +10,7 @@ from torch.autograd.graph import Node
 
 from ..trace import NONE, Shape
 from .graph_walk import Walk
+from .record_facts import accumulated_by
 from .records import BackwardRecord, EdgeRecord, OpRecord, Slot
 
 _PASSES_ALL = frozenset(
@@ -74,6 +75,7 @@ class EnginePlan:
         # followed and became records
         self.order = [place for place, _, _ in record.ran]
         self.losses = [numbers.get(edge.slot, NONE) if edge.slot is not None else NONE for edge in record.seeds]
+        self.accumulates = bool(accumulated_by(record))
         self._edges: list[EdgeRecord] = [*record.seeds, *[edge for node in record.nodes for edge in node.edges]]
         self._first = first_edge
         self.arriving = self._arriving()

@@ -326,9 +326,10 @@ class Follower:
         for output, number in zip(outputs, losses, strict=True):
             if number == NONE or not isinstance(output, torch.Tensor) or running.refs[number]() is not output:
                 return False
-        if running.loss is None and running.loss_at == NONE:
-            running.loss_at = losses[0]
-            if not running.measuring and loss.numel() == 1:
+        likeness = (loss.numel() == 1) * (1 + item.owner.accumulates)
+        if likeness > running.loss_likeness:
+            running.loss_at, running.loss_likeness = losses[0], likeness
+            if not running.measuring and likeness:
                 running.loss = float(loss.item())
         return True
 

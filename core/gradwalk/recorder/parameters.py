@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import nn
@@ -44,14 +45,24 @@ class ParameterNames:
         return found[1] if found is not None and found[0]() is tensor else ""
 
     def root_of(self, module: nn.Module, callee: str) -> Root:
-        """The outermost module, known by the variable through which it was first called, else by its class."""
+        """The outermost module, known by the variable through which it was first called, else by its class.
+
+        Of several that are called through one variable (``for layer in layers``) the second is ``layer_2``.
+        """
         root = self._roots.get(id(module))
         if root is None or root.module() is not module:
             name = callee.removeprefix("self.")
             name = type(module).__name__ if name in ("", "self") else name
-            root = self._roots[id(module)] = Root(weakref.ref(module), name, {})
+            root = self._roots[id(module)] = Root(weakref.ref(module), self._free(name, module), {})
             self.learn(root)
         return root
+
+    def _free(self, name: str, module: nn.Module) -> str:
+        """The name, with a number where another module that is alive has it; as it is for a module without parameters."""
+        if next(module.parameters(), None) is None:
+            return name
+        taken = {root.name for root in self._roots.values() if root.module() not in (None, module)}
+        return next(free for number in count(1) if (free := name if number == 1 else f"{name}_{number}") not in taken)
 
     def root_around(self, module: nn.Module) -> Root | None:
         """The outermost module that is known to hold this one."""

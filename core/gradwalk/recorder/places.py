@@ -39,8 +39,11 @@ def _folder(path: str) -> str:
 
 
 _TORCH = _folder(os.path.dirname(torch.__file__))
-OPTIMIZERS = _folder(os.path.dirname(torch.optim.__file__))
-"""Where the code of torch's optimizers is. What they do shows as one update per parameter when their step is done."""
+OPTIMIZERS = os.path.join(os.path.dirname(torch.optim.__file__), "")
+"""Where the code of torch's optimizers is, as its code objects name it: links are not followed.
+
+What they do shows as one update per parameter when their step is done.
+"""
 _SCALER_FILE = "amp/grad_scaler.py"
 _SCALING = frozenset(("scale", "apply_scale"))
 """Functions of a GradScaler whose ops are part of the graph; what else it computes is its own business."""

@@ -91,6 +91,8 @@ class Running:
         """The custom Functions that are under way, by the position of the item at which they began."""
         self.closed = False
         self.loss_at = NONE
+        self.loss_likeness = -1
+        """How much like a loss is what is there (as in ``assemble``)."""
         self.sequence = 0
         """The sequence number at which the step began."""
         self.edges = routine.values
@@ -195,7 +197,7 @@ class Running:
         return self.table
 
     def loss_value(self) -> float | None:
-        """The number that the first backward started from, if it was one."""
+        """The number that the backward at ``loss_at`` started from, if it was one."""
         if self.loss is None and self.measuring and self.loss_at != NONE and self.table[0, self.loss_at] == 1:
             return float(self.table[1, self.loss_at])
         return self.loss

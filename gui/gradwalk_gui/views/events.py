@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent, QShortcut
+from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -178,6 +178,11 @@ class EventsView(Panel):
         super().resizeEvent(event)
         self._show_found()
         keep_in_view(self.list, self.list.currentIndex(), event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Bring the playhead into view: the panel may have become lower while it was hidden."""
+        super().showEvent(event)
+        self._follow(self.drawn.position)
 
     def _show_found(self) -> None:
         self.found.setVisible(self.model.trace is not None and self.height() >= FOUND_FROM)

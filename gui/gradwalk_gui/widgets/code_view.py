@@ -195,9 +195,15 @@ class CodeView(QPlainTextEdit):
     # the gutter
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit the content to the new size."""
+        """Fit the content to the new size. The line that was asked for stays in view when the panel becomes lower."""
         super().resizeEvent(event)
         self._fit_gutter()
+        if self._wanted is not None:
+            cursor = self._cursor(self._wanted)
+            cursor.setPosition(cursor.selectionStart())
+            top, bottom = self.cursorRect(cursor).top(), self.viewport().height() - self.fontMetrics().height()
+            if bottom < top < bottom + event.oldSize().height() - event.size().height():
+                self.scroll_to(self._wanted)
 
     def _fit_gutter(self) -> None:
         width = self.gutter.needed()

@@ -266,3 +266,23 @@ def test_which_gradient_stands_on_which_edge(record, program, expected):
     assert {name: sorted({number for one in gradients for number in one}) for name, gradients in found.items()} == {
         name: [number] for name, number in expected.items()
     }
+
+
+@pytest.mark.parametrize("level", ["structure", "statistics"])
+@pytest.mark.parametrize("summed", [False, True])
+def test_the_loss_is_not_what_a_gradient_penalty_starts_from(record, summed, level):
+    torch.manual_seed(0)
+    net, losses = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)), []
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    with record(level=level) as sink:
+        for _ in range(8):
+            x = torch.randn(5, 3, requires_grad=True)
+            out = net(x)
+            of = out.sum() if summed else out
+            (slope,) = torch.autograd.grad(of, x, torch.ones_like(of), create_graph=True)
+            loss = out.mean() + (slope.norm(dim=1) - 1).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert [trace.loss for trace in sink.traces] == pytest.approx(losses, rel=1e-6)

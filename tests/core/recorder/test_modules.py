@@ -167,3 +167,31 @@ def test_parameters_and_buffers_have_their_names(record, make, names):
     ]
     assert [value.name for value in made] == names.split()
     assert {value.name.removeprefix("net.") for value in made if value.parameter} == parameters
+
+
+def test_modules_that_are_called_through_one_variable_have_different_names(record):
+    """Else two weights are one for whatever goes by names: watches, probes, the heat map."""
+    layers, net = [nn.Linear(3, 3) for _ in range(3)], nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+    with record() as sink:
+        for _ in range(3):
+            x = torch.randn(2, 3)
+            for layer in layers:
+                x = layer(x)
+            net[2](net[1](net[0](x))).sum().backward()
+    for trace in sink.traces:
+        named = [value.name for value in trace.graph.values if value.parameter and value.op < 0]
+        assert sorted(named) == sorted(
+            f"{module}.{name}" for module in ("layer", "layer_2", "layer_3", "Linear", "Linear_2") for name in ("weight", "bias")
+        )
+    assert len({trace.graph.key for trace in sink.traces}) <= 2
+
+
+def test_a_loss_module_made_in_every_step_keeps_its_name(record):
+    net, kept = nn.Linear(3, 1), []
+    with record() as sink:
+        for _ in range(4):
+            loss = nn.MSELoss()
+            kept.append(loss)
+            loss(net(torch.ones(2, 3)), torch.zeros(2, 1)).backward()
+            net.zero_grad()
+    assert {module.path for trace in sink.traces for module in trace.graph.modules} == {"net", "loss"}

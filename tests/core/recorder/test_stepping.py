@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,3 +133,27 @@ def test_the_mode_is_back_after_a_step_that_raised():
     (w.exp() * 2).sum().backward()
     recorder.stop()
     assert [[op.name for op in trace.graph.ops][:2] for trace in sink.traces] == [["mul", "sum"], ["exp", "mul"]]
+
+
+LINKED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from gradwalk.recorder.places import OPTIMIZERS
+code = torch.optim.SGD._init_group.__code__
+assert code.co_filename.startswith(sys.argv[1]), code.co_filename
+assert code.co_filename.startswith(OPTIMIZERS), (code.co_filename, OPTIMIZERS)
+"""
+
+
+def test_torchs_optimizers_are_known_where_torch_is_reached_through_a_link(tmp_path):
+    link = tmp_path / "packages"
+    try:
+        link.symlink_to(Path(torch.__file__).resolve().parents[1], target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no links")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LINKED, str(link)], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

@@ -50,6 +50,19 @@ def wide_trace(events):
     return Trace(0, graph, np.arange(events, dtype=np.int32), empty_table(len(graph.values)), empty_table(0))
 
 
+def test_the_playhead_is_in_view_when_the_panel_comes_back_lower(session, show, qtbot):
+    """A layout without the panel, and back to one with it in a smaller window."""
+    view = show(EventsView, session, size=(560, 700))
+    session.go_to(0, 15)
+    view.hide()
+    view.resize(560, 160)
+    view.show()
+    qtbot.waitUntil(lambda: view.height() == 160 and view.list.viewport().height() < 160)
+    box = view.list.visualRect(view.list.currentIndex())
+    assert view.model.row_at(view.list.currentIndex().row()).position == 14
+    assert view.list.viewport().rect().contains(box.center())
+
+
 def test_rows_are_the_tape_in_engine_order(session, show):
     view = show(EventsView, session, size=(560, 700))
     trace = session.state.trace

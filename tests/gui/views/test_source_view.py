@@ -84,6 +84,25 @@ def test_the_marked_line_is_in_view(session, show):
     assert view.header.place.full_text().startswith(sample_file)
 
 
+def test_the_marked_line_stays_in_view_when_the_panel_becomes_lower(session, show, qtbot):
+    """So it is when a layout gives it the room of the whole window first. A line that was scrolled away from stays so."""
+    view = show(SourceView, session, size=(420, 900))
+    session.go_to(0, 8)
+    bar, code = view.code.verticalScrollBar(), view.code
+    code.setFixedHeight(5000)
+    qtbot.waitUntil(lambda: code.height() == 5000 and bar.value() == 0)
+    line = view._line
+    code.setFixedHeight(160)
+    qtbot.waitUntil(lambda: code.height() == 160 and bar.maximum() > 0)
+    top = dict(code.lines_in_view())[line].top()
+    assert 0 <= top < code.viewport().height() - code.fontMetrics().height()
+    bar.setValue(0)
+    assert line not in dict(code.lines_in_view())
+    code.setFixedHeight(120)
+    qtbot.waitUntil(lambda: code.height() == 120)
+    assert bar.value() == 0
+
+
 def test_a_selection_is_marked_besides_the_playhead(session, show):
     view = show(SourceView, session)
     session.go_to(0, 1)
