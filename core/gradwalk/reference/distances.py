@@ -110,11 +110,11 @@ def _huber(x: Array, y: Array, delta: float = 1.0) -> Array:
 
 weighed(
     "huber_loss",
-    "D ** 2 / 2 where abs(D) < delta, else delta * (abs(D) - delta / 2)",
+    "(X - Y) ** 2 / 2 where abs(X - Y) < delta, else delta * (abs(X - Y) - delta / 2)",
     _huber,
     ("min(max(X - Y, -delta), delta)", lambda x, y, delta=1.0: np.clip(x - y, -delta, delta)),
     over_weights=False,
-    source="Huber, Robust Estimation of a Location Parameter, 1964 (D = X - Y)",
+    source="Huber, Robust Estimation of a Location Parameter, 1964",
 )
 
 
@@ -129,10 +129,10 @@ def _smooth_slope(x: Array, y: Array, beta: float = 1.0) -> Array:
 
 compared(
     "smooth_l1_loss",
-    "D ** 2 / (2 * beta) where abs(D) < beta, else abs(D) - beta / 2",
+    "(X - Y) ** 2 / (2 * beta) where abs(X - Y) < beta, else abs(X - Y) - beta / 2",
     _smooth,
     ("min(max(X - Y, -beta), beta) / beta", _smooth_slope),
-    source="Girshick, Fast R-CNN, 2015, equation 3 (D = X - Y)",
+    source="Girshick, Fast R-CNN, 2015, equation 3",
 )
 
 

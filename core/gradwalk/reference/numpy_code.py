@@ -48,11 +48,13 @@ def _is_plain(call: Call) -> bool:
     if name in ("t", "T", "transpose"):
         return all(len(shape) == 2 for shape in call.shapes.values())
     if name in MEANS:
-        if {"w", "p"} & set(call.shapes) or not _is_usual(call, reduction="mean", weight=None, pos_weight=None, log_target=False):
+        if {"w", "p"} & set(call.shapes) or not _is_usual(call, weight=None, pos_weight=None, log_target=False):
             return False
         return len({call.shapes.get(symbol) for symbol in call.formula.inputs[:2]}) == 1
     if name in CLASSES:
-        told = _is_usual(call, reduction="mean", ignore_index=-100, label_smoothing=0.0, weight=None) and "w" not in call.shapes
+        if call.argument("reduction") not in (None, "mean", "sum") or "w" in call.shapes:
+            return False
+        told = _is_usual(call, ignore_index=-100, label_smoothing=0.0, weight=None)
         return told and [len(call.shapes.get(symbol, ())) for symbol in "Xt"] == [2, 1]
     return True
 

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .wording import as_called
+
 Array: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]
 Places: TypeAlias = Callable[[int, Mapping[str, Any]], tuple[int, ...]]
@@ -81,11 +83,14 @@ def register(
 def formula_of(op: str, arguments: Sequence[tuple[str, str]] = ()) -> Formula | None:
     """The formula of an op by its torch or NumPy name, or None; an in-place ``sub_`` has that of ``sub``.
 
-    With the ``arguments`` of a call that drops (an attention in training) it is the one that takes what was kept.
+    With the ``arguments`` of a call that drops (an attention in training) it is the one that takes what was kept; of a loss its
+    text is that of the reduction that the call asks for.
     """
     known = formulas()
     found = known.get(op) or known.get(op.removesuffix("_"))
-    return found.dropped if found is not None and found.dropped is not None and _drops(arguments) else found
+    if found is None:
+        return None
+    return found.dropped if found.dropped is not None and _drops(arguments) else as_called(found, arguments)
 
 
 def _drops(arguments: Sequence[tuple[str, str]]) -> bool:

@@ -113,7 +113,7 @@ class BreakpointsView(Panel):
         """Begin a breakpoint with a condition at the selection, or the next event."""
         self.field.setText(text_here(self.session.state))
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.field.end(False)
+        self.field.selectAll()  # to be typed over, or gone on from its end
 
     def add(self) -> None:
         """Take what stands in the line; what cannot be a breakpoint stays there, with the reason under the list."""

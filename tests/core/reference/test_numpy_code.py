@@ -27,7 +27,7 @@ RUN = [
 
 
 def call_of(name, inputs, arguments):
-    formula = formula_of(name)
+    formula = formula_of(name, [(key, str(value)) for key, value in arguments.items()])
     out = formula.compute(*inputs, **arguments)
     named = zip(formula.inputs, inputs, strict=False)
     shapes = {symbol: np.shape(x) for symbol, x in named} | {formula.output: np.shape(out)}
@@ -123,10 +123,7 @@ def test_axes_that_a_maximum_has_lost_are_not_guessed():
         ("addmm", [np.ones(2), np.ones((4, 3)), np.ones((3, 2))], {"beta": 0.5}),
         ("matmul", [np.ones((2, 4, 3)), np.ones((3, 5))], {}),
         ("gelu", [np.ones(3)], {}),
-        ("mse_loss", [np.ones(3), np.ones(3)], {"reduction": "sum"}),
-        ("l1_loss", [np.ones(3), np.ones(3)], {"reduction": "sum"}),
         ("kl_div", [np.ones((4, 3)), np.ones((4, 3))], {"reduction": "batchmean"}),
-        ("binary_cross_entropy_with_logits", [np.ones((4, 1)), np.ones((4, 1))], {"reduction": "sum"}),
         ("binary_cross_entropy_with_logits", [np.ones((4, 3)), np.ones((4, 3)), np.ones(3)], {}),
         ("soft_margin_loss", [np.ones((4, 1)), np.ones((4, 1))], {}),
         ("poisson_nll_loss", [np.ones((4, 1)), np.ones((4, 1))], {}),
