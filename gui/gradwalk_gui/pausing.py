@@ -139,9 +139,11 @@ class Pausing(QObject):
         self._tell(rank, "continue")
 
     def detach(self) -> None:
-        """Let it run, whatever breakpoints are set. The connection is left when that has been heard."""
+        """Let it run, whatever breakpoints are set: they rest. The connection is left when that has been heard."""
         self._stray()
         rank = self._waiting
+        if rank == self._shown:
+            self._session.set(resting=True)
         self._follow = self._follow or rank == self._shown
         self._tell(rank, "detach", lambda answer: self._detached(rank))
         if rank == self._shown:
@@ -151,6 +153,7 @@ class Pausing(QObject):
         self._leave(rank)
         if rank == self._shown:
             self._goes_on()  # that it was held once more may have come meanwhile
+            self._hold_again(self._session.state)  # so may a wish that it be held after all
 
     def fetch(self, key: TensorKey) -> None:
         """Have a tensor of the held step in full."""
@@ -262,8 +265,12 @@ class Pausing(QObject):
         elif (old.breakpoints, old.resting) != (new.breakpoints, new.resting):
             for rank in [*self._ranks]:
                 self._send_breakpoints(rank, new)
-            if self._shown not in self._ranks and new.breakpoints and not new.resting and self.can_pause:
-                self._connected(self._shown)
+            self._hold_again(new)
+
+    def _hold_again(self, state: State) -> None:
+        """Have the shown rank know the breakpoints, where it has been left and they are to hold it."""
+        if self._shown not in self._ranks and state.breakpoints and not state.resting and self.can_pause:
+            self._connected(self._shown)
 
     def _keep_to_the_run(self) -> None:
         """Leave the ranks of another run, and those that are neither shown nor wait."""

@@ -111,7 +111,9 @@ class State:
     """The positions between which playing loops, where it is not the whole step."""
     breakpoints: tuple[Breakpoint, ...] = ()
     resting: bool = False
-    """They were kept from an earlier start of the app: they stop the playhead, but hold no training before that is asked for."""
+    """They are from an earlier start of the app, or the training was detached: they stop the playhead, but hold no training
+    before that is asked for.
+    """
     held: Held | None = None
     """Where the training (of several ranks the one that is shown) waits, while it does."""
     held_besides: tuple[Held, ...] = ()

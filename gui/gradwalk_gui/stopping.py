@@ -183,7 +183,7 @@ def in_words(state: State) -> str:
 
 
 def rests(state: State) -> bool:
-    """Whether a training goes on that the breakpoints would hold, were they not kept from an earlier start of the app."""
+    """Whether a training goes on that the breakpoints would hold, were they not from an earlier start, or it detached."""
     goes_on = state.recording is not None and is_growing(state.recording)
     return state.resting and goes_on and any(one.enabled for one in state.breakpoints)
 

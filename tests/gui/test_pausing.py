@@ -12,6 +12,7 @@ from gradwalk.gate import Breakpoint
 from gradwalk_gui.held import Held
 from gradwalk_gui.inspection.formula import card_of
 from gradwalk_gui.state import Selection
+from gradwalk_gui.views.breakpoints import RESTS
 from gradwalk_gui.widgets.gutter import BREAKPOINTS
 
 
@@ -21,8 +22,9 @@ def plain(tmp_path_factory):
 
 
 @pytest.fixture
-def train(tmp_path):
-    run = Training(tmp_path, TWO_LAYERS, "40")
+def train(tmp_path, request):
+    """Of 40 steps, or of as many as a test asks for."""
+    run = Training(tmp_path, TWO_LAYERS, getattr(request, "param", "40"))
     run.tell("pause")
     run.next("held")  # so that the window comes in time
     yield run
@@ -213,6 +215,22 @@ def test_f9_sets_a_breakpoint_in_the_backward_and_the_bars_buttons_work(held_by,
     window.held.buttons["detach"].click()
     qtbot.waitUntil(lambda: session.state.held is None)
     assert train.end()[:2] == (0, plain)
+
+
+@pytest.mark.parametrize("train", ["100000"], indirect=True)
+def test_after_detach_the_breakpoints_rest_until_they_are_to_hold_again(held_by, train, qtbot):
+    window, session = held_by._window, held_by.session
+    hold(held_by, train, qtbot, "$op(MyReLUBackward)", "before")
+    window.desk.show_dock("breakpoints")
+    view = window.desk.views["breakpoints"]
+    assert not view.hold.isVisible()
+    window.actions_["detach"].trigger()
+    qtbot.waitUntil(lambda: session.state.held is None and view.hold.isVisible())
+    assert view.note.full_text() == RESTS
+    assert "the training is not held at it" in window.status.text
+    view.hold.click()
+    qtbot.waitUntil(lambda: session.state.held is not None and session.state.held.name == "MyReLUBackward", timeout=10_000)
+    assert not view.hold.isVisible()
 
 
 def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):

@@ -30,7 +30,7 @@ from ..widgets.text import ElidedLabel
 
 EMPTY = "F9 sets a breakpoint at the selection or the next event, a click beside a line of the source one at the line."
 COSTS = "While breakpoints are set, a training that runs is recorded the slow way."
-RESTS = "Kept from an earlier start: they do not hold this training yet."
+RESTS = "They do not hold this training: they are from an earlier start, or it was detached."
 LATE = "What an event makes is only known after it: this breakpoint stops after the event."
 WAITS = "A condition on numbers waits for the GPU at every event that it covers."
 

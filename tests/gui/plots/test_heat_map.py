@@ -32,7 +32,8 @@ def heat_map(window, plots, qtbot):
     shown = plots.heat().map
     qtbot.waitUntil(lambda: shown.heat.at == 24 and not plots.gatherer.busy)
     qtbot.waitUntil(lambda: plots._pages.currentWidget() is plots.heat())
-    qtbot.waitUntil(lambda: len(shown.groups) == len(shown.heat.parameters))  # what came last is shown a moment later
+    # what came last is shown a moment later, and may stand before what is shown
+    qtbot.waitUntil(lambda: [row for group in shown.groups for row in group.rows] == list(shown.heat.order))
     plots.grab()
     return shown
 
