@@ -29,6 +29,11 @@ BOTH = {"bidirectional": True, "batch_first": True}
 SEEN = torch.tensor([[True, False, True], [True, True, False], [False, False, False], [False, True, True]])
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def masks(trace):
     return {number: kept for (kind, number), kept in trace.tensors.items() if kind == "mask"}
 
@@ -130,7 +135,7 @@ def test_recurrent_layers_with_dropout_between_them_agree(dtype, kind, tmp_path)
     first = ops(trace, name)[0]
     turned = masks(trace)[first.id]
     data = turned.data.copy()
-    data.flat[3] ^= True
+    data.flat[3 if dtype == torch.float32 else slice(None)] ^= True  # a single one may be less than bfloat16 rounds
     assert check(with_mask(trace, first, replace(turned, data=data)), first).verdict.agrees is False
     for kept, sentence in (
         (None, "layers with dropout between them have no formula: its mask is not recorded"),
