@@ -18,7 +18,7 @@ setup: $(VENV)/.installed  ## make .venv, install the package and check the syst
 
 test: $(VENV)/.installed-test  ## install what the tests need and run them
 	@$(BIN)/python scripts/system_libraries.py
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/.installed-test  ## ruff, its formatter and mypy (strict)
 	$(BIN)/ruff check .

@@ -20,18 +20,6 @@ os.environ.pop("WAYLAND_DISPLAY", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell script started the tests in the background
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LONG = ("harmless", "live", "distributed", "cli", "integrations")
-"""Folders of tests that start processes, each of which loads torch."""
-LONG_FILES = (
-    *("test_pausing.py", "test_held_ranks.py", "test_side_by_side.py"),
-    *("test_compiled.py", "test_roundings.py", "test_wheel.py"),
-)
-
-
-def pytest_collection_modifyitems(items):
-    """Files that take long go first, so that no worker is left with one of them when the others have nothing more to do."""
-    here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.name not in LONG_FILES and item.path.relative_to(here).parts[0] not in LONG)
 
 
 @pytest.fixture(scope="session")
