@@ -223,14 +223,14 @@ def test_after_detach_the_breakpoints_rest_until_they_are_to_hold_again(held_by,
     hold(held_by, train, qtbot, "$op(MyReLUBackward)", "before")
     window.desk.show_dock("breakpoints")
     view = window.desk.views["breakpoints"]
-    assert not view.hold.isVisible()
+    qtbot.waitUntil(lambda: not view.hold.isVisible())  # panels draw by turns
     window.actions_["detach"].trigger()
     qtbot.waitUntil(lambda: session.state.held is None and view.hold.isVisible())
-    assert view.note.full_text() == RESTS
-    assert "the training is not held at it" in window.status.text
+    qtbot.waitUntil(lambda: view.note.full_text() == RESTS)
+    qtbot.waitUntil(lambda: "the training is not held at it" in window.status.text)
     view.hold.click()
     qtbot.waitUntil(lambda: session.state.held is not None and session.state.held.name == "MyReLUBackward", timeout=10_000)
-    assert not view.hold.isVisible()
+    qtbot.waitUntil(lambda: not view.hold.isVisible())  # panels draw by turns
 
 
 def test_pause_and_a_tensor_fetched_whole_while_it_waits(held_by, train, qtbot):
