@@ -17,10 +17,17 @@ from gradwalk.recording.writer import Writer
 from gradwalk.sample import SampleRecording
 from gradwalk_gui import app, pictures, settings
 from gradwalk_gui.shell import Shell
+from gradwalk_gui.theme import load_fonts
 from gradwalk_gui.window import Window
 
 sys.path.insert(0, str(Path(__file__).parent))  # nets.py, walking.py
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))  # held.py
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fonts(qapp):
+    """What is measured is measured in the bundled fonts, whichever test comes first: widths of texts are kept."""
+    load_fonts()
 
 
 @lru_cache(maxsize=8)

@@ -98,6 +98,7 @@ class Faults:
                     owner[name] = original
                 else:
                     setattr(owner, name, original)
+            forget()  # what was kept meanwhile may be a stand-in
 
 
 def _functions_of(module: Any) -> Iterator[tuple[Any, str, Any, Any]]:

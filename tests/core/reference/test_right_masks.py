@@ -29,11 +29,6 @@ BOTH = {"bidirectional": True, "batch_first": True}
 SEEN = torch.tensor([[True, False, True], [True, True, False], [False, False, False], [False, True, True]])
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
-
-
 def masks(trace):
     return {number: kept for (kind, number), kept in trace.tensors.items() if kind == "mask"}
 

@@ -13,7 +13,7 @@ from gradwalk.sample import SampleRecording, sample_trace, statistics_of
 from gradwalk.trace import NONE, Kept, StepError, Trace, empty_table
 from gradwalk_gui.graph.canvas import GraphCanvas
 from gradwalk_gui.session import Session
-from gradwalk_gui.theme import LIGHT, load_fonts
+from gradwalk_gui.theme import LIGHT
 
 
 @dataclass
@@ -223,7 +223,6 @@ MAKERS = {
 @pytest.fixture
 def traces(qapp):
     """Makers of steps by name."""
-    load_fonts()
     return MAKERS
 
 

@@ -15,7 +15,7 @@ from gradwalk_gui.graph.glide import eased, glide_of
 from gradwalk_gui.graph.scenes import Scenes
 from gradwalk_gui.graph.surface import measure_for_scene
 from gradwalk_gui.session import Session
-from gradwalk_gui.theme import LIGHT, load_fonts
+from gradwalk_gui.theme import LIGHT
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,6 @@ def transformer(tmp_path_factory):
 @pytest.fixture
 def scenes(transformer, qapp):
     """The scene before and after a change of the View."""
-    load_fonts()
     session = Session()
     session.open(transformer)
     session.set_view(stacked=False)

@@ -18,7 +18,7 @@ from gradwalk_gui.graph.canvas import GraphCanvas
 from gradwalk_gui.graph.scenes import default_lay_out
 from gradwalk_gui.graph.surface import measure_for_scene
 from gradwalk_gui.session import Session
-from gradwalk_gui.theme import LIGHT, load_fonts
+from gradwalk_gui.theme import LIGHT
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,6 @@ def test_an_end_while_the_worker_runs_is_clean(transformer, qtbot, monkeypatch, 
 
 
 def test_the_worker_measures_as_the_window_does(qapp):
-    load_fonts()
     texts = [f"text {i} × ∇ שלום 漢字" for i in range(40)]
     with ThreadPoolExecutor(1) as pool:
         there = list(pool.map(lambda text: measure_for_scene(text, styles.TITLE), texts))

@@ -22,7 +22,7 @@ from gradwalk_gui.graph.canvas import GraphCanvas
 from gradwalk_gui.graph.hit import Hit
 from gradwalk_gui.graph.hover_text import hover_of
 from gradwalk_gui.session import Session
-from gradwalk_gui.theme import DARK, LIGHT, load_fonts
+from gradwalk_gui.theme import DARK, LIGHT
 
 PROGRAMS = list(odd_programs.PROGRAMS)
 
@@ -44,7 +44,6 @@ def show(recordings, qtbot, qtlog):
     """Shows an odd program on a canvas; Qt must have had nothing to complain about."""
 
     def show_it(name: str) -> GraphCanvas:
-        load_fonts()
         session = Session()
         session.set(reduced_motion=True)
         session.open(recordings[name])
