@@ -177,7 +177,7 @@ class HeatSight(QWidget):
     def _group(self) -> None:
         """What the rows are: as fine as there is room for."""
         fit = max(int((self.height() - 8 - _line() - LEGEND) / ROW), 2)
-        key = len(self.heat.parameters), id(self.heat), fit, self._folded
+        key = tuple(self.heat.parameters), self.heat.order, fit, self._folded
         if key != self._grouped:
             self._grouped = key
             self.groups = groups_of(self.heat.parameters, self.heat.order, fit, self._folded)

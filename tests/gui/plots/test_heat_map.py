@@ -257,6 +257,20 @@ def test_thousands_of_steps_lead_to_the_largest_in_a_pixel(qtbot):
     assert image.pixelColor(QPoint(round(at.x() * ratio), round(at.y() * ratio))) != QColor(LIGHT.panel)
 
 
+def test_a_row_stands_where_its_parameter_is_used_once_a_step_has_used_it(recording, qtbot):
+    steps, heat, shown = [recording[step] for step in range(2)], Heat(), HeatMap(LIGHT)
+    qtbot.addWidget(shown)
+    shown.resize(420, 220)
+    shown.show()
+    painted = []
+    for step in range(2):
+        heat.take(*tables_from(steps, step, heat.asked))
+        shown.show_heat(heat, np.arange(2.0), frozenset())
+        shown.grab()
+        painted.append([group.title for group in shown.groups])
+    assert painted == [[*NAMES[:2], *NAMES[4:], *NAMES[2:4]], NAMES], "at first nothing reads extra: its gradient is zeroed alone"
+
+
 def test_without_a_recording_it_says_so(shell):
     plots = shell._window.desk.views["loss"]
     plots.show_page("heat")
