@@ -73,6 +73,8 @@ class _Meaning:
     argument: str = ""
     others: tuple[int, ...] = ()
     """Further edges: the gradient is the sum of what meets on them."""
+    turned: Shape | None = None
+    """The shape of its transpose, where that is not the one with the last two axes swapped."""
 
 
 def card_of(trace: Trace, position: int, subject: Selection) -> Card | None:
@@ -94,6 +96,9 @@ def card_of(trace: Trace, position: int, subject: Selection) -> Card | None:
 
 def _card(trace: Trace, position: int, subject: Selection, op: Op, formula: Formula) -> Card:
     meanings = _meanings(trace, op, formula)
+    made = [shape_of(trace, value) for value in (*op.outputs[:1], *op.inputs[:1])] if formula.forward.endswith("= X.T") else []
+    for symbol, shape in zip(("X", f"dL/d{formula.output}"), made, strict=False):
+        meanings[symbol] = replace(meanings[symbol], turned=shape)
     backward_now = subject.kind in ("node", "edge") or (subject.kind == "value" and is_loss(trace.graph, subject.id))
     rows = [Row(_tokens(trace, position, formula.forward, meanings), op.phase, not backward_now)]
     if op.phase == "forward":
@@ -165,7 +170,8 @@ def _symbol(trace: Trace, position: int, text: str, space: bool, meaning: _Meani
     kind, index_ = meaning.key
     value = index_ if kind == "value" else trace.graph.edges[index_].value
     shape = shape_of(trace, value)
-    shape = shape[::-1] if turned else shape
+    if turned:
+        shape = (*shape[:-2], *shape[:-3:-1]) if meaning.turned is None else meaning.turned
     about = f"{meaning.label}: {shape_text(shape)}"
     edges = (index_, *meaning.others)
     there = is_there(trace, position, index_) if kind == "value" else all(has_come(trace, position, edge) for edge in edges)

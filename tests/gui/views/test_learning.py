@@ -368,3 +368,18 @@ def test_an_attention_that_drops_shows_its_formula_with_the_mask_and_no_line_wit
     under = [{token.text: token.under for token in card.rows[0].tokens} for card in (*cards, lost)]
     assert (under[0]["kept"], under[0]["p"]) == (under[2]["kept"], "0.25") == ("drawn", "0.25")
     assert under[3]["kept"] == "not recorded"
+
+
+def test_shapes_of_turned_tensors_and_the_text_of_a_summed_loss(tmp_path):
+    x, w = torch.randn(2, 3, 5, requires_grad=True), torch.randn(7, 5, requires_grad=True)
+    with gradwalk.record(tmp_path / "run"):
+        h = torch.nn.functional.linear(x.transpose(0, 1), w)
+        torch.nn.functional.mse_loss(h, torch.zeros(3, 2, 7), reduction="sum").backward()
+    with gradwalk.open_recording(tmp_path / "run") as recording:
+        trace = recording[0]
+        ops = {op.name: Selection("op", op.id) for op in trace.graph.ops}
+        turned, product, loss = (card_of(trace, len(trace.tape), ops[name]) for name in ("transpose", "linear", "mse_loss"))
+    under = [[token.under for token in row.tokens if token.under] for row in turned.rows]
+    assert under == [["3×2×5", "3×2×5"], ["2×3×5", "2×3×5"]], "of Z and X.T, of dL/dX and dL/dZ.T"
+    assert ("W.T", "5×7") in [(token.text, token.under) for token in product.rows[0].tokens]
+    assert str(loss).splitlines()[:2] == ["l = sum((X - Y) ** 2)", "dL/dX = dL/dl * 2 * (X - Y)"]
