@@ -224,6 +224,24 @@ def nested_run() -> bytes:
     return MAGIC + mcap.header("gradwalk", "x") + mcap.metadata("gradwalk", ending.signed("1.0", "[" * 60_000))
 
 
+def of_things_beside_the_steps(one: Trace) -> dict[str, bytes]:
+    """Indexes, masks and verdicts that are not what they say."""
+    return {
+        "index-bomb.mcap": with_index(index_data(bytes(250 << 20), 60 << 20)),
+        "index-of-another-file.mcap": with_index(index_data(struct.pack("<I", 64) + bytes(64), 1)),
+        "index-that-is-nested.mcap": with_index(struct.pack("<I", 90_000) + b"[" * 90_000),
+        "masks-larger-than-the-file.mcap": unfinished(steps(one), masks([1 << 40, 1 << 22])),
+        "masks-of-ops-that-are-not-there.mcap": unfinished(steps(one), masks([4, 3], "m999999999")),
+        "masks-of-two-dtypes.mcap": unfinished(steps(one), masks([4, 3], dtype="float32")),
+        "verdicts-by-nobody.mcap": unfinished(steps(one), verdicts(by=9)),
+        "verdicts-longer-than-the-file.mcap": unfinished(steps(one), verdicts(rows=1 << 40)),
+        "verdicts-of-a-gradient-that-is-not-there.mcap": unfinished(steps(one), verdicts(number=1)),
+        "verdicts-of-an-op-that-is-not-there.mcap": unfinished(steps(one), verdicts(op=1)),
+        "verdicts-with-escapes.mcap": unfinished(steps(one), verdicts(text=ESCAPES)),
+        "verdicts-with-nested-texts.mcap": unfinished(steps(one), Group([changed_verdicts(texts=json.loads(lists(1000)))])),
+    }  # fmt: skip
+
+
 def attacks() -> dict[str, bytes]:
     one = a_trace()
     bad = np.full((8, 3), np.inf)
@@ -269,14 +287,8 @@ def attacks() -> dict[str, bytes]:
         "huge-number-in-the-scales.mcap": unfinished(steps(one, change=lambda record: huge(record, "scales"))),
         "huge-number-of-the-start.mcap": unfinished(steps(one), info=replace(INFO, started=9e17)),
         "huge-shapes.mcap": unfinished(steps(one, graph=graph_with("values", 2, [[1 << 61] * 60] * 3))),
-        "index-bomb.mcap": with_index(index_data(bytes(250 << 20), 60 << 20)),
-        "index-of-another-file.mcap": with_index(index_data(struct.pack("<I", 64) + bytes(64), 1)),
-        "index-that-is-nested.mcap": with_index(struct.pack("<I", 90_000) + b"[" * 90_000),
         "infinitely-many-elements.mcap": unfinished(steps(a_trace(values=bad, gradients=bad[:, :1]))),
         "markers-everywhere.mcap": markers(),
-        "masks-larger-than-the-file.mcap": unfinished(steps(one), masks([1 << 40, 1 << 22])),
-        "masks-of-ops-that-are-not-there.mcap": unfinished(steps(one), masks([4, 3], "m999999999")),
-        "masks-of-two-dtypes.mcap": unfinished(steps(one), masks([4, 3], dtype="float32")),
         "messages-outside-their-chunk.mcap": with_sync(outside, many) + MAGIC,
         "names-sixty-five-thousand-scalars.mcap": unfinished(scalars((1 << 16) + 1, 1)),
         "nested-header.mcap": unfinished(Group([message(Channel.EVENT, head(b"[" * 100_000))])),
@@ -287,12 +299,7 @@ def attacks() -> dict[str, bytes]:
         "strides-of-other-axes.mcap": unfinished(steps(one, graph=graph_with("values", 13, [[1] * 60] * 3))),
         "sync-of-exabytes.mcap": with_sync(far, many) + MAGIC,
         "sync-that-was-moved.mcap": with_sync(elsewhere, many) + MAGIC,
-        "verdicts-by-nobody.mcap": unfinished(steps(one), verdicts(by=9)),
-        "verdicts-longer-than-the-file.mcap": unfinished(steps(one), verdicts(rows=1 << 40)),
-        "verdicts-of-a-gradient-that-is-not-there.mcap": unfinished(steps(one), verdicts(number=1)),
-        "verdicts-of-an-op-that-is-not-there.mcap": unfinished(steps(one), verdicts(op=1)),
-        "verdicts-with-escapes.mcap": unfinished(steps(one), verdicts(text=ESCAPES)),
-        "verdicts-with-nested-texts.mcap": unfinished(steps(one), Group([changed_verdicts(texts=json.loads(lists(1000)))])),
+        **of_things_beside_the_steps(one),
     }  # fmt: skip
 
 
